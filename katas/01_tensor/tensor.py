@@ -1,0 +1,911 @@
+# Stub of kata 01, generated from reference/tinytorch/tensor.py by: make stubs
+"""Kata 01. A Tensor: an array that can remember how it was made.
+
+Every operation is a plain function on NumPy arrays behind one door, `@primitive`: it unwraps
+tensors, computes, wraps the result and, when an operand requires a gradient, leaves a note of how
+the result was made. Nothing here differentiates; kata 05 reads the notes, and no file is reopened.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Axis = int | tuple[int, ...] | None
+
+default_generator = np.random.default_rng()
+
+
+# ---- the door: given, read it once ---------------------------------------------------------------
+
+
+class GradMode(threading.local):
+    """Whether operations leave notes; one flag per thread, `no_grad` of kata 05 toggles it."""
+
+    enabled = True
+
+
+grad_mode = GradMode()
+
+
+class Note:
+    """How a tensor was made: all that a gradient rule needs, and never the tensor itself.
+
+    Holding arrays instead of the output tensor keeps the graph free of reference cycles, so that a
+    graph is freed the moment its loss is.
+
+    Attributes:
+        primitive: the operation, as the function you call (`exp`, `matmul`, ...).
+        parents: the operands, in order; None where an operand requires no gradient.
+        arrays: the operands as arrays (or Python numbers, or None), in order.
+        static: every other argument by name, defaults filled in, `dim` already called `axis`.
+        saved: what the primitive chose to keep for its rule; the output array unless it chose.
+    """
+
+    __slots__ = ("arrays", "parents", "primitive", "saved", "static")
+
+    def __init__(
+        self,
+        primitive: Callable[..., Tensor],
+        parents: tuple[Tensor | None, ...],
+        arrays: Sequence[Any],
+        static: dict[str, Any],
+        saved: Any,
+    ) -> None:
+        self.primitive = primitive
+        self.parents = parents
+        self.arrays = arrays
+        self.static = static
+        self.saved = saved
+
+
+def primitive(function: Callable[..., Any]) -> Callable[..., Tensor]:
+    """Turn a function on arrays into an operation on tensors.
+
+    Parameters before the `/` (or `*arrays`) are the operands: tensors, arrays or numbers that a
+    gradient may flow to. All others are static: axes, shapes, indices, targets.
+    The function returns an array, or a pair `(array, saved)` if its gradient rule needs more than
+    the operands and the output.
+    """
+    parameters = inspect.signature(function).parameters.values()
+    operand_count = sum(p.kind is p.POSITIONAL_ONLY for p in parameters)
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    static_names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    name = function.__name__.rstrip("_")
+
+    @functools.wraps(function)
+    def operation(*args: Any, **keywords: Any) -> Tensor:
+        operands = args if variadic else args[:operand_count]
+        if len(operands) < operand_count:
+            raise TypeError(f"{name} takes {operand_count} operands, got {len(operands)}")
+        static = defaults
+        if keywords or len(args) > len(operands):
+            given = dict(zip(static_names, args[len(operands) :])) | _spelled(keywords)  # noqa: B905 - the rest have defaults
+            static = defaults | {k: v.data if isinstance(v, Tensor) else v for k, v in given.items()}
+        arrays = _arrays(name, operands)
+        try:
+            result = function(*arrays, **static)
+        except (ValueError, IndexError) as error:
+            raise _explained(error, name, arrays) from None
+        out, saved = result if isinstance(result, tuple) else (result, result)
+        tensor = Tensor(out)
+        if grad_mode.enabled:
+            parents = tuple([o if isinstance(o, Tensor) and o.requires_grad else None for o in operands])
+            if any(p is not None for p in parents) and tensor.data.dtype.kind == "f":
+                tensor.requires_grad = True
+                tensor.note = Note(operation, parents, arrays, static, saved)
+        return tensor
+
+    return operation
+
+
+def composite(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """An operation made of other operations: it needs no gradient rule, the parts have theirs.
+
+    All that happens at this door is the translation of PyTorch's `dim` and `keepdim`.
+    """
+
+    @functools.wraps(function)
+    def operation(*args: Any, **keywords: Any) -> Tensor:
+        return function(*args, **_spelled(keywords))
+
+    return operation
+
+
+def _spelled(keywords: dict[str, Any]) -> dict[str, Any]:
+    """PyTorch's `dim` and `keepdim` as NumPy's `axis` and `keepdims`."""
+    axis = {"dim": "axis", "keepdim": "keepdims"}
+    return {axis.get(k, k): v for k, v in keywords.items()}
+
+
+def _arrays(name: str, operands: Sequence[Any]) -> list[Any]:
+    """Operands as arrays of one float dtype; Python numbers stay numbers, they promote nothing."""
+    arrays = [o.data if isinstance(o, Tensor) else o for o in operands]
+    kinds = {a.dtype if isinstance(a, np.ndarray) else type(a) for a in arrays}
+    if len(kinds - {int, float}) == 1 and not kinds & {list, tuple, str}:
+        return arrays
+    floats = [a for a in arrays if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    with_axes = [a.dtype for a in floats if a.ndim] or [a.dtype for a in floats]
+    dtype = np.result_type(*with_axes) if with_axes else np.dtype(np.float32)
+    return [_adopted(name, a, dtype) for a in arrays]
+
+
+def _adopted(name: str, value: Any, dtype: np.dtype[Any]) -> Any:
+    """Integers, lists, NumPy scalars and 0-d arrays take the dtype of the float operand."""
+    if value is None or type(value) in (bool, int, float):
+        return value
+    if not isinstance(value, (np.ndarray, np.generic)):
+        try:
+            return np.asarray(value, dtype)
+        except (ValueError, TypeError):
+            raise TypeError(f"{name} takes tensors, arrays and numbers; got {value!r} ({type(value).__name__})") from None
+    weak = value.dtype.kind in "iu" or (value.dtype.kind == "f" and value.ndim == 0)
+    return np.asarray(value, dtype) if weak else np.asarray(value)
+
+
+def _explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:
+    """NumPy's complaint, with the operation and the shapes, in words that say what to do."""
+    shapes = " and ".join(str(np.shape(a)) for a in arrays if a is not None)
+    reason = str(error)
+    if "broadcast" in reason:
+        reason = "the shapes do not broadcast; aligned from the right, two sizes must be equal or one of them 1"
+    kind = IndexError if isinstance(error, IndexError) else ValueError
+    return kind(f"{name} of {shapes}: {reason}")
+
+
+def _compare(compare: Callable[..., Any], a: Any, b: Any) -> Tensor:
+    """A comparison, element by element: a bool tensor, through which no gradient flows."""
+    return Tensor(compare(*_arrays(compare.__name__, (a, b))))
+
+
+# ---- arithmetic ----------------------------------------------------------------------------------
+
+
+@primitive
+def add(a: Array, b: Array, /) -> Array:
+    """Add, element by element, with broadcasting: out = a + b.
+
+    Args:
+        a, b: operands whose shapes broadcast.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+
+    Example:
+        >>> Tensor([[1.0], [2.0]]) + Tensor([10.0, 20.0])
+        Tensor([[11., 21.],
+                [12., 22.]])
+
+    Source: torch.add
+    """
+    raise NotImplementedError("kata 01: add")
+
+
+@primitive
+def subtract(a: Array, b: Array, /) -> Array:
+    """Subtract, element by element, with broadcasting: out = a - b.
+
+    Example:
+        >>> 1 - Tensor([0.25, 0.5])
+        Tensor([0.75, 0.5 ])
+
+    Source: torch.subtract
+    """
+    raise NotImplementedError("kata 01: subtract")
+
+
+@primitive
+def multiply(a: Array, b: Array, /) -> Array:
+    """Multiply, element by element, with broadcasting: out = a * b.
+
+    Example:
+        >>> 3 * Tensor([1.0, 2.0])
+        Tensor([3., 6.])
+
+    Source: torch.multiply
+    """
+    raise NotImplementedError("kata 01: multiply")
+
+
+@primitive
+def divide(a: Array, b: Array, /) -> Array:
+    """Divide, element by element, with broadcasting: out = a / b.
+
+    Example:
+        >>> 1 / Tensor([2.0, 4.0])
+        Tensor([0.5 , 0.25])
+
+    Source: torch.divide
+    """
+    raise NotImplementedError("kata 01: divide")
+
+
+@primitive
+def power(a: Array, b: Array, /) -> Array:
+    """Raise to a power, element by element, with broadcasting: out = a ** b.
+
+    Example:
+        >>> Tensor([2.0, 3.0]) ** 2
+        Tensor([4., 9.])
+
+    Source: torch.pow
+    """
+    raise NotImplementedError("kata 01: power")
+
+
+@primitive
+def negative(x: Array, /) -> Array:
+    """Change the sign of every element: out = -x.
+
+    Example:
+        >>> -Tensor([1.0, -2.0])
+        Tensor([-1.,  2.])
+
+    Source: torch.negative
+    """
+    raise NotImplementedError("kata 01: negative")
+
+
+@primitive
+def matmul(a: Array, b: Array, /) -> Array:
+    """Multiply matrices: out[..., i, j] = sum over k of a[..., i, k] * b[..., k, j].
+
+    Args:
+        a: (..., n, k), or a vector (k,), which counts as a row.
+        b: (..., k, m), or a vector (k,), which counts as a column.
+
+    Returns:
+        (..., n, m), where leading axes broadcast; the axis of a vector disappears.
+
+    Raises:
+        ValueError: an operand has no axes, or the inner sizes differ.
+
+    Example:
+        >>> Tensor([[1.0, 2.0], [3.0, 4.0]]) @ Tensor([1.0, 10.0])
+        Tensor([21., 43.])
+
+    Source: torch.matmul
+    """
+    raise NotImplementedError("kata 01: matmul")
+
+
+# ---- element by element --------------------------------------------------------------------------
+
+
+@primitive
+def exp(x: Array, /) -> Array:
+    """The exponential: out = e ** x.
+
+    Example:
+        >>> Tensor([0.0, 0.5]).exp()
+        Tensor([1.       , 1.6487213])
+
+    Source: torch.exp
+    """
+    raise NotImplementedError("kata 01: exp")
+
+
+@primitive
+def log(x: Array, /) -> Array:
+    """The natural logarithm, for x > 0 (minus infinity at 0, nan below).
+
+    Example:
+        >>> Tensor([1.0, 2.0]).log()
+        Tensor([0.       , 0.6931472])
+
+    Source: torch.log
+    """
+    raise NotImplementedError("kata 01: log")
+
+
+@primitive
+def sqrt(x: Array, /) -> Array:
+    """The square root, for x >= 0 (nan below).
+
+    Example:
+        >>> Tensor([4.0, 9.0]).sqrt()
+        Tensor([2., 3.])
+
+    Source: torch.sqrt
+    """
+    raise NotImplementedError("kata 01: sqrt")
+
+
+@primitive
+def absolute(x: Array, /) -> Array:
+    """The absolute value: out = |x|; also `x.abs()`.
+
+    Example:
+        >>> abs(Tensor([-1.5, 2.0]))
+        Tensor([1.5, 2. ])
+
+    Source: torch.abs
+    """
+    raise NotImplementedError("kata 01: absolute")
+
+
+@primitive
+def maximum(a: Array, b: Array, /) -> Array:
+    """The larger of two elements, with broadcasting: out = max(a, b).
+
+    Example:
+        >>> maximum(Tensor([-1.0, 2.0]), 0)
+        Tensor([0., 2.])
+
+    Source: torch.maximum
+    """
+    raise NotImplementedError("kata 01: maximum")
+
+
+@primitive
+def where(condition: Array, a: Array, b: Array, /) -> Array:
+    """Choose, element by element: out = a where the condition holds, else b; all three broadcast.
+
+    Example:
+        >>> x = Tensor([-1.0, 2.0])
+        >>> where(x > 0, x, 0.5)
+        Tensor([0.5, 2. ])
+
+    Source: torch.where
+    """
+    raise NotImplementedError("kata 01: where")
+
+
+@primitive
+def clip(x: Array, /, min: float | None = None, max: float | None = None) -> Array:
+    """Limit every element to [min, max]; None leaves that side open.
+
+    Raises:
+        ValueError: both limits are None.
+
+    Example:
+        >>> Tensor([-2.0, 0.5, 3.0]).clip(0, 1)
+        Tensor([0. , 0.5, 1. ])
+
+    Source: torch.clip
+    """
+    raise NotImplementedError("kata 01: clip")
+
+
+# ---- reductions ----------------------------------------------------------------------------------
+
+
+@primitive
+def sum_(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Add up along an axis, several axes (a tuple) or all of them (None); also `x.sum()`.
+
+    Args:
+        x: any shape.
+        axis: what to sum over; negative axes count from the end.
+        keepdims: leave each summed axis in place with size 1.
+
+    Example:
+        >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).sum(axis=0)
+        Tensor([4., 6.])
+
+    Source: torch.sum
+    """
+    raise NotImplementedError("kata 01: sum_")
+
+
+@primitive
+def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
+    """The average along an axis, several axes or all: sum divided by the number of summed elements.
+
+    The mean of bools or integers is float32: `(prediction == target).mean()` is an accuracy.
+
+    Example:
+        >>> Tensor([[1.0, 2.0], [3.0, 5.0]]).mean(axis=1, keepdims=True)
+        Tensor([[1.5],
+                [4. ]])
+
+    Source: torch.mean
+    """
+    raise NotImplementedError("kata 01: mean")
+
+
+@primitive
+def amax(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
+    """The largest element along an axis, several axes or all; also `x.max()`. `argmax` says where.
+
+    Raises:
+        ValueError: there is no element to choose from.
+
+    Example:
+        >>> Tensor([[1.0, 5.0], [3.0, 2.0]]).max(axis=1)
+        Tensor([5., 3.])
+
+    Source: torch.amax
+    """
+    raise NotImplementedError("kata 01: amax")
+
+
+@primitive
+def amin(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
+    """The smallest element along an axis, several axes or all; also `x.min()`.
+
+    Example:
+        >>> Tensor([[1.0, 5.0], [3.0, 2.0]]).min()
+        Tensor(1.)
+
+    Source: torch.amin
+    """
+    raise NotImplementedError("kata 01: amin")
+
+
+@primitive
+def argmax(x: Array, /, axis: int | None = None, keepdims: bool = False) -> Array:
+    """The index of the first largest element along an axis, or in the flattened tensor (None).
+
+    Returns:
+        Integers; no gradient flows through them.
+
+    Example:
+        >>> Tensor([[1.0, 5.0], [3.0, 2.0]]).argmax(axis=1).tolist()
+        [1, 0]
+
+    Source: torch.argmax
+    """
+    raise NotImplementedError("kata 01: argmax")
+
+
+@composite
+def var(x: Tensor, axis: Axis = None, correction: int = 1, keepdims: bool = False) -> Tensor:
+    """The variance along an axis, several axes or all: sum of (x - mean)**2 / (n - correction).
+
+    Args:
+        x: any shape.
+        axis: what to average over.
+        correction: 1 for the unbiased estimate from a sample, 0 for a whole population.
+        keepdims: leave each reduced axis in place with size 1.
+
+    Example:
+        >>> Tensor([1.0, 2.0, 3.0]).var()
+        Tensor(1.)
+
+    Source: torch.var
+    """
+    raise NotImplementedError("kata 01: var")
+
+
+# ---- movement ------------------------------------------------------------------------------------
+
+
+@primitive
+def reshape(x: Array, /, shape: tuple[int, ...]) -> Array:
+    """The same elements in the same (row-major) order under another shape; one size may be -1.
+
+    Raises:
+        ValueError: the sizes do not multiply to the number of elements.
+
+    Example:
+        >>> arange(6).reshape(2, -1)
+        Tensor([[0., 1., 2.],
+                [3., 4., 5.]])
+
+    Source: torch.reshape
+    """
+    raise NotImplementedError("kata 01: reshape")
+
+
+@primitive
+def permute(x: Array, /, axes: tuple[int, ...]) -> Array:
+    """Reorder the axes: axis i of the result is axis axes[i] of x. Nothing is copied.
+
+    Example:
+        >>> zeros(2, 3, 5).permute(2, 0, 1).shape
+        (5, 2, 3)
+
+    Source: torch.permute
+    """
+    raise NotImplementedError("kata 01: permute")
+
+
+@composite
+def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Exchange two axes.
+
+    Example:
+        >>> zeros(2, 3, 5).transpose(0, -1).shape
+        (5, 3, 2)
+
+    Source: torch.transpose
+    """
+    raise NotImplementedError("kata 01: transpose")
+
+
+@composite
+def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Merge the axes from start_dim to end_dim, both included, into one.
+
+    Example:
+        >>> zeros(2, 3, 5).flatten(1).shape
+        (2, 15)
+
+    Source: torch.flatten
+    """
+    raise NotImplementedError("kata 01: flatten")
+
+
+@composite
+def squeeze(x: Tensor, axis: int | None = None) -> Tensor:
+    """Drop the axis if its size is 1, or every axis of size 1 (None); other axes stay.
+
+    Example:
+        >>> zeros(1, 3, 1).squeeze(0).shape
+        (3, 1)
+
+    Source: torch.squeeze
+    """
+    raise NotImplementedError("kata 01: squeeze")
+
+
+@composite
+def unsqueeze(x: Tensor, axis: int) -> Tensor:
+    """Insert an axis of size 1, so that it is axis `axis` of the result.
+
+    Example:
+        >>> zeros(2, 3).unsqueeze(-1).shape
+        (2, 3, 1)
+
+    Source: torch.unsqueeze
+    """
+    raise NotImplementedError("kata 01: unsqueeze")
+
+
+@primitive
+def expand(x: Array, /, shape: tuple[int, ...]) -> Array:
+    """Stretch axes of size 1 to larger sizes without a copy; -1 keeps a size, new axes go in front.
+
+    Raises:
+        ValueError: an axis to be stretched has another size than 1.
+
+    Example:
+        >>> Tensor([[1.0], [2.0]]).expand(-1, 3)
+        Tensor([[1., 1., 1.],
+                [2., 2., 2.]])
+
+    Source: torch.Tensor.expand
+    """
+    raise NotImplementedError("kata 01: expand")
+
+
+@primitive
+def pad(x: Array, /, padding: tuple[int, ...], value: float = 0.0) -> Array:
+    """Add a border of one value.
+
+    Args:
+        x: any shape.
+        padding: (before, after) for the last axis, then for the one before it, and so on.
+        value: what the border is filled with.
+
+    Raises:
+        ValueError: an odd number of widths, or more pairs than axes.
+
+    Example:
+        >>> Tensor([[1.0, 2.0]]).pad((1, 0))
+        Tensor([[0., 1., 2.]])
+
+    Source: torch.nn.functional.pad
+    """
+    raise NotImplementedError("kata 01: pad")
+
+
+@primitive
+def getitem(x: Array, /, index: Any) -> Array:
+    """Select elements: `x[index]` with slices, integers, `...`, `None`, integer arrays and masks.
+
+    Example:
+        >>> Tensor([[1.0, 2.0], [3.0, 4.0]])[:, 1]
+        Tensor([2., 4.])
+
+    Source: torch.Tensor.__getitem__
+    """
+    raise NotImplementedError("kata 01: getitem")
+
+
+@primitive
+def concatenate(*arrays: Array, axis: int = 0) -> Array:
+    """Join tensors along an axis; given several operands, not a list. `cat` takes the list.
+
+    Example:
+        >>> concatenate(zeros(2, 1), ones(2, 2), axis=1).shape
+        (2, 3)
+
+    Source: numpy.concatenate
+    """
+    raise NotImplementedError("kata 01: concatenate")
+
+
+@composite
+def cat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Join a list of tensors along an axis they already have; all other sizes agree.
+
+    Raises:
+        ValueError: the list is empty, or another size differs.
+
+    Example:
+        >>> cat([Tensor([1.0]), Tensor([2.0, 3.0])])
+        Tensor([1., 2., 3.])
+
+    Source: torch.cat
+    """
+    raise NotImplementedError("kata 01: cat")
+
+
+@composite
+def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Join a list of tensors of one shape along a new axis.
+
+    Raises:
+        ValueError: the list is empty, or the shapes differ.
+
+    Example:
+        >>> stack([Tensor([1.0, 2.0]), Tensor([3.0, 4.0])], axis=1)
+        Tensor([[1., 3.],
+                [2., 4.]])
+
+    Source: torch.stack
+    """
+    raise NotImplementedError("kata 01: stack")
+
+
+# ---- the tensor ----------------------------------------------------------------------------------
+
+
+class Tensor:
+    """An n-dimensional array that can require a gradient.
+
+    Python numbers and (nested) lists become float32, lists of bools stay bool; NumPy arrays keep
+    their dtype and share their memory with the tensor.
+
+    Args:
+        data: a number, a nested list, an array or another tensor.
+        requires_grad: whether `backward` shall leave a gradient in `.grad`; floats only.
+
+    Attributes:
+        data: the NumPy array itself.
+        grad: None, or an array shaped like `data`.
+        note: how the tensor was made; None for one that you made yourself.
+
+    Raises:
+        TypeError: `data` is not numeric, or a tensor of integers or bools shall require a gradient.
+        ValueError: the rows of a nested list differ in length.
+
+    Example:
+        >>> Tensor([[1, 2], [3, 4]]).shape
+        (2, 2)
+
+    Source: torch.Tensor
+    """
+
+    __array_ufunc__ = None  # array * tensor asks the tensor, not the array
+    __hash__ = object.__hash__  # == compares values, so a set or a dict goes by identity
+
+    data: Array
+    grad: Array | None
+    note: Note | None
+    requires_grad: bool
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        raise NotImplementedError("kata 01: Tensor.__init__")
+
+    def __repr__(self) -> str:
+        """The values, and whether a gradient is required.
+
+        Example:
+            >>> Tensor([1.5, 2.0], requires_grad=True)
+            Tensor([1.5, 2. ], requires_grad=True)
+        """
+        raise NotImplementedError("kata 01: Tensor.__repr__")
+
+    def item(self) -> float | int | bool:
+        """The value of a tensor of one element, as a Python number.
+
+        Raises:
+            ValueError: the tensor has no or several elements.
+
+        Example:
+            >>> Tensor([[2.5]]).item()
+            2.5
+        """
+        raise NotImplementedError("kata 01: Tensor.item")
+
+    def tolist(self) -> Any:
+        """The values as nested Python lists (a number for a 0-d tensor)."""
+        raise NotImplementedError("kata 01: Tensor.tolist")
+
+    def numpy(self) -> Array:
+        """The array itself: no copy, so writing to it changes the tensor."""
+        raise NotImplementedError("kata 01: Tensor.numpy")
+
+    def detach(self) -> Tensor:
+        """The same memory as a tensor with no history that requires no gradient."""
+        raise NotImplementedError("kata 01: Tensor.detach")
+
+    # An operation called as a method is the same operation. `a - b` asks a.__sub__(b); where a is no
+    # tensor, Python asks the reflected b.__rsub__(a), so the operands arrive in the other order.
+
+    __add__, __sub__, __mul__, __truediv__ = add, subtract, multiply, divide
+    __pow__, __matmul__, __neg__, __abs__ = power, matmul, negative, absolute
+
+    def __radd__(self, other: Any) -> Tensor:
+        raise NotImplementedError("kata 01: Tensor.__radd__")
+
+    def __rsub__(self, other: Any) -> Tensor:
+        raise NotImplementedError("kata 01: Tensor.__rsub__")
+
+    def __rmul__(self, other: Any) -> Tensor:
+        raise NotImplementedError("kata 01: Tensor.__rmul__")
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        raise NotImplementedError("kata 01: Tensor.__rtruediv__")
+
+    def __rpow__(self, other: Any) -> Tensor:
+        raise NotImplementedError("kata 01: Tensor.__rpow__")
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        raise NotImplementedError("kata 01: Tensor.__rmatmul__")
+
+    def __getitem__(self, index: Any) -> Tensor:
+        """`x[index]` with slices, integers, `...`, `None`, integer arrays and masks, as in NumPy."""
+        parts = index if isinstance(index, tuple) else (index,)
+        return getitem(self, tuple([p.data if isinstance(p, Tensor) else p for p in parts]))
+
+    exp, log, sqrt, abs, maximum, clip = exp, log, sqrt, absolute, maximum, clip
+    sum, mean, max, min, argmax, var = sum_, mean, amax, amin, argmax, var
+    transpose, flatten, squeeze, unsqueeze, pad = transpose, flatten, squeeze, unsqueeze, pad
+
+    def reshape(self, *shape: Any) -> Tensor:
+        return reshape(self, _sizes(shape))
+
+    def permute(self, *axes: Any) -> Tensor:
+        return permute(self, _sizes(axes))
+
+    def expand(self, *shape: Any) -> Tensor:
+        return expand(self, _sizes(shape))
+
+    def backward(self, gradient: Any = None) -> None:
+        """Leave the gradient of this tensor in `.grad` of every tensor it was made from (kata 05)."""
+        from tinytorch import autograd
+
+        autograd.backward(self, gradient)
+
+    shape = property(lambda self: self.data.shape, doc="The size along each axis.")
+    ndim = property(lambda self: self.data.ndim, doc="The number of axes.")
+    size = property(lambda self: self.data.size, doc="The number of elements.")
+    dtype = property(lambda self: self.data.dtype, doc="The NumPy dtype of the elements.")
+    T = property(lambda self: permute(self, tuple(range(self.ndim))[::-1]), doc="All axes reversed.")
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]  # PyTorch's meaning of ==
+        return NotImplemented if other is None else _compare(np.equal, self, other)
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]  # PyTorch's meaning of !=
+        return NotImplemented if other is None else _compare(np.not_equal, self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return _compare(np.less, self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return _compare(np.less_equal, self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return _compare(np.greater, self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return _compare(np.greater_equal, self, other)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError("a tensor is not assigned to element by element: its history would no longer be true. Build a new one with where, cat or pad, or write to x.data when no gradient is wanted")
+
+
+# ---- making tensors ------------------------------------------------------------------------------
+
+
+def zeros(*shape: int, requires_grad: bool = False) -> Tensor:
+    """A float32 tensor of zeros.
+
+    Example:
+        >>> zeros(2)
+        Tensor([0., 0.])
+
+    Source: torch.zeros
+    """
+    raise NotImplementedError("kata 01: zeros")
+
+
+def ones(*shape: int, requires_grad: bool = False) -> Tensor:
+    """A float32 tensor of ones.
+
+    Example:
+        >>> ones(1, 2)
+        Tensor([[1., 1.]])
+
+    Source: torch.ones
+    """
+    raise NotImplementedError("kata 01: ones")
+
+
+def full(shape: tuple[int, ...], value: float, requires_grad: bool = False) -> Tensor:
+    """A float32 tensor of one value everywhere.
+
+    Example:
+        >>> full((2,), 0.5)
+        Tensor([0.5, 0.5])
+
+    Source: torch.full
+    """
+    raise NotImplementedError("kata 01: full")
+
+
+def arange(start: float, stop: float | None = None, step: float = 1) -> Tensor:
+    """Evenly spaced float32 values from start (0 when only one is given) up to but without stop.
+
+    Example:
+        >>> arange(1, 4)
+        Tensor([1., 2., 3.])
+
+    Source: torch.arange
+    """
+    raise NotImplementedError("kata 01: arange")
+
+
+def manual_seed(seed: int) -> None:
+    """Restart the generator that everything random draws from by default.
+
+    Example:
+        >>> manual_seed(0); a = rand(3)
+        >>> manual_seed(0); bool((a == rand(3)).sum() == 3)
+        True
+
+    Source: torch.manual_seed
+    """
+    raise NotImplementedError("kata 01: manual_seed")
+
+
+def rand(*shape: int, generator: np.random.Generator | None = None, requires_grad: bool = False) -> Tensor:
+    """Float32 numbers drawn uniformly from [0, 1).
+
+    Args:
+        shape: the sizes.
+        generator: what to draw from; None is the generator `manual_seed` restarts.
+        requires_grad: as in `Tensor`.
+
+    Source: torch.rand
+    """
+    raise NotImplementedError("kata 01: rand")
+
+
+def randn(*shape: int, generator: np.random.Generator | None = None, requires_grad: bool = False) -> Tensor:
+    """Float32 numbers drawn from the normal distribution with mean 0 and variance 1.
+
+    Args:
+        shape: the sizes.
+        generator: what to draw from; None is the generator `manual_seed` restarts.
+        requires_grad: as in `Tensor`.
+
+    Source: torch.randn
+    """
+    raise NotImplementedError("kata 01: randn")
+
+
+def _sizes(shape: Sequence[Any]) -> tuple[int, ...]:
+    """Sizes given one by one or as one tuple or list."""
+    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else tuple(shape)

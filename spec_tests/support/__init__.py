@@ -1,0 +1,1 @@
+"""What the spec tests are written with: observe, then judge."""

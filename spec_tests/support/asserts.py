@@ -1,0 +1,151 @@
+"""Verdicts: the only place where something a learner's code returned is compared with anything.
+
+Each helper takes what came back as plain data and says in one message what was expected. A
+comparison that a trivial answer would also meet (zeros, the negative, the double) is refused: that
+is a defect of the test, and raises TestDefect whatever the learner wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from support.observe import ClauseFailure, LearnerError
+
+FACTORS = {"float64": 1e5, "float32": 256.0}  # x eps x M: 2.2e-11 and 3.1e-5, see docs/testing.md
+EPS = {name: float(np.finfo(name).eps) for name in FACTORS}
+
+
+class TestDefect(Exception):
+    """A test that could not fail: mend the test, not the learner's code."""
+
+    __test__ = False
+
+
+def assert_close(got: Any, *, want: Any, terms: Any = None, depth: float = 1.0) -> None:
+    """Floats agree to rounding: |got - want| <= factor x eps x M, shapes and float dtypes equal.
+
+    Args:
+        got: what the observation returned; an array, or a list or dict of them.
+        want: what it should be. Arrays also fix the dtype; Python numbers leave it open.
+        terms: M, the magnitude of the terms that were added up; the largest |want| if None.
+        depth: how many roundings deep the computation is (a 50-step training: 50).
+    """
+    if isinstance(want, dict) or (isinstance(want, (list, tuple)) and any(isinstance(w, np.ndarray) for w in want)):
+        return _each(got, want, lambda g, w: assert_close(g, want=w, terms=terms, depth=depth))
+    strict, want = isinstance(want, (np.ndarray, np.generic)), np.asarray(want)
+    if got is None:
+        raise ClauseFailure("nothing came back", got="None", expected=show(want))
+    got = np.asarray(got)
+    if got.shape != want.shape:
+        raise ClauseFailure("the shape differs", got=f"shape {got.shape}\n{show(got)}", expected=f"shape {want.shape}\n{show(want)}")
+    if strict and got.dtype != want.dtype:
+        raise ClauseFailure("the dtype differs", got=f"dtype {got.dtype}", expected=f"dtype {want.dtype} (float arrays keep their dtype)")
+    limit = _limit(got, want, terms, depth)
+    _refuse_trivial(want, limit)
+    wrong = ~((np.abs(got - want) <= limit) | (got == want))
+    if wrong.any():
+        raise ClauseFailure("the values differ", got=show(got), expected=show(want), note=_first(wrong, got, want))
+
+
+def assert_equal(got: Any, *, want: Any) -> None:
+    """Shapes, indices, counts, texts, dtypes: equal exactly."""
+    if isinstance(want, np.ndarray):
+        same = isinstance(got, np.ndarray) and got.shape == want.shape and bool((got == want).all())
+        if want.size and want.dtype.kind in "iu" and not want.any():
+            raise TestDefect(f"zeros would meet {show(want)}: choose inputs with another answer")
+    else:
+        same = type(got) is type(want) and got == want
+    if not same:
+        raise ClauseFailure("the answer differs", got=show(got), expected=show(want))
+
+
+def assert_zeros(got: Any, *, beside: Any) -> None:
+    """All zeros, beside something of the same observation that is not (or nothing was computed)."""
+    if got is None or np.asarray(got).size == 0 or np.asarray(got).any():
+        raise ClauseFailure("zeros were expected", got=show(got), expected="zeros")
+    if not np.asarray(beside).any():
+        raise ClauseFailure("everything is zero, also what should not be", got=show(beside), expected="values other than zero")
+
+
+def assert_below(got: float, *, limit: float, what: str) -> None:
+    """A measured quantity (bytes, counts, a ratio) stays at or below a limit."""
+    if not 0 <= got <= limit:
+        raise ClauseFailure(f"too much: {what}", got=f"{got:,.6g}", expected=f"at most {limit:,.6g}")
+
+
+def assert_above(got: float, *, limit: float, what: str) -> None:
+    """A measured quantity reaches a limit."""
+    if not got >= limit:
+        raise ClauseFailure(f"too little: {what}", got=f"{got:,.6g}", expected=f"at least {limit:,.6g}")
+
+
+def assert_raises(observation: Callable[..., Any], *args: Any, error: str, says: tuple[str, ...] = (), **keywords: Any) -> None:
+    """The call is refused with an error of a kind, whose message names what it should.
+
+    A blank that is not written yet also raises; that never counts.
+
+    Args:
+        observation: what to call, with `args` and `keywords`.
+        error: the name of the exception, or several joined by "|".
+        says: pieces that must stand in the message, such as the value that was wrong.
+    """
+    try:
+        answer = observation(*args, **keywords)
+    except LearnerError as refused:
+        if "NotImplementedError" in refused.kinds or not set(error.split("|")) & set(refused.kinds):
+            raise
+        missing = [s for s in says if s.lower() not in refused.message.lower()]
+        if missing:
+            raise ClauseFailure("the error does not say enough", got=refused.message, expected=f"a message with {' and '.join(map(repr, missing))}", frame=refused.frame) from None
+        return
+    raise ClauseFailure("this must be refused", got=show(answer), expected=f"{error.replace('|', ' or ')}{' naming ' + ' and '.join(says) if says else ''}")
+
+
+def show(value: Any) -> str:
+    """A value as a learner would print it, a few lines at most."""
+    if not isinstance(value, np.ndarray):
+        return value if isinstance(value, str) else repr(value)
+    if value.size > 40:
+        return f"{np.array2string(value, threshold=8, edgeitems=2, separator=', ')}  shape {value.shape}"
+    return np.array2string(value, separator=", ", max_line_width=88)
+
+
+def _limit(got: Any, want: Any, terms: Any, depth: float) -> Any:
+    """The tolerance, in absolute terms."""
+    name = str(got.dtype) if str(got.dtype) in FACTORS else "float64"
+    finite = np.abs(want[np.isfinite(want)]) if want.size else np.zeros(0)
+    magnitude = np.max(finite, initial=0.0) if terms is None else np.abs(terms)
+    return depth * FACTORS[name] * EPS[name] * magnitude
+
+
+def _refuse_trivial(want: Any, limit: Any) -> None:
+    """Zeros, the negative and the double all differ from `want` by |want| or more."""
+    if want.size == 0 or not np.isfinite(want).all():
+        return
+    if not (np.abs(want) > limit).any():
+        raise TestDefect(f"zeros would meet {show(want)}: use assert_zeros(got, beside=...) or other inputs")
+
+
+def _first(wrong: Any, got: Any, want: Any) -> str:
+    """Where the first difference is, where that is not obvious."""
+    if wrong.ndim == 0:
+        return ""
+    index = tuple(int(i) for i in np.argwhere(wrong)[0])
+    where = f"[{', '.join(map(str, index))}]"
+    return f"first difference at {where}: {got[index]:.9g}, expected {want[index]:.9g}; {int(wrong.sum())} of {wrong.size} differ"
+
+
+def _each(got: Any, want: Any, check: Callable[[Any, Any], None]) -> None:
+    """Several named values at once; the failure says which."""
+    pairs = want.items() if isinstance(want, dict) else enumerate(want)
+    if len(got) != len(want):
+        raise ClauseFailure("another number of values came back", got=f"{len(got)}", expected=f"{len(want)}")
+    for key, value in pairs:
+        try:
+            check(got[key], value)
+        except ClauseFailure as failure:
+            failure.problem = f"{key}: {failure.problem}"
+            raise

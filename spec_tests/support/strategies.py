@@ -1,0 +1,105 @@
+"""Inputs. Hypothesis chooses structure (shapes, kinds, seeds); NumPy fills in the numbers.
+
+The usual fill is dyadic: distinct, non-zero multiples of 1/8. They are exact in float32 and in
+float64, stay off the kinks of relu and max, and are short to print.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+
+import numpy as np
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+Shape = tuple[int, ...]
+Array = NDArray[np.float64]
+
+BASE_SEED = int(os.environ.get("TINYTORCH_SEED", "0"))  # another seed gives every fill other numbers
+
+CURATED: list[Shape] = [(), (3,), (1, 3), (3, 1), (2, 3), (3, 3), (2, 1, 3), (2, 3, 5)]
+WITH_AXES = [s for s in CURATED if s]
+MATRICES = [s for s in CURATED if len(s) >= 2]
+PAIRS: list[tuple[Shape, Shape]] = [
+    ((), (3,)),
+    ((1,), (3,)),
+    ((3, 1), (1, 5)),
+    ((2, 3), (3,)),
+    ((3,), (2, 3)),
+    ((2, 1, 5), (3, 1)),
+    ((3, 3), (3, 3)),
+    ((2, 3), ()),
+    ((3, 5, 7), (5, 1)),
+]
+PRODUCTS: list[tuple[Shape, Shape]] = [
+    ((2, 3), (3, 5)),
+    ((3, 3), (3, 3)),
+    ((1, 3), (3, 1)),
+    ((2, 2, 3), (2, 3, 5)),
+    ((2, 2, 3), (3, 5)),
+    ((2, 3), (5, 3, 2)),
+    ((2, 1, 2, 3), (5, 3, 2)),
+    ((3,), (3, 5)),
+    ((2, 3), (3,)),
+    ((3,), (3,)),
+    ((3,), (2, 3, 5)),
+    ((2, 5, 3), (3,)),
+]
+
+
+def fill(shape: Shape, seed: int = 0, kind: str = "dyadic", base: int = BASE_SEED) -> Array:
+    """A float64 array of one kind: dyadic, positive, normal, large, ties, zeros."""
+    rng, n = np.random.default_rng([base, seed]), math.prod(shape)
+    signs = np.where(rng.random(n) < 0.5, -1.0, 1.0)
+    values = {
+        "dyadic": lambda: signs * (rng.permutation(n) + 1) / 8,
+        "positive": lambda: (rng.permutation(n) + 1) / 8,
+        "normal": lambda: rng.normal(size=n),
+        "large": lambda: signs * 1000 + rng.normal(size=n),
+        "ties": lambda: rng.integers(-2, 3, n).astype(float),
+        "zeros": lambda: np.zeros(n),
+    }[kind]()
+    return np.asarray(values, np.float64).reshape(shape)
+
+
+def dyadic(*shape: int, seed: int = 0) -> Array:
+    """Distinct, non-zero multiples of 1/8 of either sign."""
+    return fill(shape, seed)
+
+
+def normal(*shape: int, seed: int = 0) -> Array:
+    """Draws from the standard normal distribution."""
+    return fill(shape, seed, "normal")
+
+
+def positive(*shape: int, seed: int = 0) -> Array:
+    """Distinct positive multiples of 1/8."""
+    return fill(shape, seed, "positive")
+
+
+seeds = st.integers(0, 2**16 - 1)
+
+
+def shapes(min_dims: int = 0, max_dims: int = 3, max_side: int = 5) -> st.SearchStrategy[Shape]:
+    """A curated shape half of the time, else a free one."""
+    curated = [s for s in CURATED if min_dims <= len(s) <= max_dims and all(n <= max_side for n in s)]
+    free = st.lists(st.integers(1, max_side), min_size=min_dims, max_size=max_dims).map(tuple)
+    return st.one_of(st.sampled_from(curated), free)
+
+
+def arrays(kind: str = "dyadic", min_dims: int = 0, max_dims: int = 3, max_side: int = 5) -> st.SearchStrategy[Array]:
+    """An array of one kind, of any shape within the limits."""
+    return st.builds(fill, shapes(min_dims, max_dims, max_side), seeds, st.just(kind))
+
+
+@st.composite
+def broadcast_pairs(draw: st.DrawFn) -> tuple[Shape, Shape]:
+    """Two shapes that broadcast."""
+    if draw(st.booleans()):
+        return draw(st.sampled_from(PAIRS))
+    full = draw(st.lists(st.integers(1, 4), max_size=3).map(tuple))
+    masks = [draw(st.integers(0, 2 ** len(full) - 1)) for _ in range(2)]
+    drops = [draw(st.integers(0, len(full))) for _ in range(2)]
+    first, second = [tuple(1 if m >> i & 1 else n for i, n in enumerate(full))[d:] for m, d in zip(masks, drops, strict=True)]
+    return first, second

@@ -1,0 +1,84 @@
+"""Variants of the reference: wrong answers that the specs must kill, right ones they must accept.
+
+A variant is one or more edits of reference files. An edit must apply exactly once, so that a variant
+cannot silently stop meaning anything when the reference changes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from tito.manifest import ROOT, Kata, ManifestError
+
+FOLDER = ROOT / "reference" / "variants"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace one piece of one reference file; `old` stands there exactly once."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A wrong or a right variant of one kata.
+
+    Attributes:
+        kata: the kata whose answer it varies.
+        id: short, unique within the kata.
+        right: whether the specs must accept it.
+        edits: what is different from the reference.
+        killed_by: for a wrong one the first test that fails: the screen a learner would see.
+        lesson: for a wrong one the misconception in a sentence or two; for a right one why it is right.
+    """
+
+    kata: Kata
+    id: str
+    right: bool
+    edits: tuple[Edit, ...]
+    killed_by: str
+    lesson: str
+
+    def __str__(self) -> str:
+        return f"{self.kata.id}/{'right' if self.right else 'wrong'}/{self.id}"
+
+    @property
+    def path(self) -> Path:
+        return _path(self.kata, self.right)
+
+
+def _path(kata: Kata, right: bool) -> Path:
+    return FOLDER / ("right" if right else "wrong") / f"{kata.slug}.toml"
+
+
+def load(kata: Kata, right: bool) -> list[Variant]:
+    """The registered variants of one kata."""
+    path = _path(kata, right)
+    if not path.is_file():
+        raise ManifestError(f"kata {kata.id} has no {path.relative_to(ROOT)}: write one, see CONTRIBUTING.md")
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))["variant"]
+        found = [Variant(kata, e["id"], right, tuple(Edit(x.get("file", f"{kata.module}.py"), x["old"], x["new"]) for x in e["edits"]), e.get("killed_by", ""), e["lesson"]) for e in entries]
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise ManifestError(f"{path.relative_to(ROOT)}: {error}") from None
+    if len({v.id for v in found}) != len(found):
+        raise ManifestError(f"{path.relative_to(ROOT)}: two variants have one id")
+    return found
+
+
+def build(variant: Variant, destination: Path) -> Path:
+    """Write the implementation that the variant describes; returns the folder that holds it."""
+    shutil.copytree(ROOT / "reference" / "tinytorch", destination / "tinytorch", ignore=shutil.ignore_patterns("__pycache__"))
+    for edit in variant.edits:
+        path = destination / "tinytorch" / edit.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(edit.old) != 1:
+            raise ManifestError(f"{variant}: its piece {edit.old.strip()[:60]!r} stands {text.count(edit.old)} times in reference/tinytorch/{edit.file}, not once: mend {variant.path.relative_to(ROOT)}")
+        path.write_text(text.replace(edit.old, edit.new), encoding="utf-8")
+    return destination
