@@ -7,6 +7,7 @@ operand. The engine does every chore once: order, accumulation, un-broadcasting,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,12 +17,14 @@ import numpy as np
 from tinytorch.activations import gelu, leaky_relu, log_softmax, relu, sigmoid, silu, softmax, softplus, tanh
 from tinytorch.tensor import (
     Array,
+    Axis,
     Note,
     Tensor,
     absolute,
     add,
     amax,
     amin,
+    argmax,
     clip,
     concatenate,
     divide,
@@ -270,12 +273,137 @@ def _check_gradient(position: int, leaf: Tensor, expected: Array, tolerance: flo
 
 
 # ---- the rules -----------------------------------------------------------------------------------
-# g is the cotangent of the output, `out` what the operation saved. One derivative, one line.
+# g is the cotangent of the output, `out` what the operation saved. One derivative, one line. A rule
+# may answer in the shape of the output: the engine un-broadcasts.
 
 # kata: begin
 defvjp(add, lambda g, out, a, b: g, lambda g, out, a, b: g)
 defvjp(subtract, lambda g, out, a, b: g, lambda g, out, a, b: -g)
 defvjp(multiply, lambda g, out, a, b: g * b, lambda g, out, a, b: g * a)
 defvjp(divide, lambda g, out, a, b: g / b, lambda g, out, a, b: -g * out / b)
+defvjp(power, lambda g, out, a, b: g * _power_slope(a, b), lambda g, out, a, b: g * _exponent_slope(out, a))
 defvjp(negative, lambda g, out, x: -g)
+defvjp(matmul, lambda g, out, a, b: _matmul_left(g, a, b), lambda g, out, a, b: _matmul_right(g, a, b))
+
+defvjp(exp, lambda g, out, x: g * out)
+defvjp(log, lambda g, out, x: g / x)
+defvjp(sqrt, lambda g, out, x: g / (2 * out))
+defvjp(absolute, lambda g, out, x: g * np.sign(x))
+defvjp(maximum, lambda g, out, a, b: g * (a >= b), lambda g, out, a, b: g * (a < b))
+defvjp(where, None, lambda g, out, c, a, b: np.where(c, g, 0), lambda g, out, c, a, b: np.where(c, 0, g))
+defvjp(clip, lambda g, out, x, min, max: g * (out == x))
+
+defvjp(sum_, lambda g, out, x, axis, keepdims: np.broadcast_to(_kept(g, axis, keepdims), x.shape))
+defvjp(mean, lambda g, out, x, axis, keepdims: np.broadcast_to(_kept(g, axis, keepdims) * (out.size / x.size), x.shape))
+defvjp(amax, lambda g, out, x, axis, keepdims: _to_extremum(g, out, x, axis, keepdims))
+defvjp(amin, lambda g, out, x, axis, keepdims: _to_extremum(g, out, x, axis, keepdims))
+defvjp(argmax, None)
+
+defvjp(reshape, lambda g, out, x, shape: g.reshape(x.shape))
+defvjp(permute, lambda g, out, x, axes: g.transpose(_inverse(axes)))
+defvjp(expand, lambda g, out, x, shape: g)
+defvjp(pad, lambda g, out, x, padding, value: g[_inside(x.shape, padding)])
+defvjp(getitem, lambda g, out, x, index: _put_back(g, x, index))
+defvjp_fused(concatenate, lambda needed, g, out, *arrays, axis: _split(g, arrays, axis))
+
+defvjp(relu, lambda g, out, x: g * (x > 0))
+defvjp(leaky_relu, lambda g, out, x, negative_slope: np.where(x > 0, g, g * negative_slope))
+defvjp(sigmoid, lambda g, out, x: g * out * (1 - out))
+defvjp(tanh, lambda g, out, x: g * (1 - out * out))
+defvjp(softplus, lambda g, out, x: g * -np.expm1(-out))
+defvjp(silu, lambda g, out, x: g * _silu_slope(x))
+defvjp(gelu, lambda g, out, x: g * _gelu_slope(x))
+defvjp(softmax, lambda g, out, x, axis: out * (g - (g * out).sum(axis, keepdims=True)))
+defvjp(log_softmax, lambda g, out, x, axis: g - np.exp(out) * g.sum(axis, keepdims=True))
 # kata: end
+
+
+def _power_slope(a: Any, b: Any) -> Any:
+    """b a**(b - 1), which is 0 for b = 0, also at a = 0."""
+    lowered = (b - 1 if b else 1) if isinstance(b, (int, float)) else np.where(b == 0, 1, b - 1)
+    return b * a**lowered
+
+
+def _exponent_slope(out: Array, a: Any) -> Any:
+    """a**b log(a), which is 0 where a**b is."""
+    return out * np.log(np.where(out == 0, 1, a))
+
+
+def _matmul_left(g: Array, a: Array, b: Array) -> Array:
+    """g b^T; for one matrix b the leading axes of g are rows of a single product."""
+    if b.ndim == 1:
+        return g[..., None] * b
+    if b.ndim == 2:
+        return (np.ascontiguousarray(g).reshape(-1, b.shape[1]) @ b.T).reshape(a.shape)
+    if a.ndim == 1:
+        return (b @ g[..., None])[..., 0]
+    return g @ b.swapaxes(-1, -2)
+
+
+def _matmul_right(g: Array, a: Array, b: Array) -> Array:
+    """a^T g; for one matrix (or vector) b the leading axes of a and g are rows of a single product."""
+    if b.ndim <= 2:
+        rows = a.reshape(-1, a.shape[-1])
+        return rows.T @ np.ascontiguousarray(g).reshape(len(rows), *b.shape[1:])
+    if a.ndim == 1:
+        return a[:, None] * g[..., None, :]
+    return a.swapaxes(-1, -2) @ g
+
+
+def _kept(reduced: Array, axis: Axis, keepdims: bool) -> Array:
+    """A reduced array with the reduced axes in place again, as size 1."""
+    return reduced if axis is None or keepdims else np.expand_dims(reduced, axis)
+
+
+def _to_extremum(g: Array, out: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
+    """The gradient goes to the elements that are the maximum (or minimum), in equal shares."""
+    chosen = (x == _kept(out, axis, keepdims)).astype(x.dtype)
+    return chosen * (_kept(g, axis, keepdims) / chosen.sum(axis, keepdims=True))
+
+
+def _inverse(axes: Sequence[int]) -> list[int]:
+    """The permutation that undoes a permutation."""
+    inverse = [0] * len(axes)
+    for position, axis in enumerate(axes):
+        inverse[axis] = position
+    return inverse
+
+
+def _inside(shape: tuple[int, ...], padding: Sequence[int]) -> tuple[Any, ...]:
+    """The index of what was padded, within the padded array; padding begins with the last axis."""
+    before = [*padding[::2][::-1]]
+    return (..., *[slice(b, b + n) for b, n in zip(before, shape[len(shape) - len(before) :], strict=True)])
+
+
+def _put_back(g: Array, x: Array, index: Any) -> Array:
+    """Zeros, with the gradient added where it was taken from: an index may repeat."""
+    full = np.zeros_like(x)
+    parts = index if isinstance(index, tuple) else (index,)
+    if all(p is None or p is ... or isinstance(p, (slice, int)) for p in parts):
+        full[index] = g
+    else:
+        np.add.at(full, index, g)
+    return full
+
+
+def _split(g: Array, arrays: Sequence[Array], axis: int) -> list[Array]:
+    """Cut a gradient at the seams."""
+    return np.split(g, np.cumsum([a.shape[axis] for a in arrays])[:-1], axis)
+
+
+def _logistic(x: Array) -> Array:
+    """1 / (1 + e**-x) without overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+def _silu_slope(x: Array) -> Array:
+    """d (x s) / dx = s + x s (1 - s), with s the logistic function of x."""
+    s = _logistic(x)
+    return s * (1 + x * (1 - s))
+
+
+def _gelu_slope(x: Array) -> Array:
+    """d (x (1 + t) / 2) / dx, with t = tanh(scale (x + 0.044715 x**3))."""
+    scale, square = math.sqrt(2 / math.pi), x * x
+    t = np.tanh(scale * x * (1 + 0.044715 * square))
+    return 0.5 * (1 + t + x * (1 - t * t) * scale * (1 + 0.134145 * square))

@@ -21,6 +21,8 @@ Axis = int | tuple[int, ...] | None
 
 default_generator = np.random.default_rng()
 
+SPELLINGS = {"dim": "axis", "keepdim": "keepdims"}  # PyTorch: NumPy
+
 
 # ---- the door: given, read it once ---------------------------------------------------------------
 
@@ -82,25 +84,23 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Tensor]:
 
     @functools.wraps(function)
     def operation(*args: Any, **keywords: Any) -> Tensor:
-        operands = args if variadic else args[:operand_count]
-        if len(operands) < operand_count:
-            raise TypeError(f"{name} takes {operand_count} operands, got {len(operands)}")
-        static = defaults
-        if keywords or len(args) > len(operands):
-            given = dict(zip(static_names, args[len(operands) :])) | _spelled(keywords)  # noqa: B905 - the rest have defaults
-            static = defaults | {k: v.data if isinstance(v, Tensor) else v for k, v in given.items()}
+        operands, static = args, defaults
+        if keywords or (len(args) != operand_count and not variadic):
+            count = len(args) if variadic else operand_count
+            operands, static = _sorted(name, args, keywords, count, static_names, defaults)
         arrays = _arrays(name, operands)
         try:
             result = function(*arrays, **static)
         except (ValueError, IndexError) as error:
             raise _explained(error, name, arrays) from None
-        out, saved = result if isinstance(result, tuple) else (result, result)
-        tensor = Tensor(out)
-        if grad_mode.enabled:
-            parents = tuple([o if isinstance(o, Tensor) and o.requires_grad else None for o in operands])
-            if any(p is not None for p in parents) and tensor.data.dtype.kind == "f":
-                tensor.requires_grad = True
-                tensor.note = Note(operation, parents, arrays, static, saved)
+        out, saved = result if type(result) is tuple else (result, result)
+        tensor = Tensor(out if type(out) is np.ndarray else np.asarray(out))
+        if grad_mode.enabled and tensor.data.dtype.kind == "f":
+            for operand in operands:
+                if isinstance(operand, Tensor) and operand.requires_grad:
+                    tensor.requires_grad = True
+                    tensor.note = Note(operation, _parents(operands), arrays, static, saved)
+                    break
         return tensor
 
     return operation
@@ -121,20 +121,40 @@ def composite(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 def _spelled(keywords: dict[str, Any]) -> dict[str, Any]:
     """PyTorch's `dim` and `keepdim` as NumPy's `axis` and `keepdims`."""
-    axis = {"dim": "axis", "keepdim": "keepdims"}
-    return {axis.get(k, k): v for k, v in keywords.items()}
+    return {SPELLINGS.get(k, k): v for k, v in keywords.items()}
+
+
+def _sorted(
+    name: str, args: tuple[Any, ...], keywords: dict[str, Any], count: int, names: list[str], defaults: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Operands apart from static arguments, which are named, unwrapped and completed by defaults."""
+    if len(args) < count or len(args) - count > len(names):
+        raise TypeError(f"{name} takes {count} operands and {len(names)} further arguments {names}; got {len(args)} in all")
+    given = dict(zip(names, args[count:], strict=False)) | _spelled(keywords)
+    return args[:count], defaults | {k: v.data if isinstance(v, Tensor) else v for k, v in given.items()}
+
+
+def _parents(operands: Sequence[Any]) -> tuple[Tensor | None, ...]:
+    """The operands a gradient can flow to, None in place of the others."""
+    return tuple([o if isinstance(o, Tensor) and o.requires_grad else None for o in operands])
 
 
 def _arrays(name: str, operands: Sequence[Any]) -> list[Any]:
     """Operands as arrays of one float dtype; Python numbers stay numbers, they promote nothing."""
     arrays = [o.data if isinstance(o, Tensor) else o for o in operands]
-    kinds = {a.dtype if isinstance(a, np.ndarray) else type(a) for a in arrays}
-    if len(kinds - {int, float}) == 1 and not kinds & {list, tuple, str}:
-        return arrays
+    dtype = None
+    for array in arrays:
+        if type(array) is np.ndarray and dtype in (None, array.dtype):
+            dtype = array.dtype
+        elif type(array) not in (float, int):
+            break  # something is to be converted
+    else:
+        if dtype is not None:
+            return arrays
     floats = [a for a in arrays if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
     with_axes = [a.dtype for a in floats if a.ndim] or [a.dtype for a in floats]
-    dtype = np.result_type(*with_axes) if with_axes else np.dtype(np.float32)
-    return [_adopted(name, a, dtype) for a in arrays]
+    common = np.result_type(*with_axes) if with_axes else np.dtype(np.float32)
+    return [_adopted(name, a, common) for a in arrays]
 
 
 def _adopted(name: str, value: Any, dtype: np.dtype[Any]) -> Any:
