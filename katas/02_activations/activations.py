@@ -1,7 +1,9 @@
 # Stub of kata 02, generated from reference/tinytorch/activations.py by: make stubs
 """Kata 02. Activations: the bends between linear layers, stable at any size of input.
 
-Every one is a primitive: one pass over memory where a composition would take several.
+Each is a primitive: a function on arrays behind the door of kata 01. e**x is the dangerous part: it
+overflows above x = 709 in float64 and above 88 in float32, so every formula is arranged such that a
+large exponential never meets another one.
 """
 
 from __future__ import annotations
@@ -12,59 +14,177 @@ import numpy as np
 
 from tinytorch.tensor import Array, primitive
 
-GELU_SCALE = math.sqrt(2 / math.pi)
+GELU_SCALE = math.sqrt(2 / math.pi)  # Python floats: a np.float64 here would turn float32 into float64
 GELU_CUBIC = 0.044715
 
 
 @primitive
 def relu(x: Array, /) -> Array:
-    """Rectified linear unit: out = max(x, 0)."""
+    """Rectified linear unit: out = max(x, 0).
+
+    Args:
+        x: any shape.
+
+    Returns:
+        The shape and dtype of x, as for every activation.
+
+    Example:
+        >>> relu(Tensor([-2.0, 0.0, 3.0]))
+        Tensor([0., 0., 3.])
+
+    Source: torch.relu; Nair and Hinton 2010
+    """
     raise NotImplementedError("kata 02: relu")
 
 
 @primitive
 def leaky_relu(x: Array, /, negative_slope: float = 0.01) -> Array:
-    """Leaky ReLU: out = x where x > 0, else negative_slope * x."""
+    """A ReLU that lets a little through: out = x where x > 0, else negative_slope * x.
+
+    Args:
+        x: any shape.
+        negative_slope: the slope on the left; any number, also above 1 or below 0.
+
+    Example:
+        >>> leaky_relu(Tensor([-2.0, 0.0, 3.0]), 0.25)
+        Tensor([-0.5,  0. ,  3. ])
+
+    Source: torch.nn.functional.leaky_relu
+    """
+    # The two lines cross at 0 only, so the larger (for a slope above 1 the smaller) is the answer:
+    # one pass without a branch, ten times as fast as np.where.
     raise NotImplementedError("kata 02: leaky_relu")
 
 
 @primitive
 def sigmoid(x: Array, /) -> Array:
-    """Logistic function: out = 1 / (1 + e**-x)."""
+    """The logistic function, from 0 to 1: out = 1 / (1 + e**-x).
+
+    Keeps its relative accuracy far to the left, where it is close to e**x: tiny, not 0.
+
+    Args:
+        x: any shape.
+
+    Example:
+        >>> sigmoid(Tensor([-1000.0, 0.0, 1.0986123]))
+        Tensor([0.  , 0.5 , 0.75])
+
+    Source: torch.sigmoid
+    """
     raise NotImplementedError("kata 02: sigmoid")
 
 
 @primitive
 def tanh(x: Array, /) -> Array:
-    """Hyperbolic tangent."""
+    """The hyperbolic tangent, from -1 to 1: out = (e**x - e**-x) / (e**x + e**-x).
+
+    Args:
+        x: any shape.
+
+    Example:
+        >>> tanh(Tensor([-1000.0, 0.0, 1.0986123]))
+        Tensor([-1. ,  0. ,  0.8])
+
+    Source: torch.tanh
+    """
     raise NotImplementedError("kata 02: tanh")
 
 
 @primitive
 def softplus(x: Array, /) -> Array:
-    """A smooth ReLU: out = log(1 + e**x)."""
+    """A smooth ReLU: out = log(1 + e**x) = max(x, 0) + log(1 + e**-|x|).
+
+    Close to x far to the right, close to e**x (tiny, not 0) far to the left.
+
+    Args:
+        x: any shape.
+
+    Example:
+        >>> softplus(Tensor([-1000.0, 0.0, 1000.0]))
+        Tensor([   0.       ,    0.6931472, 1000.       ])
+
+    Source: torch.nn.functional.softplus
+    """
     raise NotImplementedError("kata 02: softplus")
 
 
 @primitive
 def silu(x: Array, /) -> Array:
-    """Sigmoid linear unit: out = x * sigmoid(x)."""
+    """Sigmoid linear unit, also called swish: out = x * sigmoid(x).
+
+    Args:
+        x: any shape.
+
+    Example:
+        >>> silu(Tensor([-1000.0, 0.0, 1.0986123]))
+        Tensor([-0.        ,  0.        ,  0.82395923])
+
+    Source: torch.nn.functional.silu; Elfwing, Uchibe and Doya 2017
+    """
     raise NotImplementedError("kata 02: silu")
 
 
 @primitive
 def gelu(x: Array, /) -> Array:
-    """Gaussian error linear unit, tanh form."""
+    """Gaussian error linear unit, tanh form: out = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x**3))).
+
+    The tanh form is the one GPT-2 uses; it is within 0.0005 of x times the normal distribution function.
+
+    Args:
+        x: any shape.
+
+    Example:
+        >>> gelu(Tensor([-1000.0, 0.0, 1.0]))
+        Tensor([-0.      ,  0.      ,  0.841192])
+
+    Source: torch.nn.functional.gelu(approximate="tanh"); Hendrycks and Gimpel 2016
+    """
+    # (1 + tanh u) / 2 = 1 / (1 + e**-2u), and one exp is cheaper than a tanh. u is built in place.
     raise NotImplementedError("kata 02: gelu")
 
 
 @primitive
 def softmax(x: Array, /, axis: int = -1) -> Array:
-    """Softmax along an axis: out = e**x / sum of e**x."""
+    """Turn scores into probabilities along an axis: out = e**x / (sum of e**x along the axis).
+
+    Subtracting the largest score along the axis changes nothing but keeps e**x at 1 or below.
+
+    Args:
+        x: scores, any shape; -inf is a score that gets probability 0.
+        axis: the axis along which the result sums to 1; also spelled `dim`.
+
+    Raises:
+        IndexError: x has no such axis.
+
+    Example:
+        >>> softmax(Tensor([[0.0, 0.6931472, 1.609438], [1000.0, 1000.0, 1000.0]]))
+        Tensor([[0.125     , 0.25      , 0.625     ],
+                [0.33333334, 0.33333334, 0.33333334]])
+
+    Source: torch.softmax
+    """
     raise NotImplementedError("kata 02: softmax")
 
 
 @primitive
 def log_softmax(x: Array, /, axis: int = -1) -> Array:
-    """Logarithm of the softmax along an axis."""
+    """The logarithm of the softmax along an axis: out = x - log(sum of e**x along the axis).
+
+    Finite also where the softmax itself rounds to 0, which is why losses start from it.
+
+    Args:
+        x: scores, any shape; -inf stays -inf.
+        axis: the axis along which e**out sums to 1; also spelled `dim`.
+
+    Raises:
+        IndexError: x has no such axis.
+
+    Example:
+        >>> log_softmax(Tensor([0.0, 0.0]))
+        Tensor([-0.6931472, -0.6931472])
+        >>> log_softmax(Tensor([0.0, 1000.0]))
+        Tensor([-1000.,     0.])
+
+    Source: torch.log_softmax
+    """
     raise NotImplementedError("kata 02: log_softmax")

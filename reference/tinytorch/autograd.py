@@ -1,8 +1,8 @@
 """Kata 05. Reverse-mode differentiation: walk the notes backwards, one rule per operation.
 
-A rule says how a change of the output changes the result through one operand: given the cotangent g
-(the gradient of the result with respect to the output) it returns the gradient with respect to the
-operand. The engine does every chore once: order, accumulation, un-broadcasting, dtypes.
+A rule turns g, the gradient of the result with respect to an operation's output (its *cotangent*),
+into the gradient with respect to an operand. The engine does every chore once: the order, adding up,
+un-broadcasting, dtypes. So a rule is one line of calculus.
 """
 
 from __future__ import annotations
@@ -10,11 +10,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
-from tinytorch.activations import gelu, leaky_relu, log_softmax, relu, sigmoid, silu, softmax, softplus, tanh
+from tinytorch.activations import (
+    gelu,
+    leaky_relu,
+    log_softmax,
+    relu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    tanh,
+)
 from tinytorch.tensor import (
     Array,
     Axis,
@@ -50,49 +61,143 @@ from tinytorch.tensor import (
 
 Rule = Callable[..., Any]
 
-RULES: dict[Callable[..., Tensor], tuple[Rule | None, ...]] = {}
-FUSED_RULES: dict[Callable[..., Tensor], Rule] = {}
+RULES: dict[Callable[..., Tensor], Rule] = {}
 
 
 # ---- the engine ----------------------------------------------------------------------------------
 
 
+def defvjp(primitive: Callable[..., Tensor], *rules: Rule | None) -> None:
+    """Give an operation its gradient rules (vector-Jacobian products), one per operand.
+
+    A rule is called as `rule(g, saved, *arrays, **static)` and returns the operand's gradient, in
+    the shape of the operand or of the output. It is called only if the operand needs a gradient.
+
+        g        the cotangent: the gradient with respect to the output, an array of its shape
+        saved    what the operation saved: its output, unless it returned `(out, saved)`
+        arrays   the operands, as arrays or numbers
+        static   the other arguments by name, defaults filled in
+
+    Args:
+        primitive: the operation.
+        rules: one function per operand; None where no gradient flows.
+
+    Example:
+        >>> from tinytorch.tensor import primitive
+        >>> @primitive
+        ... def shrink(x, /, by):
+        ...     return x / by
+        >>> defvjp(shrink, lambda g, out, x, by: g / by)
+        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> shrink(x, by=4).backward([1.0, 1.0])
+        >>> x.grad.tolist()
+        [0.25, 0.25]
+
+    Source: HIPS autograd, defvjp; torch.autograd.Function
+    """
+
+    def rule(
+        needed: Sequence[bool], g: Array, saved: Any, *arrays: Any, **static: Any
+    ) -> list[Any]:
+        if True in needed[len(rules) :]:
+            _missing(primitive, needed.index(True, len(rules)))
+        return [
+            r(g, saved, *arrays, **static) if r and n else None
+            for r, n in zip_longest(rules, needed)
+        ]
+
+    RULES[primitive] = rule
+
+
+def defvjp_fused(primitive: Callable[..., Tensor], rule: Rule) -> None:
+    """Give an operation one rule for all operands at once, for gradients that share work.
+
+    The rule is called as `rule(needed, g, saved, *arrays, **static)`, where `needed` has one bool
+    per operand, and returns one gradient per operand, None where none is needed or none flows.
+
+    Args:
+        primitive: the operation.
+        rule: the function that returns all gradients.
+
+    Source: torch.autograd.Function, its `needs_input_grad`
+    """
+    RULES[primitive] = rule
+
+
 def backward(tensor: Tensor, gradient: Any = None) -> None:
     """Add the gradient of a tensor to `.grad` of every leaf it was made from.
 
+    A leaf is a tensor with requires_grad=True that no operation made (its `note` is None). Tensors
+    on the way keep `.grad` None. The notes stay, so a second call adds the same gradients again.
+
     Args:
         tensor: where to start, usually a loss.
-        gradient: the cotangent to start with, shaped like the tensor; None means 1, for a scalar.
+        gradient: the cotangent to start with, shaped like the tensor; None means 1, for a tensor of
+            one element.
 
     Raises:
-        RuntimeError: the tensor requires no gradient, or it is no scalar and no gradient is given.
+        RuntimeError: the tensor requires no gradient; or it has several elements and no gradient is
+            given; or an operation on the way has no rule for an operand that needs a gradient.
         ValueError: the gradient has another shape than the tensor.
 
     Example:
         >>> x = Tensor([1.0, 2.0], requires_grad=True)
-        >>> (x * x).sum().backward()
+        >>> (x * x).backward([1.0, 10.0])
         >>> x.grad.tolist()
-        [2.0, 4.0]
+        [2.0, 40.0]
 
     Source: torch.Tensor.backward
     """
     pending = {id(tensor): _seed(tensor, gradient)}
-    for node in reversed(topological_order(tensor)):
+    adopted: dict[int, Array] = {}
+    for node in _users_first(tensor):
         cotangent = pending.pop(id(node), None)
         if cotangent is None:
-            continue  # every rule on the way declared that nothing flows here
+            continue  # every rule on the way said that nothing flows here
         if node.note is None:
-            node.grad = cotangent.copy() if node.grad is None else node.grad + cotangent
+            node.grad = (
+                _own(cotangent, adopted) if node.grad is None else np.asarray(node.grad + cotangent)
+            )
             continue
         for parent, contribution in _contributions(node.note, cotangent):
             key = id(parent)
             pending[key] = pending[key] + contribution if key in pending else contribution
 
 
-def topological_order(tensor: Tensor) -> list[Tensor]:
-    """Every tensor the given one was made from that requires a gradient, parents before children.
+def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
+    """Sum a gradient over every axis that broadcasting stretched: the adjoint of a copy is a sum.
 
-    Iterative, because a graph may be deeper than Python's stack.
+    Args:
+        gradient: shaped like the result of broadcasting.
+        shape: of the operand, before it was stretched.
+
+    Returns:
+        An array of that shape.
+
+    Raises:
+        ValueError: an operand of `shape` cannot be stretched to the shape of the gradient.
+
+    Example:
+        >>> unbroadcast(np.ones((2, 3)), (3,)).tolist()
+        [2.0, 2.0, 2.0]
+        >>> unbroadcast(np.ones((2, 3)), (2, 1)).tolist()
+        [[3.0], [3.0]]
+
+    Source: torch.Tensor.sum_to_size
+    """
+    new = gradient.ndim - len(shape)
+    if new < 0 or any(n not in (1, m) for n, m in zip(shape, gradient.shape[new:], strict=True)):
+        raise ValueError(
+            f"a gradient of shape {gradient.shape} cannot belong to an operand of shape {shape}: a rule returns the operand's shape, or the output's"
+        )
+    stretched = [new + i for i, n in enumerate(shape) if n != gradient.shape[new + i]]
+    return np.asarray(gradient.sum((*range(new), *stretched))).reshape(shape)
+
+
+def _users_first(tensor: Tensor) -> Iterator[Tensor]:
+    """The tensor and all it was made from that requires a gradient, each after all that use it.
+
+    That is a topological order, from the end. Iterative: a graph may be deeper than Python's stack.
     """
     order: list[Tensor] = []
     seen: set[int] = set()
@@ -104,101 +209,78 @@ def topological_order(tensor: Tensor) -> list[Tensor]:
         elif id(node) not in seen:
             seen.add(id(node))
             stack.append((node, True))
-            stack.extend((p, False) for p in (node.note.parents if node.note else ()) if p is not None)
-    return order
-
-
-def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
-    """Sum a gradient over every axis that broadcasting stretched: the adjoint of a copy is a sum.
-
-    Example:
-        >>> unbroadcast(np.ones((2, 3)), (3,)).tolist()
-        [2.0, 2.0, 2.0]
-    """
-    gradient = gradient.sum(axis=tuple(range(gradient.ndim - len(shape))))
-    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and gradient.shape[i] != 1)
-    return gradient.sum(axis=stretched, keepdims=True) if stretched else gradient
+            if node.note is not None:
+                stack.extend([(p, False) for p in node.note.parents if p is not None])
+    return reversed(order)
 
 
 def _seed(tensor: Tensor, gradient: Any) -> Array:
-    """The first cotangent, checked."""
+    """The first cotangent, checked; a copy, so that nothing of the caller's is shared."""
     if not tensor.requires_grad:
-        raise RuntimeError("backward() from a tensor that requires no gradient: make an input with requires_grad=True, and compute outside no_grad()")
+        raise RuntimeError(
+            "backward() from a tensor that requires no gradient: give an input requires_grad=True, and compute outside no_grad()"
+        )
     if gradient is None:
         if tensor.size != 1:
-            raise RuntimeError(f"backward() without a gradient needs a scalar, this tensor has shape {tensor.shape}: reduce it (.sum(), .mean()) or pass backward(gradient)")
-        gradient = np.ones(tensor.shape)
-    seed = np.asarray(gradient.data if isinstance(gradient, Tensor) else gradient, tensor.dtype)
+            raise RuntimeError(
+                f"backward() without a gradient starts from one number, this tensor has shape {tensor.shape}: reduce it (.sum(), .mean()) or pass backward(gradient)"
+            )
+        return np.ones(tensor.shape, tensor.dtype)
+    seed = np.array(gradient.data if isinstance(gradient, Tensor) else gradient, tensor.dtype)
     if seed.shape != tensor.shape:
-        raise ValueError(f"the gradient passed to backward() has shape {seed.shape}, the tensor {tensor.shape}: they must be equal")
+        raise ValueError(
+            f"the gradient passed to backward() has shape {seed.shape}, the tensor {tensor.shape}: they must be equal"
+        )
     return seed
+
+
+def _own(cotangent: Array, adopted: dict[int, Array]) -> Array:
+    """A gradient whose memory no other leaf has: the array itself if it may be kept, else a copy."""
+    memory = cotangent if cotangent.base is None else cotangent.base
+    whole = (
+        isinstance(memory, np.ndarray)
+        and memory.nbytes == cotangent.nbytes
+        and cotangent.flags.c_contiguous
+    )
+    if not whole or id(memory) in adopted:
+        return np.array(cotangent)
+    adopted[id(memory)] = memory
+    return np.asarray(cotangent)
 
 
 def _contributions(note: Note, cotangent: Array) -> Iterator[tuple[Tensor, Array]]:
     """What each parent receives through one operation, in its own shape and dtype."""
-    for parent, gradient in zip(note.parents, _gradients(note, cotangent), strict=True):
+    needed = tuple([p is not None for p in note.parents])
+    rule = RULES.get(note.primitive) or _missing(note.primitive, needed.index(True))
+    for parent, gradient in zip(
+        note.parents, rule(needed, cotangent, note.saved, *note.arrays, **note.static), strict=True
+    ):
         if parent is not None and gradient is not None:
             data = parent.data
-            if gradient.shape != data.shape:
-                gradient = unbroadcast(gradient, data.shape)
-            yield parent, gradient if gradient.dtype == data.dtype else gradient.astype(data.dtype)
+            gradient = np.asarray(gradient, data.dtype)
+            yield (
+                parent,
+                gradient if gradient.shape == data.shape else unbroadcast(gradient, data.shape),
+            )
 
 
-def _gradients(note: Note, cotangent: Array) -> Sequence[Any]:
-    """Apply the rules of one operation; a rule is skipped where its operand needs no gradient."""
-    if note.primitive in FUSED_RULES:
-        needed = tuple([p is not None for p in note.parents])
-        gradients: Sequence[Any] = FUSED_RULES[note.primitive](needed, cotangent, note.saved, *note.arrays, **note.static)
-        return gradients
-    rules = RULES.get(note.primitive, ())
-    return [
-        None if p is None else _rule(note, rules, i)(cotangent, note.saved, *note.arrays, **note.static)
-        for i, p in enumerate(note.parents)
-    ]
+def _missing(primitive: Callable[..., Tensor], position: int) -> Rule:
+    """Refuse to guess: a gradient is needed and no rule is given."""
+    name = primitive.__name__
+    raise RuntimeError(
+        f"no gradient rule for operand {position} of {name}: give one with defvjp({name}, ...)"
+    )
 
 
-def _rule(note: Note, rules: tuple[Rule | None, ...], position: int) -> Rule:
-    """The rule for one operand, or an error that names what is missing."""
-    rule = rules[position] if position < len(rules) else None
-    if rule is None:
-        raise NotImplementedError(f"no gradient rule for operand {position} of {note.primitive.__name__}: add one with defvjp({note.primitive.__name__}, ...) in autograd.py")
-    return rule
-
-
-def defvjp(primitive: Callable[..., Tensor], *rules: Rule | None) -> None:
-    """Give an operation its gradient rules (vector-Jacobian products), one per operand.
-
-    A rule is called as `rule(g, saved, *arrays, **static)`: the cotangent of the output, what the
-    operation saved (its output, unless it chose otherwise), the operands as arrays and the static
-    arguments by name. It returns the operand's gradient, in the shape of the output or the operand.
-
-    Args:
-        primitive: the operation.
-        rules: one function per operand; None where an operand has no gradient.
-
-    Source: the table follows the idea of defvjp in HIPS autograd
-    """
-    RULES[primitive] = rules
-
-
-def defvjp_fused(primitive: Callable[..., Tensor], rule: Rule) -> None:
-    """Give an operation one rule for all operands at once, for gradients that share work.
-
-    The rule is called as `rule(needed, g, saved, *arrays, **static)`, where `needed` has one bool
-    per operand, and returns one gradient per operand (None where none is needed).
-
-    Args:
-        primitive: the operation.
-        rule: the function that returns all gradients.
-    """
-    FUSED_RULES[primitive] = rule
+# ---- modes and checks ----------------------------------------------------------------------------
 
 
 @contextmanager
 def no_grad() -> Iterator[None]:
     """Within this block operations leave no notes, so nothing made here requires a gradient.
 
-    Also a decorator: `@no_grad()`.
+    Also a decorator: `@no_grad()`. The flag, `grad_mode.enabled`, is as it was before when the block
+    ends, however it ends; it belongs to the thread.
 
     Example:
         >>> x = Tensor([1.0], requires_grad=True)
@@ -216,17 +298,22 @@ def no_grad() -> Iterator[None]:
         grad_mode.enabled = before
 
 
-def gradcheck(function: Callable[..., Tensor], inputs: Sequence[Tensor], eps: float = 1e-6, tolerance: float = 1e-5) -> bool:
-    """Compare the gradients `backward` finds with central differences, over every element.
+def gradcheck(
+    function: Callable[..., Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    eps: float = 1e-6,
+    tolerance: float = 1e-5,
+) -> bool:
+    """Compare the gradients that `backward` finds with central differences, over every element.
 
-    The output is contracted with a fixed random cotangent c, so that with L = sum of c * f(x)
-    each dL/dx is compared with (L(x + eps) - L(x - eps)) / (2 eps).
+    With a fixed random cotangent c and L(x) = sum of c * f(x), each dL/dx is compared with
+    (L(x + eps) - L(x - eps)) / (2 eps). The inputs themselves, and their `.grad`, stay as they are.
 
     Args:
         function: takes the inputs, returns a tensor; smooth at the inputs.
-        inputs: float64 tensors; those that require a gradient are checked.
+        inputs: float64 tensors, or one; those that require a gradient are checked.
         eps: half the distance of the two evaluations.
-        tolerance: largest allowed difference, relative to the largest entry of the gradient (or 1).
+        tolerance: the largest difference, relative to the input's largest difference quotient (or 1).
 
     Returns:
         True if all agree.
@@ -235,21 +322,32 @@ def gradcheck(function: Callable[..., Tensor], inputs: Sequence[Tensor], eps: fl
         TypeError: an input that requires a gradient is not float64.
         ValueError: a gradient disagrees; the message names the input, the index and both values.
 
+    Example:
+        >>> gradcheck(lambda x: x * x, Tensor(np.array([1.0, 2.0]), requires_grad=True))
+        True
+
     Source: torch.autograd.gradcheck
     """
+    inputs = (inputs,) if isinstance(inputs, Tensor) else inputs
+    for position, tensor in enumerate(inputs):
+        if tensor.requires_grad and tensor.dtype != np.float64:
+            raise TypeError(
+                f"gradcheck needs float64, input {position} is {tensor.dtype}: differences of float32 values drown in rounding"
+            )
     leaves = [Tensor(t.data.copy(), requires_grad=t.requires_grad) for t in inputs]
     out = function(*leaves)
     cotangent = np.random.default_rng(0).standard_normal(out.shape)
     out.backward(cotangent)
     for position, leaf in enumerate(leaves):
         if leaf.requires_grad:
-            if leaf.dtype != np.float64:
-                raise TypeError(f"gradcheck needs float64, input {position} is {leaf.dtype}: differences of float32 values drown in rounding")
-            expected = _central_differences(lambda: float((function(*leaves).data * cotangent).sum()), leaf.data, eps)
-            _check_gradient(position, leaf, expected, tolerance)
+            expected = _central_differences(
+                lambda: float((function(*leaves).data * cotangent).sum()), leaf.data, eps
+            )
+            _compare(position, leaf, expected, tolerance)
     return True
 
 
+@no_grad()
 def _central_differences(value: Callable[[], float], array: Array, eps: float) -> Array:
     """d value / d array, each element moved by eps in turn and put back."""
     gradient = np.zeros_like(array)
@@ -263,91 +361,105 @@ def _central_differences(value: Callable[[], float], array: Array, eps: float) -
     return gradient
 
 
-def _check_gradient(position: int, leaf: Tensor, expected: Array, tolerance: float) -> None:
+def _compare(position: int, leaf: Tensor, expected: Array, tolerance: float) -> None:
     """Raise at the first index where the gradient and the central difference disagree."""
     found = np.zeros_like(leaf.data) if leaf.grad is None else leaf.grad
-    wrong = np.argwhere(~(np.abs(found - expected) <= tolerance * max(1.0, float(np.abs(expected).max(initial=0.0)))))
+    limit = tolerance * max(1.0, float(np.abs(expected).max(initial=0.0)))
+    wrong = np.argwhere(~(np.abs(found - expected) <= limit))
     if len(wrong):
-        index = tuple(int(i) for i in wrong[0])
-        raise ValueError(f"input {position}, index {index}: backward gives {found[index]:.8g}, a central difference {expected[index]:.8g}")
+        index = tuple(wrong[0].tolist())
+        raise ValueError(
+            f"input {position}, index {index}: backward gives {found[index]:.8g}, a central difference {expected[index]:.8g}"
+        )
 
 
 # ---- the rules -----------------------------------------------------------------------------------
-# g is the cotangent of the output, `out` what the operation saved. One derivative, one line. A rule
-# may answer in the shape of the output: the engine un-broadcasts.
+# For every operation one entry, with one rule per operand; g is the cotangent, `out` the output:
+#     defvjp(operation, lambda g, out, a, b: ..., lambda g, out, a, b: ...)
+# A rule may answer in the shape of the output, the engine un-broadcasts. An operand may be a Python
+# number, but never the one whose rule is called. Longer rules are functions of their own.
 
+# add(a, b), multiply(a, b), subtract(a, b), divide(a, b), power(a, b), negative(x)
 # kata: begin
 defvjp(add, lambda g, out, a, b: g, lambda g, out, a, b: g)
-defvjp(subtract, lambda g, out, a, b: g, lambda g, out, a, b: -g)
 defvjp(multiply, lambda g, out, a, b: g * b, lambda g, out, a, b: g * a)
+defvjp(subtract, lambda g, out, a, b: g, lambda g, out, a, b: -g)
 defvjp(divide, lambda g, out, a, b: g / b, lambda g, out, a, b: -g * out / b)
-defvjp(power, lambda g, out, a, b: g * _power_slope(a, b), lambda g, out, a, b: g * _exponent_slope(out, a))
+defvjp(
+    power,
+    lambda g, out, a, b: g * b * a ** _lowered(b),
+    lambda g, out, a, b: g * out * np.log(np.where(a == 0, 1, a)),
+)
 defvjp(negative, lambda g, out, x: -g)
-defvjp(matmul, lambda g, out, a, b: _matmul_left(g, a, b), lambda g, out, a, b: _matmul_right(g, a, b))
-
-defvjp(exp, lambda g, out, x: g * out)
-defvjp(log, lambda g, out, x: g / x)
-defvjp(sqrt, lambda g, out, x: g / (2 * out))
-defvjp(absolute, lambda g, out, x: g * np.sign(x))
-defvjp(maximum, lambda g, out, a, b: g * (a >= b), lambda g, out, a, b: g * (a < b))
-defvjp(where, None, lambda g, out, c, a, b: np.where(c, g, 0), lambda g, out, c, a, b: np.where(c, 0, g))
-defvjp(clip, lambda g, out, x, min, max: g * (out == x))
-
-defvjp(sum_, lambda g, out, x, axis, keepdims: np.broadcast_to(_kept(g, axis, keepdims), x.shape))
-defvjp(mean, lambda g, out, x, axis, keepdims: np.broadcast_to(_kept(g, axis, keepdims) * (out.size / x.size), x.shape))
-defvjp(amax, lambda g, out, x, axis, keepdims: _to_extremum(g, out, x, axis, keepdims))
-defvjp(amin, lambda g, out, x, axis, keepdims: _to_extremum(g, out, x, axis, keepdims))
-defvjp(argmax, None)
-
-defvjp(reshape, lambda g, out, x, shape: g.reshape(x.shape))
-defvjp(permute, lambda g, out, x, axes: g.transpose(_inverse(axes)))
-defvjp(expand, lambda g, out, x, shape: g)
-defvjp(pad, lambda g, out, x, padding, value: g[_inside(x.shape, padding)])
-defvjp(getitem, lambda g, out, x, index: _put_back(g, x, index))
-defvjp_fused(concatenate, lambda needed, g, out, *arrays, axis: _split(g, arrays, axis))
-
-defvjp(relu, lambda g, out, x: g * (x > 0))
-defvjp(leaky_relu, lambda g, out, x, negative_slope: np.where(x > 0, g, g * negative_slope))
-defvjp(sigmoid, lambda g, out, x: g * out * (1 - out))
-defvjp(tanh, lambda g, out, x: g * (1 - out * out))
-defvjp(softplus, lambda g, out, x: g * -np.expm1(-out))
-defvjp(silu, lambda g, out, x: g * _silu_slope(x))
-defvjp(gelu, lambda g, out, x: g * _gelu_slope(x))
-defvjp(softmax, lambda g, out, x, axis: out * (g - (g * out).sum(axis, keepdims=True)))
-defvjp(log_softmax, lambda g, out, x, axis: g - np.exp(out) * g.sum(axis, keepdims=True))
 # kata: end
 
 
-def _power_slope(a: Any, b: Any) -> Any:
-    """b a**(b - 1), which is 0 for b = 0, also at a = 0."""
-    lowered = (b - 1 if b else 1) if isinstance(b, (int, float)) else np.where(b == 0, 1, b - 1)
-    return b * a**lowered
+def _lowered(exponent: Any) -> Any:
+    """The exponent minus 1, except that 0 stays off the pole: d(a**0)/da = 0, also at a = 0."""
+    if isinstance(exponent, (int, float)):
+        return exponent - 1 if exponent else 1
+    return np.where(exponent == 0, 1, exponent - 1)
 
 
-def _exponent_slope(out: Array, a: Any) -> Any:
-    """a**b log(a), which is 0 where a**b is."""
-    return out * np.log(np.where(out == 0, 1, a))
+# matmul(a, b), where each operand has one axis, two, or more
+# kata: begin
+defvjp(
+    matmul, lambda g, out, a, b: _matmul_left(g, a, b), lambda g, out, a, b: _matmul_right(g, a, b)
+)
+# kata: end
 
 
 def _matmul_left(g: Array, a: Array, b: Array) -> Array:
-    """g b^T; for one matrix b the leading axes of g are rows of a single product."""
+    """g b^T; where b is one matrix, the leading axes of g are rows of a single product."""
     if b.ndim == 1:
         return g[..., None] * b
     if b.ndim == 2:
-        return (np.ascontiguousarray(g).reshape(-1, b.shape[1]) @ b.T).reshape(a.shape)
+        return np.matmul(np.ascontiguousarray(g).reshape(-1, b.shape[1]), b.T).reshape(a.shape)
     if a.ndim == 1:
         return (b @ g[..., None])[..., 0]
     return g @ b.swapaxes(-1, -2)
 
 
 def _matmul_right(g: Array, a: Array, b: Array) -> Array:
-    """a^T g; for one matrix (or vector) b the leading axes of a and g are rows of a single product."""
+    """a^T g; where b is one matrix (or vector), the leading axes of a are rows of a single product."""
     if b.ndim <= 2:
-        rows = a.reshape(-1, a.shape[-1])
-        return rows.T @ np.ascontiguousarray(g).reshape(len(rows), *b.shape[1:])
+        rows = a.reshape(-1, a.shape[-1])  # (N, k)
+        g = np.ascontiguousarray(g).reshape(len(rows), *b.shape[1:])  # (N, m) or (N,)
+        return (g.T @ rows).T  # laid out like the transposed weight of a Linear layer: saves a copy
     if a.ndim == 1:
         return a[:, None] * g[..., None, :]
     return a.swapaxes(-1, -2) @ g
+
+
+# exp(x), log(x), sqrt(x), absolute(x), maximum(a, b), where(condition, a, b), clip(x, /, min, max)
+# kata: begin
+defvjp(exp, lambda g, out, x: g * out)
+defvjp(log, lambda g, out, x: g / x)
+defvjp(sqrt, lambda g, out, x: g / (2 * out))
+defvjp(absolute, lambda g, out, x: g * np.sign(x))
+defvjp(maximum, lambda g, out, a, b: g * (a >= b), lambda g, out, a, b: g * (a < b))
+defvjp(
+    where,
+    None,
+    lambda g, out, condition, a, b: np.where(condition, g, 0),
+    lambda g, out, condition, a, b: np.where(condition, 0, g),
+)
+defvjp(clip, lambda g, out, x, min, max: g * (out == x))
+# kata: end
+
+# sum_(x, /, axis, keepdims), mean(x, /, axis, keepdims), amax(x, /, axis, keepdims), amin(x, /, axis, keepdims), argmax(x, /, axis, keepdims)
+# kata: begin
+defvjp(sum_, lambda g, out, x, axis, keepdims: np.broadcast_to(_kept(g, axis, keepdims), x.shape))
+defvjp(
+    mean,
+    lambda g, out, x, axis, keepdims: np.broadcast_to(
+        _kept(g, axis, keepdims) * (out.size / max(x.size, 1)), x.shape
+    ),
+)
+defvjp(amax, lambda g, out, x, axis, keepdims: _to_extremum(g, out, x, axis, keepdims))
+defvjp(amin, lambda g, out, x, axis, keepdims: _to_extremum(g, out, x, axis, keepdims))
+defvjp(argmax, None)
+# kata: end
 
 
 def _kept(reduced: Array, axis: Axis, keepdims: bool) -> Array:
@@ -361,6 +473,15 @@ def _to_extremum(g: Array, out: Array, x: Array, axis: Axis, keepdims: bool) -> 
     return chosen * (_kept(g, axis, keepdims) / chosen.sum(axis, keepdims=True))
 
 
+# reshape(x, /, shape), permute(x, /, axes), expand(x, /, shape), pad(x, /, padding, value)
+# kata: begin
+defvjp(reshape, lambda g, out, x, shape: g.reshape(x.shape))
+defvjp(permute, lambda g, out, x, axes: g.transpose(_inverse(axes)))
+defvjp(expand, lambda g, out, x, shape: g)
+defvjp(pad, lambda g, out, x, padding, value: g[_inside(x.shape, padding)])
+# kata: end
+
+
 def _inverse(axes: Sequence[int]) -> list[int]:
     """The permutation that undoes a permutation."""
     inverse = [0] * len(axes)
@@ -370,19 +491,29 @@ def _inverse(axes: Sequence[int]) -> list[int]:
 
 
 def _inside(shape: tuple[int, ...], padding: Sequence[int]) -> tuple[Any, ...]:
-    """The index of what was padded, within the padded array; padding begins with the last axis."""
-    before = [*padding[::2][::-1]]
-    return (..., *[slice(b, b + n) for b, n in zip(before, shape[len(shape) - len(before) :], strict=True)])
+    """Where the original stands in the padded array; padding begins with the last axis."""
+    before = padding[::2][::-1]
+    return (
+        ...,
+        *[slice(b, b + n) for b, n in zip(before, shape[len(shape) - len(before) :], strict=True)],
+    )
+
+
+# getitem(x, /, index), concatenate(*arrays, axis)
+# kata: begin
+defvjp(getitem, lambda g, out, x, index: _put_back(g, x, index))
+defvjp_fused(concatenate, lambda needed, g, out, *arrays, axis: _split(g, arrays, axis))
+# kata: end
 
 
 def _put_back(g: Array, x: Array, index: Any) -> Array:
-    """Zeros, with the gradient added where it was taken from: an index may repeat."""
+    """Zeros, and the gradient where it was taken from; an array of integers may name a place twice."""
     full = np.zeros_like(x)
     parts = index if isinstance(index, tuple) else (index,)
-    if all(p is None or p is ... or isinstance(p, (slice, int)) for p in parts):
-        full[index] = g
-    else:
+    if any(np.ndim(p) and np.asarray(p).dtype != bool for p in parts):
         np.add.at(full, index, g)
+    else:
+        full[index] = g
     return full
 
 
@@ -391,19 +522,32 @@ def _split(g: Array, arrays: Sequence[Array], axis: int) -> list[Array]:
     return np.split(g, np.cumsum([a.shape[axis] for a in arrays])[:-1], axis)
 
 
+# relu(x), leaky_relu(x, /, negative_slope), sigmoid(x), tanh(x), softplus(x), silu(x), gelu(x), softmax(x, /, axis), log_softmax(x, /, axis)
+# kata: begin
+defvjp(relu, lambda g, out, x: g * (x > 0))
+defvjp(leaky_relu, lambda g, out, x, negative_slope: np.where(x > 0, g, g * negative_slope))
+defvjp(sigmoid, lambda g, out, x: g * out * (1 - out))
+defvjp(tanh, lambda g, out, x: g * (1 - out * out))
+defvjp(softplus, lambda g, out, x: g * _logistic(x))
+defvjp(silu, lambda g, out, x: g * _silu_slope(x, _logistic(x)))
+defvjp(gelu, lambda g, out, x: g * _gelu_slope(x))
+defvjp(softmax, lambda g, out, x, axis: out * (g - (g * out).sum(axis, keepdims=True)))
+defvjp(log_softmax, lambda g, out, x, axis: g - np.exp(out) * g.sum(axis, keepdims=True))
+# kata: end
+
+
 def _logistic(x: Array) -> Array:
     """1 / (1 + e**-x) without overflow."""
     return 0.5 * (1 + np.tanh(0.5 * x))
 
 
-def _silu_slope(x: Array) -> Array:
-    """d (x s) / dx = s + x s (1 - s), with s the logistic function of x."""
-    s = _logistic(x)
+def _silu_slope(x: Array, s: Array) -> Array:
+    """d(x s)/dx with s = logistic(x), whose own slope is s (1 - s)."""
     return s * (1 + x * (1 - s))
 
 
 def _gelu_slope(x: Array) -> Array:
-    """d (x (1 + t) / 2) / dx, with t = tanh(scale (x + 0.044715 x**3))."""
+    """d(x (1 + t) / 2)/dx with t = tanh(scale (x + 0.044715 x**3)), whose slope by x holds 1 - t**2."""
     scale, square = math.sqrt(2 / math.pi), x * x
     t = np.tanh(scale * x * (1 + 0.044715 * square))
     return 0.5 * (1 + t + x * (1 - t * t) * scale * (1 + 0.134145 * square))

@@ -237,7 +237,10 @@ def _reduce(losses: Tensor, reduction: str, kept: Array | None = None) -> Tensor
 
 
 class MSELoss(Module):
-    """`mse_loss` with its options set once.
+    """`mse_loss` as a module: called with (input, target), it returns their loss.
+
+    Args:
+        reduction: "mean", "sum" or "none".
 
     Example:
         >>> MSELoss()(Tensor([1.0, 2.0]), [1.0, 4.0])
@@ -254,7 +257,10 @@ class MSELoss(Module):
 
 
 class L1Loss(Module):
-    """`l1_loss` with its options set once.
+    """`l1_loss` as a module: called with (input, target), it returns their loss.
+
+    Args:
+        reduction: "mean", "sum" or "none".
 
     Example:
         >>> L1Loss(reduction="sum")(Tensor([1.0, 2.0]), [1.0, 4.0])
@@ -271,7 +277,10 @@ class L1Loss(Module):
 
 
 class BCEWithLogitsLoss(Module):
-    """`binary_cross_entropy_with_logits` with its options set once.
+    """`binary_cross_entropy_with_logits` as a module: called with (input, target), it returns their loss.
+
+    Args:
+        reduction: "mean", "sum" or "none".
 
     Example:
         >>> BCEWithLogitsLoss()(Tensor([0.0]), [1])
@@ -288,7 +297,10 @@ class BCEWithLogitsLoss(Module):
 
 
 class NLLLoss(Module):
-    """`nll_loss` with its options set once.
+    """`nll_loss` as a module: called with (input, target), it returns their loss.
+
+    Args:
+        ignore_index, reduction: as in `nll_loss`, by keyword.
 
     Example:
         >>> NLLLoss()(Tensor([[-1.0, -2.0]]), [1])
@@ -305,7 +317,10 @@ class NLLLoss(Module):
 
 
 class CrossEntropyLoss(Module):
-    """`cross_entropy` with its options set once.
+    """`cross_entropy` as a module: called with (input, target), it returns their loss.
+
+    Args:
+        ignore_index, reduction, label_smoothing: as in `cross_entropy`, by keyword.
 
     Example:
         >>> CrossEntropyLoss(label_smoothing=0.1)(Tensor([[0.0, 0.0]]), [1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -251,6 +252,8 @@ def divide(a: Array, b: Array, /) -> Array:
 def power(a: Array, b: Array, /) -> Array:
     """Raise to a power, element by element, with broadcasting: out = a ** b.
 
+    A negative base with a fractional exponent gives nan.
+
     Example:
         >>> Tensor([2.0, 3.0]) ** 2
         Tensor([4., 9.])
@@ -262,7 +265,7 @@ def power(a: Array, b: Array, /) -> Array:
 
 @primitive
 def negative(x: Array, /) -> Array:
-    """Change the sign of every element: out = -x.
+    """Change the sign of every element: out = -x; also `-x`.
 
     Example:
         >>> -Tensor([1.0, -2.0])
@@ -308,8 +311,8 @@ def exp(x: Array, /) -> Array:
     """The exponential: out = e ** x.
 
     Example:
-        >>> Tensor([0.0, 0.5]).exp()
-        Tensor([1.       , 1.6487213])
+        >>> [round(value, 4) for value in Tensor([0.0, 1.0]).exp().tolist()]
+        [1.0, 2.7183]
 
     Source: torch.exp
     """
@@ -321,8 +324,8 @@ def log(x: Array, /) -> Array:
     """The natural logarithm, for x > 0 (minus infinity at 0, nan below).
 
     Example:
-        >>> Tensor([1.0, 2.0]).log()
-        Tensor([0.       , 0.6931472])
+        >>> [round(value, 4) for value in Tensor([1.0, 2.0]).log().tolist()]
+        [0.0, 0.6931]
 
     Source: torch.log
     """
@@ -357,7 +360,10 @@ def absolute(x: Array, /) -> Array:
 
 @primitive
 def maximum(a: Array, b: Array, /) -> Array:
-    """The larger of two elements, with broadcasting: out = max(a, b).
+    """The larger of two elements, element by element, with broadcasting: out = max(a, b).
+
+    Args:
+        a, b: operands whose shapes broadcast; `amax` is the largest within one tensor.
 
     Example:
         >>> maximum(Tensor([-1.0, 2.0]), 0)
@@ -372,6 +378,10 @@ def maximum(a: Array, b: Array, /) -> Array:
 def where(condition: Array, a: Array, b: Array, /) -> Array:
     """Choose, element by element: out = a where the condition holds, else b; all three broadcast.
 
+    Args:
+        condition: bools, usually the result of a comparison.
+        a, b: what to choose from.
+
     Example:
         >>> x = Tensor([-1.0, 2.0])
         >>> where(x > 0, x, 0.5)
@@ -385,6 +395,10 @@ def where(condition: Array, a: Array, b: Array, /) -> Array:
 @primitive
 def clip(x: Array, /, min: float | None = None, max: float | None = None) -> Array:
     """Limit every element to [min, max]; None leaves that side open.
+
+    Args:
+        x: any shape.
+        min, max: numbers; 0 is a limit like any other.
 
     Raises:
         ValueError: both limits are None.
@@ -408,9 +422,12 @@ def sum_(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """Add up along an axis, several axes (a tuple) or all of them (None); also `x.sum()`.
 
     Args:
-        x: any shape.
-        axis: what to sum over; negative axes count from the end.
-        keepdims: leave each summed axis in place with size 1.
+        x: any shape; bools are counted.
+        axis: the axes that disappear; negative ones count from the end.
+        keepdims: leave each of them in place with size 1 instead.
+
+    Raises:
+        IndexError: x has no such axis.
 
     Example:
         >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).sum(axis=0)
@@ -427,6 +444,9 @@ def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 
     The mean of bools or integers is float32: `(prediction == target).mean()` is an accuracy.
 
+    Args:
+        x, axis, keepdims: as in `sum_`.
+
     Example:
         >>> Tensor([[1.0, 2.0], [3.0, 5.0]]).mean(axis=1, keepdims=True)
         Tensor([[1.5],
@@ -440,6 +460,9 @@ def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 @primitive
 def amax(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """The largest element along an axis, several axes or all; also `x.max()`. `argmax` says where.
+
+    Args:
+        x, axis, keepdims: as in `sum_`.
 
     Raises:
         ValueError: there is no element to choose from.
@@ -456,6 +479,12 @@ def amax(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 @primitive
 def amin(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """The smallest element along an axis, several axes or all; also `x.min()`.
+
+    Args:
+        x, axis, keepdims: as in `sum_`.
+
+    Raises:
+        ValueError: there is no element to choose from.
 
     Example:
         >>> Tensor([[1.0, 5.0], [3.0, 2.0]]).min()
@@ -484,11 +513,13 @@ def argmax(x: Array, /, axis: int | None = None, keepdims: bool = False) -> Arra
 
 @composite
 def var(x: Tensor, axis: Axis = None, correction: int = 1, keepdims: bool = False) -> Tensor:
-    """The variance along an axis, several axes or all: sum of (x - mean)**2 / (n - correction).
+    """The variance along an axis, several axes or all: sum of (x - mean)**2, over n - correction.
+
+    A composite: written with operations on tensors, so that the result keeps its history.
 
     Args:
         x: any shape.
-        axis: what to average over.
+        axis: what to average over; n is the number of elements along it.
         correction: 1 for the unbiased estimate from a sample, 0 for a whole population.
         keepdims: leave each reduced axis in place with size 1.
 
@@ -500,7 +531,7 @@ def var(x: Tensor, axis: Axis = None, correction: int = 1, keepdims: bool = Fals
     """
     deviation = x - x.mean(axis, keepdims=True)
     total = (deviation * deviation).sum(axis, keepdims=keepdims)
-    return total / (x.size // total.size - correction)
+    return total / (x.size // max(total.size, 1) - correction)
 
 
 # ---- movement ------------------------------------------------------------------------------------
@@ -508,7 +539,11 @@ def var(x: Tensor, axis: Axis = None, correction: int = 1, keepdims: bool = Fals
 
 @primitive
 def reshape(x: Array, /, shape: tuple[int, ...]) -> Array:
-    """The same elements in the same (row-major) order under another shape; one size may be -1.
+    """The same elements in the same (row-major) order under another shape; also `x.reshape(2, 3)`.
+
+    Args:
+        x: any shape.
+        shape: the sizes; one of them may be -1, which means whatever is left.
 
     Raises:
         ValueError: the sizes do not multiply to the number of elements.
@@ -527,6 +562,12 @@ def reshape(x: Array, /, shape: tuple[int, ...]) -> Array:
 def permute(x: Array, /, axes: tuple[int, ...]) -> Array:
     """Reorder the axes: axis i of the result is axis axes[i] of x. Nothing is copied.
 
+    Also `x.permute(2, 0, 1)`; `x.T` reverses all axes.
+
+    Raises:
+        IndexError: x has no such axis.
+        ValueError: not every axis is named once.
+
     Example:
         >>> zeros(2, 3, 5).permute(2, 0, 1).shape
         (5, 2, 3)
@@ -538,7 +579,10 @@ def permute(x: Array, /, axes: tuple[int, ...]) -> Array:
 
 @composite
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Exchange two axes.
+    """Exchange two axes; the others stay.
+
+    Raises:
+        IndexError: x has no such axis.
 
     Example:
         >>> zeros(2, 3, 5).transpose(0, -1).shape
@@ -546,8 +590,8 @@ def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
 
     Source: torch.transpose
     """
-    axes = list(range(x.ndim))
-    axes[dim0], axes[dim1] = axes[dim1], axes[dim0]
+    axes, i, j = list(range(x.ndim)), _axis(x, dim0), _axis(x, dim1)
+    axes[i], axes[j] = axes[j], axes[i]
     return permute(x, tuple(axes))
 
 
@@ -555,19 +599,29 @@ def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Merge the axes from start_dim to end_dim, both included, into one.
 
+    Args:
+        x: any shape; a number becomes shape (1,).
+        start_dim, end_dim: negative ones count from the end.
+
+    Raises:
+        IndexError: x has no such axis.
+
     Example:
         >>> zeros(2, 3, 5).flatten(1).shape
         (2, 15)
 
     Source: torch.flatten
     """
-    shape, end = x.shape, end_dim % max(x.ndim, 1)
-    return reshape(x, (*shape[:start_dim], -1, *shape[end + 1 :]))
+    start, end = _axis(x, start_dim), _axis(x, end_dim) + 1
+    return reshape(x, (*x.shape[:start], math.prod(x.shape[start:end]), *x.shape[end:]))
 
 
 @composite
 def squeeze(x: Tensor, axis: int | None = None) -> Tensor:
     """Drop the axis if its size is 1, or every axis of size 1 (None); other axes stay.
+
+    Raises:
+        IndexError: x has no such axis.
 
     Example:
         >>> zeros(1, 3, 1).squeeze(0).shape
@@ -575,13 +629,16 @@ def squeeze(x: Tensor, axis: int | None = None) -> Tensor:
 
     Source: torch.squeeze
     """
-    keep = [n for i, n in enumerate(x.shape) if n != 1 or (axis is not None and i != axis % x.ndim)]
-    return reshape(x, tuple(keep))
+    dropped = range(x.ndim) if axis is None else (_axis(x, axis),)
+    return reshape(x, tuple([n for i, n in enumerate(x.shape) if n != 1 or i not in dropped]))
 
 
 @composite
 def unsqueeze(x: Tensor, axis: int) -> Tensor:
-    """Insert an axis of size 1, so that it is axis `axis` of the result.
+    """Insert an axis of size 1, so that it is axis `axis` of the result; -1 puts it last.
+
+    Raises:
+        IndexError: the result has no such axis.
 
     Example:
         >>> zeros(2, 3).unsqueeze(-1).shape
@@ -594,7 +651,11 @@ def unsqueeze(x: Tensor, axis: int) -> Tensor:
 
 @primitive
 def expand(x: Array, /, shape: tuple[int, ...]) -> Array:
-    """Stretch axes of size 1 to larger sizes without a copy; -1 keeps a size, new axes go in front.
+    """Stretch axes of size 1 to larger sizes without a copy; also `x.expand(2, 3)`.
+
+    Args:
+        x: any shape.
+        shape: the new sizes; -1 keeps a size; sizes for new axes stand in front.
 
     Raises:
         ValueError: an axis to be stretched has another size than 1.
@@ -618,15 +679,16 @@ def pad(x: Array, /, padding: tuple[int, ...], value: float = 0.0) -> Array:
 
     Args:
         x: any shape.
-        padding: (before, after) for the last axis, then for the one before it, and so on.
+        padding: (before, after) for the last axis, then (before, after) for the one before it, ...
         value: what the border is filled with.
 
     Raises:
         ValueError: an odd number of widths, or more pairs than axes.
 
     Example:
-        >>> Tensor([[1.0, 2.0]]).pad((1, 0))
-        Tensor([[0., 1., 2.]])
+        >>> Tensor([[1.0, 2.0]]).pad((1, 0, 0, 1), value=9.0)
+        Tensor([[9., 1., 2.],
+                [9., 9., 9.]])
 
     Source: torch.nn.functional.pad
     """
@@ -639,6 +701,13 @@ def pad(x: Array, /, padding: tuple[int, ...], value: float = 0.0) -> Array:
 @primitive
 def getitem(x: Array, /, index: Any) -> Array:
     """Select elements: `x[index]` with slices, integers, `...`, `None`, integer arrays and masks.
+
+    Args:
+        x: any shape.
+        index: as in NumPy; tensors within it are arrays already.
+
+    Raises:
+        IndexError: an index is out of range.
 
     Example:
         >>> Tensor([[1.0, 2.0], [3.0, 4.0]])[:, 1]
@@ -701,11 +770,11 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 class Tensor:
     """An n-dimensional array that can require a gradient.
 
-    Python numbers and (nested) lists become float32, lists of bools stay bool; NumPy arrays keep
-    their dtype and share their memory with the tensor.
+    Python numbers and nested lists of numbers become float32, Python bools stay bool. NumPy arrays
+    and NumPy scalars keep their dtype, and the tensor shares the array's memory: nothing is copied.
 
     Args:
-        data: a number, a nested list, an array or another tensor.
+        data: a number, a nested list, an array or another tensor (whose array is then shared).
         requires_grad: whether `backward` shall leave a gradient in `.grad`; floats only.
 
     Attributes:
@@ -714,8 +783,9 @@ class Tensor:
         note: how the tensor was made; None for one that you made yourself.
 
     Raises:
-        TypeError: `data` is not numeric, or a tensor of integers or bools shall require a gradient.
-        ValueError: the rows of a nested list differ in length.
+        TypeError: `data` is not numeric (the message shows it), or integers or bools shall require
+            a gradient (the message names the dtype).
+        ValueError: the rows of a nested list differ in length (the message shows it).
 
     Example:
         >>> Tensor([[1, 2], [3, 4]]).shape
@@ -743,11 +813,15 @@ class Tensor:
         self.note = None
 
     def __repr__(self) -> str:
-        """The values, and whether a gradient is required.
+        """The values, the dtype unless it is float32 or bool, and requires_grad if it is True.
+
+        The values are as np.array2string(data, separator=", ", prefix="Tensor(") prints them.
 
         Example:
             >>> Tensor([1.5, 2.0], requires_grad=True)
             Tensor([1.5, 2. ], requires_grad=True)
+            >>> Tensor(np.array([1.5]))
+            Tensor([1.5], dtype=float64)
         """
         values = np.array2string(self.data, separator=", ", prefix="Tensor(", threshold=100)
         plain = self.data.dtype in (np.float32, np.bool_)
@@ -757,7 +831,7 @@ class Tensor:
         """The value of a tensor of one element, as a Python number.
 
         Raises:
-            ValueError: the tensor has no or several elements.
+            ValueError: the tensor has no or several elements; the message names its shape.
 
         Example:
             >>> Tensor([[2.5]]).item()
@@ -769,7 +843,12 @@ class Tensor:
         return value
 
     def tolist(self) -> Any:
-        """The values as nested Python lists (a number for a 0-d tensor)."""
+        """The values as nested Python lists (a number for a 0-d tensor).
+
+        Example:
+            >>> Tensor([[1.0, 2.0]]).tolist()
+            [[1.0, 2.0]]
+        """
         return self.data.tolist()
 
     def numpy(self) -> Array:
@@ -777,7 +856,13 @@ class Tensor:
         return self.data
 
     def detach(self) -> Tensor:
-        """The same memory as a tensor with no history that requires no gradient."""
+        """A new tensor on the same memory, with no history, that requires no gradient.
+
+        Example:
+            >>> x = Tensor([1.5], requires_grad=True)
+            >>> x.detach().requires_grad, x.requires_grad
+            (False, True)
+        """
         return Tensor(self.data)
 
     # An operation called as a method is the same operation. `a - b` asks a.__sub__(b); where a is no
@@ -869,7 +954,7 @@ class Tensor:
 
 
 def zeros(*shape: int, requires_grad: bool = False) -> Tensor:
-    """A float32 tensor of zeros.
+    """A float32 tensor of zeros; the sizes one by one, or as one tuple (`_sizes` is given).
 
     Example:
         >>> zeros(2)
@@ -893,7 +978,7 @@ def ones(*shape: int, requires_grad: bool = False) -> Tensor:
 
 
 def full(shape: tuple[int, ...], value: float, requires_grad: bool = False) -> Tensor:
-    """A float32 tensor of one value everywhere.
+    """A float32 tensor of one value everywhere, also where the value is an integer.
 
     Example:
         >>> full((2,), 0.5)
@@ -918,7 +1003,10 @@ def arange(start: float, stop: float | None = None, step: float = 1) -> Tensor:
 
 
 def manual_seed(seed: int) -> None:
-    """Restart the generator that everything random draws from by default.
+    """Restart `default_generator`, which everything random draws from unless told otherwise.
+
+    In place: other files have imported this very object, so another one in its place would not
+    reach them. A generator's position is `generator.bit_generator.state`, which can be assigned.
 
     Example:
         >>> manual_seed(0); a = rand(3)
@@ -954,6 +1042,14 @@ def randn(*shape: int, generator: np.random.Generator | None = None, requires_gr
     Source: torch.randn
     """
     return Tensor((generator or default_generator).standard_normal(_sizes(shape), np.float32), requires_grad)
+
+
+def _axis(x: Tensor, axis: int) -> int:
+    """The axis counted from the front, -1 being the last; an IndexError if x has no such axis."""
+    ndim = max(x.ndim, 1)
+    if not -ndim <= axis < ndim:
+        raise IndexError(f"axis {axis} of a tensor of shape {x.shape}: its axes are {-ndim} to {ndim - 1}")
+    return axis % ndim
 
 
 def _sizes(shape: Sequence[Any]) -> tuple[int, ...]:

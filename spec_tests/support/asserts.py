@@ -40,14 +40,14 @@ def assert_close(got: Any, *, want: Any, terms: Any = None, depth: float = 1.0) 
         raise ClauseFailure("nothing came back", got="None", expected=show(want))
     got = np.asarray(got)
     if got.shape != want.shape:
-        raise ClauseFailure("the shape differs", got=f"shape {got.shape}\n{show(got)}", expected=f"shape {want.shape}\n{show(want)}")
+        raise _compared(got, want, "the shape differs", got=f"shape {got.shape}\n{show(got)}", expected=f"shape {want.shape}\n{show(want)}")
     if strict and got.dtype != want.dtype:
         raise ClauseFailure("the dtype differs", got=f"dtype {got.dtype}", expected=f"dtype {want.dtype} (float arrays keep their dtype)")
     limit = _limit(got, want, terms, depth)
     _refuse_trivial(want, limit)
     wrong = ~((np.abs(got - want) <= limit) | (got == want))
     if wrong.any():
-        raise ClauseFailure("the values differ", got=show(got), expected=show(want), note=_first(wrong, got, want))
+        raise _compared(got, want, "the values differ", got=show(got), expected=show(want), note=_first(wrong, got, want))
 
 
 def assert_equal(got: Any, *, want: Any) -> None:
@@ -111,6 +111,13 @@ def show(value: Any) -> str:
     if value.size > 40:
         return f"{np.array2string(value, threshold=8, edgeitems=2, separator=', ')}  shape {value.shape}"
     return np.array2string(value, separator=", ", max_line_width=88)
+
+
+def _compared(got: Any, want: Any, problem: str, /, **texts: str) -> ClauseFailure:
+    """A failure that remembers both sides, so that the X-ray can look at them."""
+    failure = ClauseFailure(problem, **texts)
+    failure.pair, failure.answers = (got, want), [got]
+    return failure
 
 
 def _limit(got: Any, want: Any, terms: Any, depth: float) -> Any:

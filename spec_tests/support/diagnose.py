@@ -105,8 +105,7 @@ def _of_shapes(samples: Sequence[Sample]) -> Iterator[Prediction]:
 
 def _of_counts(samples: Sequence[Sample]) -> Iterator[Prediction]:
     """A factor that is one of the sizes at hand."""
-    names = [n for n in samples[0].sizes if all(s.sizes.get(n, 1) > 1 for s in samples)]
-    for name in names:
+    for name in dict.fromkeys(n for s in samples for n in s.sizes):
         pairs: list[tuple[str, str, Callable[[float], float]]] = [
             ("times", f"too large by exactly the number of {name}: a mean became a sum, divide by it", lambda n: n),
             ("over", f"too small by exactly the number of {name}: it is divided once too often", lambda n: 1 / n),
@@ -116,7 +115,7 @@ def _of_counts(samples: Sequence[Sample]) -> Iterator[Prediction]:
             ("ddof-0", f"(n-1)/n of the expected value, n the number of {name}: divided by n where n - 1 is meant", lambda n: (n - 1) / n),
         ]
         for kind, text, factor in pairs:
-            yield f"{kind} {name}", text, lambda s, f=factor, n=name: s.want * f(s.sizes[n])
+            yield f"{kind} {name}", text, lambda s, f=factor, n=name: s.want * f(s.sizes[n]) if s.sizes.get(n, 1) > 1 else None
 
 
 def _of_places(samples: Sequence[Sample]) -> Iterator[Prediction]:
@@ -211,3 +210,12 @@ def _summed(gradient: Any, shape: tuple[int, ...]) -> Array:
     found: Array = np.asarray(gradient).sum(tuple(range(np.ndim(gradient) - len(shape))))
     axes = tuple(i for i, n in enumerate(shape) if n == 1 and found.shape[i] != 1)
     return np.asarray(found.sum(axes, keepdims=True)) if axes else found
+
+
+def explain_pairs(pairs: Sequence[tuple[Any, Any]]) -> str:
+    """Explain comparisons of which nothing but both sides is known.
+
+    Small or square inputs allow coincidences, so only generic ones are looked at.
+    """
+    generic = [Sample(got, np.asarray(want)) for got, want in pairs if np.size(want) >= 5 and 2 not in np.shape(want)]
+    return explain(generic[:50])

@@ -14,6 +14,7 @@ import functools
 import importlib
 import inspect
 import io
+import os
 import signal
 import sys
 import textwrap
@@ -28,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-CALL_SECONDS = 5.0
+CALL_SECONDS = float(os.environ.get("TINYTORCH_SECONDS", "5"))
 PRINTED_CHARACTERS = 2_000
 FOREIGN = {"torch", "jax", "jaxlib", "tensorflow", "scipy", "tinygrad", "autograd", "cupy", "numba", "reference", "support", "spec_tests", "pytest"}
 
@@ -62,6 +63,7 @@ class Implementation:
 
 implementation = Implementation()
 last_call = Call("", {})
+failures: list[ClauseFailure] = []  # of the running test: a search fails on many inputs before it ends
 
 
 class ClauseFailure(AssertionError):
@@ -72,6 +74,10 @@ class ClauseFailure(AssertionError):
         self.problem, self.got, self.expected, self.note = problem, got, expected, note
         self.frame = frame
         self.call = last_call
+        self.pair: tuple[Any, Any] | None = None  # what was compared, where it was arrays
+        self.answers: list[Any] = []  # everything that came back for the clause, not only the first wrong part
+        self.looks_like = ""
+        failures.append(self)
 
 
 class LearnerError(ClauseFailure):

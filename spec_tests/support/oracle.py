@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
+from itertools import count, takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from support import diagnose, strategies
 from support.asserts import assert_close
+from support.observe import ClauseFailure
 from support.scenes import evaluate, gradients
-from support import strategies
 from support.strategies import Shape
 
 TABLES = Path(__file__).resolve().parent.parent / "oracle_tables"
@@ -54,12 +58,21 @@ class Case:
 
 @dataclass(frozen=True)
 class Sample:
-    """One row of a table."""
+    """One row of a table.
+
+    Attributes:
+        inputs, out: the operands and the output.
+        cotangent, gradients: the random cotangent, and each input's gradient under it.
+        ones: each input's gradient under a cotangent of ones.
+        uses: for each input that the expression names more than once, the gradient of each use.
+    """
 
     inputs: list[Any]
     out: Any
-    cotangent: Any
-    gradients: list[Any]
+    cotangent: Any = None
+    gradients: list[Any] = field(default_factory=list)
+    ones: list[Any] = field(default_factory=list)
+    uses: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 def unary(shapes: Iterable[Shape]) -> tuple[tuple[Shape, ...], ...]:
@@ -76,22 +89,81 @@ def samples(kata: str, case: Case) -> list[Sample]:
         if f"{key}/out" not in arrays:
             raise KeyError(f"the table of kata {kata} has no {key}: make oracle-{kata}")
         inputs = [arrays[f"{key}/x{j}"].copy() for j in range(len(shapes))]
-        slopes = [arrays[f"{key}/g{j}"] for j in range(len(shapes))] if case.gradient else []
-        rows.append(Sample(inputs, arrays[f"{key}/out"], arrays.get(f"{key}/c"), slopes))
+        rows.append(_row(arrays, key, inputs, case.gradient))
     return rows
+
+
+def _row(arrays: dict[str, Any], key: str, inputs: list[Any], gradient: bool) -> Sample:
+    """One sample of the table."""
+    if not gradient:
+        return Sample(inputs, arrays[f"{key}/out"])
+    each = range(len(inputs))
+    uses = [tuple(arrays[k] for k in _numbered(f"{key}/p{j}.", arrays)) for j in each]
+    slopes = [[arrays.get(f"{key}/{letter}{j}") for j in each] for letter in "gu"]
+    return Sample(inputs, arrays[f"{key}/out"], arrays[f"{key}/c"], slopes[0], slopes[1], uses)
+
+
+def _numbered(prefix: str, arrays: dict[str, Any]) -> Iterator[str]:
+    """The keys prefix0, prefix1, ... that are there."""
+    return takewhile(arrays.__contains__, (f"{prefix}{n}" for n in count()))
 
 
 def check_values(kata: str, case: Case) -> None:
     """The learner's values of one case, sample by sample, against the table."""
-    for s in samples(kata, case):
-        assert_close(evaluate(case.expression, *s.inputs), want=s.out, terms=_terms(s.inputs, s.out))
+    rows = samples(kata, case)
+    for row in rows:
+        got = evaluate(case.expression, *row.inputs)
+        with _explained(lambda: _values(case, rows)):
+            assert_close(got, want=row.out, terms=_terms(row.inputs, row.out))
 
 
 def check_gradients(kata: str, case: Case) -> None:
     """The learner's gradients of one case under a random cotangent, against the table."""
-    for s in samples(kata, case):
-        got = gradients(case.expression, s.cotangent, *s.inputs)
-        assert_close({f"d/d{n}": g for n, g in zip("abcd", got, strict=False)}, want={f"d/d{n}": g for n, g in zip("abcd", s.gradients, strict=False)})
+    rows = samples(kata, case)
+    for row in rows:
+        got = gradients(case.expression, row.cotangent, *row.inputs)
+        with _explained(lambda: _slopes(case, rows)):
+            assert_close({f"d/d{n}": g for n, g in zip("abcd", got, strict=False)}, want={f"d/d{n}": g for n, g in zip("abcd", row.gradients, strict=False)})
+
+
+@contextmanager
+def _explained(compared: Callable[[], list[diagnose.Sample]]) -> Iterator[None]:
+    """When a sample fails, look at all samples of the case for what they have in common."""
+    try:
+        yield
+    except ClauseFailure as failure:
+        call = failure.call
+        try:
+            everything = compared()
+            failure.looks_like, failure.answers = diagnose.explain(everything), [s.got for s in everything]
+        except ClauseFailure:
+            failure.looks_like = ""  # another sample raises instead of answering: nothing is common
+        failure.call = call
+        raise
+
+
+def _values(case: Case, rows: list[Sample]) -> list[diagnose.Sample]:
+    """Every sample of a case as the X-ray wants it."""
+    return [diagnose.Sample(evaluate(case.expression, *r.inputs), r.out, _sizes(r.inputs[0], r.out)) for r in rows]
+
+
+def _slopes(case: Case, rows: list[Sample]) -> list[diagnose.Sample]:
+    """Every gradient of every sample of a case."""
+    found = []
+    for row in rows:
+        for j, got in enumerate(gradients(case.expression, row.cotangent, *row.inputs)):
+            found.append(diagnose.Sample(got, row.gradients[j], _sizes(row.inputs[j], row.out), row.out.shape, row.ones[j], row.uses[j]))
+    return found
+
+
+def _sizes(x: Any, out: Any) -> dict[str, int]:
+    """The counts that a formula may divide by."""
+    sizes = {"elements": x.size}
+    if x.ndim > 1:
+        sizes |= {"rows": x.shape[0], "columns": x.shape[-1]}
+    if out.size and x.size > out.size:
+        sizes["elements that were reduced"] = x.size // out.size
+    return sizes
 
 
 def _terms(inputs: list[Any], out: Any) -> float:
@@ -162,8 +234,26 @@ def _ask(torch: Any, case: Case, key: str, shapes: tuple[Shape, ...], known: dic
     found = {f"{key}/x{j}": x for j, x in enumerate(inputs)} | {f"{key}/out": out.detach().numpy()}
     if case.gradient:
         cotangent = np.random.default_rng(zlib.crc32(f"c{key}".encode())).normal(size=tuple(out.shape))
-        slopes = torch.autograd.grad(out, tensors, torch.tensor(cotangent))
-        found |= {f"{key}/c": cotangent} | {f"{key}/g{j}": g.numpy() for j, g in enumerate(slopes)}
+        found[f"{key}/c"] = cotangent
+        for letter, upstream in (("g", torch.tensor(cotangent)), ("u", torch.ones_like(out))):
+            slopes = torch.autograd.grad(out, tensors, upstream, retain_graph=True)
+            found |= {f"{key}/{letter}{j}": g.numpy() for j, g in enumerate(slopes)}
+        found |= _uses(torch, case, key, inputs, cotangent)
+    return found
+
+
+def _uses(torch: Any, case: Case, key: str, inputs: list[Any], cotangent: Any) -> dict[str, Any]:
+    """The gradient of each single use of an input that the expression names more than once."""
+    found = {}
+    for j, name in enumerate("abcd"[: len(inputs)]):
+        pieces = re.split(rf"\b{name}\b", case.torch or case.expression)
+        if len(pieces) > 2:
+            tensors = {n: torch.tensor(x, dtype=torch.float64) for n, x in zip("abcd", inputs, strict=False)}
+            copies = {f"{name}_{k}": torch.tensor(inputs[j], dtype=torch.float64, requires_grad=True) for k in range(len(pieces) - 1)}
+            text = pieces[0] + "".join(f"{use}{piece}" for use, piece in zip(copies, pieces[1:], strict=True))
+            out = eval(text, {"tt": torch, "np": np, "torch": torch, "F": torch.nn.functional, **tensors, **copies})
+            slopes = torch.autograd.grad(out, list(copies.values()), torch.tensor(cotangent), allow_unused=True)
+            found |= {f"{key}/p{j}.{k}": g.numpy() for k, g in enumerate(s for s in slopes if s is not None)}
     return found
 
 

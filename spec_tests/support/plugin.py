@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from support import screen
-from support.observe import ClauseFailure, implementation
+from support import diagnose, lessons, screen
+from support.observe import ClauseFailure, failures, implementation
 
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = [Phase.explicit, Phase.generate, Phase.shrink]  # no explain phase: it is slow, and not about the learner's code
@@ -43,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile(os.environ.get("TINYTORCH_PROFILE", "learn"))
 
 
-OUTCOMES = pytest.StashKey[dict[str, dict[str, str]]]()
+OUTCOMES = pytest.StashKey[dict[str, dict[str, Any]]]()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -66,6 +66,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"kata {number} is locked: make module-{number}"))
 
 
+def pytest_collection_finish() -> None:
+    """A learner's files are compiled afresh: two saves within a second share one time stamp."""
+    sys.dont_write_bytecode = True
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    failures.clear()
+    target = item.config.getoption("--results")
+    if target:  # where the run was, if it ends without a report
+        docstring = str(getattr(getattr(item, "function", None), "__doc__", "") or "")
+        Path(f"{target}.running").write_text(f"{item.name}: {docstring.strip()}", encoding="utf-8")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """The failure screen is the whole representation of a failed clause."""
@@ -75,11 +88,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     docstring = str(getattr(getattr(item, "function", None), "__doc__", "") or item.name)
     if report.failed and isinstance(error, ClauseFailure) and number and item.config.getoption("verbose") < 1:
         parameter = item.name.partition("[")[2].rstrip("]")
+        learnt = lessons.lesson(number, item.name, error)
+        error.looks_like = learnt or error.looks_like or diagnose.explain_pairs([f.pair for f in failures if f.pair])
         report.longrepr = screen.render(error, docstring, number, parameter)
     if number and (report.when == "call" or report.failed or report.skipped):
         message = str(report.longrepr) if report.failed else ""
-        item.config.stash[OUTCOMES][item.nodeid] = {"clause": screen.clause_number(docstring), "outcome": report.outcome, "message": message}
+        item.config.stash[OUTCOMES][item.nodeid] = {"clause": screen.clause_number(docstring), "outcome": report.outcome, "message": message, "places": _places(error, number, item.name.partition("[")[2].rstrip("]"))}
+        if report.failed and isinstance(error, ClauseFailure):
+            item.config.stash[OUTCOMES][item.nodeid] |= {"fingerprint": lessons.fingerprint(error), "looks_like": error.looks_like}
     return report
+
+
+def _places(error: BaseException | None, number: str, parameter: str) -> list[tuple[str, int]]:
+    """Lines of the learner's code that a failure is about, the likeliest first: what a hint is for."""
+    frames = [error.frame, screen.culprit(error, number, parameter)] if isinstance(error, ClauseFailure) else []
+    return [(frame.path, frame.line) for frame in frames if frame]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -35,6 +35,7 @@ def render(failure: ClauseFailure, docstring: str, kata: str, test_id: str) -> s
         ("got", failure.got or failure.problem),
         ("expected", failure.expected),
         ("where", failure.note),
+        ("looks like", failure.looks_like),
         ("printed", failure.call.printed),
         ("your code", _place(frame)),
         ("next", f"make hint-{kata}   ·   again: make test-{kata}"),

@@ -84,7 +84,9 @@ class Manifest:
         for kata in self.katas:
             if str(number).lstrip("0") == str(kata.number):
                 return kata
-        raise ManifestError(f"there is no kata {number}: the katas are {self.katas[0].id} to {self.katas[-1].id}, see make status")
+        raise ManifestError(
+            f"there is no kata {number}: the katas are {self.katas[0].id} to {self.katas[-1].id}, see make status"
+        )
 
     def up_to(self, kata: Kata) -> tuple[Kata, ...]:
         """The kata and all before it."""
@@ -94,6 +96,10 @@ class Manifest:
 def load(path: Path = ROOT / "katas" / "katas.toml") -> Manifest:
     """Read the manifest; a wrong field is named with the file."""
     try:
-        return Manifest(tuple(Kata(**entry) for entry in tomllib.loads(path.read_text(encoding="utf-8"))["kata"]))
+        return Manifest(
+            tuple(
+                Kata(**entry) for entry in tomllib.loads(path.read_text(encoding="utf-8"))["kata"]
+            )
+        )
     except (tomllib.TOMLDecodeError, TypeError, KeyError) as error:
         raise ManifestError(f"{path}: {error}") from None

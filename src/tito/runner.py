@@ -7,6 +7,7 @@ run that ends early, however it ends, has no verdict.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -18,10 +19,21 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tito.manifest import ROOT
 
-WARM = ("numpy", "pytest", "hypothesis", "hypothesis.strategies", "hypothesis.internal.conjecture.engine", "hypothesis.internal.conjecture.shrinker", "_hypothesis_pytestplugin", "pytest_timeout")
+WARM = (
+    "numpy",
+    "pytest",
+    "hypothesis",
+    "hypothesis.strategies",
+    "hypothesis.internal.conjecture.engine",
+    "hypothesis.internal.conjecture.shrinker",
+    "_hypothesis_pytestplugin",
+    "pytest_timeout",
+)
+OUTPUT_BYTES = 1 << 18  # read of what a run printed: a flood is cut
 QUIET = ("-q", "-p", "no:cacheprovider", "--no-header")
 
 
@@ -54,12 +66,14 @@ class Verdict:
         problem: why there is no verdict at all, or "".
         output: what pytest printed.
         seconds: how long it took.
+        collected: how many tests there are, also those after a first failure.
     """
 
-    tests: dict[str, dict[str, str]]
+    tests: dict[str, dict[str, Any]]
     problem: str
     output: str
     seconds: float
+    collected: int = 0
 
     @property
     def failed(self) -> list[str]:
@@ -75,12 +89,17 @@ class Verdict:
         return not self.problem and bool(self.tests) and len(self.passed) == len(self.tests)
 
 
+def verdicts(jobs: Sequence[Job]) -> Iterator[Verdict]:
+    """Run jobs the fastest way there is on this system, and give their verdicts in order."""
+    return run(jobs) if hasattr(os, "fork") else map(run_once, jobs)
+
+
 def run(jobs: Sequence[Job], workers: int = 0) -> Iterator[Verdict]:
     """Run jobs, as many at once as there are processors, and give their verdicts in order."""
-    with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
-        waiting = list(enumerate(jobs))[::-1]
-        running: dict[int, tuple[int, Path, float]] = {}
-        done: dict[int, Verdict] = {}
+    waiting = list(enumerate(jobs))[::-1]
+    running: dict[int, tuple[int, Path, float]] = {}
+    done: dict[int, Verdict] = {}
+    with tempfile.TemporaryDirectory(prefix="tito-") as scratch, _ending(running):
         for turn in range(len(jobs)):
             while turn not in done:
                 while waiting and len(running) < (workers or os.cpu_count() or 1):
@@ -92,16 +111,32 @@ def run(jobs: Sequence[Job], workers: int = 0) -> Iterator[Verdict]:
             yield done.pop(turn)
 
 
-def _collect(running: dict[int, tuple[int, Path, float]], jobs: Sequence[Job]) -> Iterator[tuple[int, Verdict]]:
+@contextlib.contextmanager
+def _ending(running: dict[int, tuple[int, Path, float]]) -> Iterator[None]:
+    """No run outlives this process's interest in it, such as after Ctrl-C."""
+    try:
+        yield
+    finally:
+        for pid in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _collect(
+    running: dict[int, tuple[int, Path, float]], jobs: Sequence[Job]
+) -> Iterator[tuple[int, Verdict]]:
     """The verdicts of the runs that have ended since the last look."""
     found = []
     for pid, (index, folder, started) in list(running.items()):
         late = time.monotonic() - started > jobs[index].seconds
         if late:
             os.killpg(pid, signal.SIGKILL)
-        if os.waitpid(pid, 0 if late else os.WNOHANG)[0]:
+        ended, status = os.waitpid(pid, 0 if late else os.WNOHANG)
+        if ended:
             del running[pid]
-            found.append((index, _verdict(folder, time.monotonic() - started, "ended by the time limit" if late else "")))
+            code = None if late else os.waitstatus_to_exitcode(status)
+            found.append((index, _verdict(folder, time.monotonic() - started, code)))
     if not found:
         time.sleep(0.005)
     return iter(found)
@@ -111,6 +146,7 @@ def _start(job: Job, folder: Path) -> int:
     """Start one run in a fork of this process."""
     for name in WARM:
         importlib.import_module(name)
+    sys.stdout.flush()
     pid = os.fork()
     if pid:
         return pid
@@ -123,10 +159,9 @@ def _start(job: Job, folder: Path) -> int:
         sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         os.environ.update(job.environment)
         os.chdir(ROOT)
-        sys.dont_write_bytecode = True
         import pytest
 
-        code = int(pytest.main([*QUIET, f"--impl={job.impl}", f"--results={folder / 'results'}", *job.options, *job.specs]))
+        code = int(pytest.main(_arguments(job, folder)))
         sys.stdout.flush()
     finally:
         os._exit(code)
@@ -136,27 +171,52 @@ def run_once(job: Job) -> Verdict:
     """One run in a process of its own: works on every system, and shows nothing until it ends."""
     with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
         folder, started = Path(scratch), time.monotonic()
-        command = [sys.executable, "-m", "pytest", *QUIET, f"--impl={job.impl}", f"--results={folder / 'results'}", *job.options, *job.specs]
-        try:
-            done = subprocess.run(command, cwd=ROOT, env=os.environ | job.environment, capture_output=True, timeout=job.seconds, check=False)
-            problem = ""
-            (folder / "output").write_bytes(done.stdout + done.stderr)
-        except subprocess.TimeoutExpired:
-            problem = "ended by the time limit"
-        return _verdict(folder, time.monotonic() - started, problem)
+        command = [sys.executable, "-P", "-m", "pytest", *_arguments(job, folder)]
+        environment, code = os.environ | job.environment, None
+        with (
+            (folder / "output").open("wb") as output,
+            contextlib.suppress(subprocess.TimeoutExpired),
+        ):
+            code = subprocess.run(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                timeout=job.seconds,
+                check=False,
+            ).returncode
+        return _verdict(folder, time.monotonic() - started, code)
 
 
-def _verdict(folder: Path, seconds: float, problem: str) -> Verdict:
-    """Read what a run left behind."""
-    output = (folder / "output").read_text(errors="replace") if (folder / "output").is_file() else ""
+def _arguments(job: Job, folder: Path) -> list[str]:
+    where = [f"--impl={job.impl}", f"--results={folder / 'results'}"]
+    return [*QUIET, *where, *job.options, *job.specs]
+
+
+def _verdict(folder: Path, seconds: float, code: int | None) -> Verdict:
+    """Read what a run left behind; `code` is how its process ended, None by the time limit."""
+    with (folder / "output").open("rb") as stream:
+        output = stream.read(OUTPUT_BYTES).decode(errors="replace")
     try:
-        report = json.loads((folder / "results").read_text())
+        report = json.loads((folder / "results").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return Verdict({}, problem or "the run ended without a report", output, seconds)
+        return Verdict({}, _untimely(folder, seconds, code), output, seconds)
     tests = {name.removeprefix("spec_tests/"): test for name, test in report["tests"].items()}
-    if report["collected"] == 0:
-        problem = problem or "no test was collected"
-    return Verdict(tests, problem, output, seconds)
+    problem = "" if report["collected"] else "no test was collected"
+    return Verdict(tests, problem, output, seconds, report["collected"])
+
+
+def _untimely(folder: Path, seconds: float, code: int | None) -> str:
+    """How and where a run ended that left no report."""
+    how = f"Python ended with code {code} before the last test (os._exit?)"
+    if code is None:
+        how = f"the run was ended after {seconds:.0f} s: code that never returns"
+    elif code < 0:
+        how = f"Python was ended by {signal.Signals(-code).name}"
+    running = folder / "results.running"
+    where = running.read_text(encoding="utf-8") if running.is_file() else "collection"
+    return f"{how}\n  in {where}"
 
 
 def spec_paths(specs: Iterable[Path]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from tito.manifest import ROOT, Kata, Manifest
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+YOURS = "# your code here"  # what is left of a fenced table
 
 INIT = '''# Generated from katas/katas.toml by: make stubs
 """tinytorch: your framework. `from tinytorch import Linear` imports YOUR Linear.
@@ -60,7 +61,9 @@ def __dir__() -> list[str]:
 
 def package_init(manifest: Manifest) -> str:
     """The text of tinytorch/__init__.py: the same in every implementation."""
-    exports = "\n".join(f'    "{name}": "{kata.module}",' for name, kata in manifest.exports.items())
+    exports = "\n".join(
+        f'    "{name}": "{kata.module}",' for name, kata in manifest.exports.items()
+    )
     katas = "\n".join(f'    "{kata.module}": "{kata.id}",' for kata in manifest.katas)
     return INIT.format(exports=exports, katas=katas)
 
@@ -74,14 +77,18 @@ def stub(kata: Kata, reference: Path = ROOT / "reference") -> str:
         lines[first - 1 : last] = replacement
     for first, last, replacement in _fences(lines):
         lines[first - 1 : last] = replacement
-    head = f"# Stub of kata {kata.id}, generated from reference/tinytorch/{path.name} by: make stubs"
+    head = (
+        f"# Stub of kata {kata.id}, generated from reference/tinytorch/{path.name} by: make stubs"
+    )
     return _tidy("\n".join([head, *lines]))
 
 
 def generated(manifest: Manifest) -> dict[Path, str]:
     """Every generated file and what it should hold."""
     init = package_init(manifest)
-    packages = {ROOT / folder / "tinytorch" / "__init__.py": init for folder in ("src", "reference")}
+    packages = {
+        ROOT / folder / "tinytorch" / "__init__.py": init for folder in ("src", "reference")
+    }
     return packages | {kata.stub: stub(kata) for kata in manifest.katas}
 
 
@@ -109,6 +116,17 @@ def blanks_left(path: Path) -> list[tuple[str, int]]:
     return [(name, node.lineno) for name, node in functions(tree) if _is_blank(node)]
 
 
+def tables_left(path: Path) -> list[int]:
+    """The lines where a fenced table stood in the stub and nothing stands yet."""
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    found = []
+    for number, line in enumerate(lines, 1):
+        after = next((x for x in lines[number:] if x and not x.startswith("#")), "class")
+        if line == YOURS and after.startswith(("def ", "class", "@")):
+            found.append(number)
+    return found
+
+
 def functions(tree: ast.Module) -> Iterator[tuple[str, Function]]:
     """Every function and method, as `exp` or `Tensor.item`."""
     for node in tree.body:
@@ -124,7 +142,9 @@ def _is_blank(node: Function) -> bool:
         isinstance(last, ast.Raise)
         and isinstance(last.exc, ast.Call)
         and getattr(last.exc.func, "id", "") == "NotImplementedError"
-        and any(isinstance(a, ast.Constant) and str(a.value).startswith("kata ") for a in last.exc.args)
+        and any(
+            isinstance(a, ast.Constant) and str(a.value).startswith("kata ") for a in last.exc.args
+        )
     )
 
 
@@ -140,18 +160,24 @@ def _edits(tree: ast.Module, kata: Kata) -> Iterator[tuple[int, int, list[str]]]
             yield _start(node), node.end_lineno or 0, []
         else:
             documented = ast.get_docstring(node) is not None
-            first = node.body[1].lineno if documented and len(node.body) > 1 else node.body[0].lineno
+            first = (
+                node.body[1].lineno if documented and len(node.body) > 1 else node.body[0].lineno
+            )
             if documented and len(node.body) == 1:
                 first = (node.body[0].end_lineno or 0) + 1
             indent = " " * (node.col_offset + 4)
-            yield first, node.end_lineno or 0, [f'{indent}raise NotImplementedError("kata {kata.id}: {name}")']
+            yield (
+                first,
+                node.end_lineno or 0,
+                [f'{indent}raise NotImplementedError("kata {kata.id}: {name}")'],
+            )
 
 
 def _fences(lines: list[str]) -> list[tuple[int, int, list[str]]]:
     """The insides of the fenced tables, last first."""
     begins = [i for i, line in enumerate(lines, 1) if line.strip() == "# kata: begin"]
     ends = [i for i, line in enumerate(lines, 1) if line.strip() == "# kata: end"]
-    return [(b, e, ["# your code here"]) for b, e in zip(begins, ends, strict=True)][::-1]
+    return [(b, e, [YOURS]) for b, e in zip(begins, ends, strict=True)][::-1]
 
 
 def _start(node: Function | ast.ClassDef) -> int:

@@ -61,10 +61,24 @@ def load(kata: Kata, right: bool) -> list[Variant]:
     """The registered variants of one kata."""
     path = _path(kata, right)
     if not path.is_file():
-        raise ManifestError(f"kata {kata.id} has no {path.relative_to(ROOT)}: write one, see CONTRIBUTING.md")
+        raise ManifestError(
+            f"kata {kata.id} has no {path.relative_to(ROOT)}: write one, see CONTRIBUTING.md"
+        )
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))["variant"]
-        found = [Variant(kata, e["id"], right, tuple(Edit(x.get("file", f"{kata.module}.py"), x["old"], x["new"]) for x in e["edits"]), e.get("killed_by", ""), e["lesson"]) for e in entries]
+        found = [
+            Variant(
+                kata,
+                e["id"],
+                right,
+                tuple(
+                    Edit(x.get("file", f"{kata.module}.py"), x["old"], x["new"]) for x in e["edits"]
+                ),
+                e.get("killed_by", ""),
+                e["lesson"],
+            )
+            for e in entries
+        ]
     except (tomllib.TOMLDecodeError, KeyError) as error:
         raise ManifestError(f"{path.relative_to(ROOT)}: {error}") from None
     if len({v.id for v in found}) != len(found):
@@ -74,11 +88,17 @@ def load(kata: Kata, right: bool) -> list[Variant]:
 
 def build(variant: Variant, destination: Path) -> Path:
     """Write the implementation that the variant describes; returns the folder that holds it."""
-    shutil.copytree(ROOT / "reference" / "tinytorch", destination / "tinytorch", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "reference" / "tinytorch",
+        destination / "tinytorch",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     for edit in variant.edits:
         path = destination / "tinytorch" / edit.file
         text = path.read_text(encoding="utf-8")
         if text.count(edit.old) != 1:
-            raise ManifestError(f"{variant}: its piece {edit.old.strip()[:60]!r} stands {text.count(edit.old)} times in reference/tinytorch/{edit.file}, not once: mend {variant.path.relative_to(ROOT)}")
+            raise ManifestError(
+                f"{variant}: its piece {edit.old.strip()[:60]!r} stands {text.count(edit.old)} times in reference/tinytorch/{edit.file}, not once: mend {variant.path.relative_to(ROOT)}"
+            )
         path.write_text(text.replace(edit.old, edit.new), encoding="utf-8")
     return destination

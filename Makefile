@@ -1,0 +1,32 @@
+# The learner's keyboard: every target is one line that calls tito, and sets .venv up when need be.
+# On Windows, or from another folder: python3 bootstrap.py COMMAND, or .venv/bin/tito COMMAND.
+# Settings: FORCE=1 (module, reveal), ALL=1 (test), IMPL=FOLDER (any folder with a tinytorch package),
+# ARGS="..." (further options, such as ARGS="-k exp -v" for test).
+
+PYTHON ?= python3
+TITO = @$(PYTHON) bootstrap.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup status test data doctor verify demo stubs bench budget gates oracle
+
+module-%: ; $(TITO) module $* $(ARGS)
+test-%: ; $(TITO) test $* $(ARGS)
+hint-%: ; $(TITO) hint $* $(ARGS)
+reveal-%: ; $(TITO) reveal $* $(ARGS)
+milestone-%: ; $(TITO) milestone $* $(ARGS)
+oracle-%: ; $(TITO) oracle $* $(ARGS)
+gates-%: ; $(TITO) gates $* $(ARGS)
+
+help: ; $(TITO) --help
+setup: ; $(TITO) setup $(ARGS)
+status: ; $(TITO) status $(ARGS)
+test: ; $(TITO) test $(ARGS)
+data: ; $(TITO) data $(ARGS)
+doctor: ; $(TITO) doctor $(ARGS)
+verify: ; $(TITO) verify $(ARGS)
+demo: ; $(TITO) demo $(ARGS)
+stubs: ; $(TITO) stubs $(ARGS)
+bench: ; $(TITO) bench $(ARGS)
+budget: ; $(TITO) budget $(ARGS)
+gates: ; $(TITO) gates $(ARGS)
+oracle: ; $(TITO) oracle $(ARGS)

@@ -1,0 +1,734 @@
+"""Kata 07. Training: the loop, and everything that makes a loop trustworthy.
+
+One step is always the same: clear the gradients, compute the loss, walk back, clip, update, move the
+schedule. Around it stand what a long run needs: batches that can be drawn again, evaluation that
+changes nothing, and a checkpoint from which training goes on as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+import signal
+import threading
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinytorch.autograd import no_grad
+from tinytorch.layers import Module
+from tinytorch.losses import cross_entropy
+from tinytorch.optimizers import Optimizer
+from tinytorch.tensor import Array, Tensor, default_generator
+
+Callback = Callable[["Trainer", str], object]
+Measure = Callable[[Tensor, Array], Any]
+
+FORMAT = "tinytorch checkpoint"
+VERSION = 1
+COUNTERS = ("epoch", "steps", "seen", "loss_sum", "seed")  # what a checkpoint keeps of a trainer
+
+
+# ---- data in batches -----------------------------------------------------------------------------
+
+
+def accuracy(logits: Tensor | Array, targets: Tensor | Array) -> float:
+    """The share of rows whose largest logit stands at the target class.
+
+    Args:
+        logits: (N, C), one score for each class.
+        targets: (N,), integers from 0 to C - 1.
+
+    Returns:
+        A Python float from 0 to 1.
+
+    Raises:
+        ValueError: the shapes are not (N, C) and (N,); the message names both.
+
+    Example:
+        >>> accuracy(np.array([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0]]), np.array([0, 1, 1]))
+        0.6666666666666666
+    """
+    scores, classes = _array(logits), _array(targets)
+    if scores.ndim != 2 or classes.shape != scores.shape[:1]:
+        raise ValueError(
+            f"accuracy takes logits (N, C) and targets (N,); got {scores.shape} and {classes.shape}: pass class numbers, not one-hot rows"
+        )
+    return float((scores.argmax(axis=1) == classes).mean())
+
+
+def batches(
+    count: int, batch_size: int, seed: int = 0, epoch: int = 0, start: int = 0
+) -> list[Array]:
+    """The indices of one epoch, shuffled and cut into batches; the last batch may be shorter.
+
+    The order follows from the pair (seed, epoch) alone: nothing is drawn from `default_generator`,
+    so an epoch can be shuffled again after a restart.
+
+    Args:
+        count: how many samples there are.
+        batch_size: indices in a batch.
+        seed: of the whole training.
+        epoch: 0 for the first; every epoch has another order.
+        start: how many samples of this epoch have been seen already; these are left out.
+
+    Returns:
+        Arrays of integers; together they hold every index once (the first `start` of the order excepted).
+
+    Raises:
+        ValueError: `batch_size` is less than 1, or `count` is negative.
+
+    Example:
+        >>> sorted(len(b) for b in batches(7, 3))
+        [1, 3, 3]
+
+    Source: torch.utils.data.DataLoader
+    """
+    if batch_size < 1 or count < 0:
+        raise ValueError(
+            f"batches needs batch_size >= 1 and count >= 0; got batch_size={batch_size}, count={count}"
+        )
+    order = np.random.default_rng([seed, epoch]).permutation(count)
+    return [order[i : i + batch_size] for i in range(start, count, batch_size)]
+
+
+# ---- learning rates ------------------------------------------------------------------------------
+
+
+class Schedule:
+    """A learning rate that depends on how many optimizer steps have been made.
+
+    Building a schedule takes every group's `lr` as its base and sets the rate of step 0; each
+    `step()` sets the rate of the next. A subclass only says the rate at a step: `lr_at`.
+
+    Args:
+        optimizer: whose `param_groups` are set.
+
+    Attributes:
+        steps: how many steps have been made.
+        base_lrs: the `lr` each group had when the schedule was built.
+
+    Source: torch.optim.lr_scheduler.LRScheduler
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self.base_lrs = [float(group["lr"]) for group in optimizer.param_groups]
+        self._move_to(0)
+
+    def lr_at(self, base_lr: float, step: int) -> float:
+        """The rate after `step` steps of a group whose base is `base_lr`; every schedule has its own."""
+        raise TypeError(
+            f"{type(self).__name__} does not say its rate: define lr_at(self, base_lr, step)"
+        )
+
+    def step(self) -> None:
+        """Count one optimizer step and set `lr` in every parameter group."""
+        self._move_to(self.steps + 1)
+
+    def get_last_lr(self) -> list[float]:
+        """The rate each group has now."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to go on: the count of steps and the base rates."""
+        return {"steps": self.steps, "base_lrs": list(self.base_lrs)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another schedule was, and set its rates.
+
+        Raises:
+            ValueError: it was saved for another number of parameter groups.
+        """
+        if len(state["base_lrs"]) != len(self.optimizer.param_groups):
+            raise ValueError(
+                f"the schedule was saved for {len(state['base_lrs'])} parameter groups, this optimizer has {len(self.optimizer.param_groups)}"
+            )
+        self.base_lrs = list(state["base_lrs"])
+        self._move_to(state["steps"])
+
+    def _move_to(self, step: int) -> None:
+        """Compute every rate first, so that a refused step changes nothing."""
+        rates = [self.lr_at(base_lr, step) for base_lr in self.base_lrs]
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        self.steps = step
+
+
+class StepLR(Schedule):
+    """Multiply the rate by gamma every `step_size` steps: lr = base * gamma ** floor(t / step_size).
+
+    Args:
+        optimizer: whose rate is set.
+        step_size: steps between two drops.
+        gamma: the factor.
+
+    Raises:
+        ValueError: `step_size` is less than 1.
+
+    Source: torch.optim.lr_scheduler.StepLR
+    """
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+        self.step_size = _at_least_one("step_size", step_size)
+        self.gamma = gamma
+        super().__init__(optimizer)
+
+    def lr_at(self, base_lr: float, step: int) -> float:
+        """base_lr * gamma ** floor(step / step_size)"""
+        return base_lr * self.gamma ** (step // self.step_size)
+
+
+class LinearWarmup(Schedule):
+    """Grow on a straight line from base * start_factor to base in `total_iters` steps, then stay.
+
+    Args:
+        optimizer: whose rate is set.
+        start_factor: the share of the base rate at step 0.
+        total_iters: the step at which the base rate is reached.
+
+    Raises:
+        ValueError: `total_iters` is less than 1.
+
+    Source: torch.optim.lr_scheduler.LinearLR
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, start_factor: float = 1 / 3, total_iters: int = 5
+    ) -> None:
+        self.start_factor = start_factor
+        self.total_iters = _at_least_one("total_iters", total_iters)
+        super().__init__(optimizer)
+
+    def lr_at(self, base_lr: float, step: int) -> float:
+        """base_lr * (start_factor + (1 - start_factor) * min(step / total_iters, 1))"""
+        share = min(step / self.total_iters, 1.0)
+        return base_lr * (self.start_factor + (1 - self.start_factor) * share)
+
+
+class CosineAnnealingLR(Schedule):
+    """Half a cosine from the base rate down to eta_min in `T_max` steps (and up again after that).
+
+    lr = eta_min + (base - eta_min) * (1 + cos(pi * t / T_max)) / 2
+
+    Args:
+        optimizer: whose rate is set.
+        T_max: the step at which eta_min is reached.
+        eta_min: the lowest rate.
+
+    Raises:
+        ValueError: `T_max` is less than 1.
+
+    Source: torch.optim.lr_scheduler.CosineAnnealingLR; SGDR, Loshchilov and Hutter 2017
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
+        self.T_max = _at_least_one("T_max", T_max)
+        self.eta_min = eta_min
+        super().__init__(optimizer)
+
+    def lr_at(self, base_lr: float, step: int) -> float:
+        """eta_min + (base_lr - eta_min) * (1 + cos(pi * step / T_max)) / 2"""
+        return _cosine(base_lr, self.eta_min, step / self.T_max)
+
+
+class OneCycleLR(Schedule):
+    """Up along half a cosine to max_lr, then down along another to almost nothing.
+
+    The rate starts at max_lr / div_factor, has its peak at step p = pct_start * total_steps - 1, and
+    ends at max_lr / div_factor / final_div_factor at step total_steps - 1. The base rate of the
+    optimizer plays no part.
+
+    Args:
+        optimizer: whose rate is set.
+        max_lr: the peak.
+        total_steps: optimizer steps in the whole training: epochs * ceil(samples / batch_size).
+        pct_start: the share of the steps that go up.
+        div_factor: the peak divided by the first rate.
+        final_div_factor: the first rate divided by the last.
+
+    Raises:
+        ValueError: `total_steps` is less than 1, or `step()` is called more than `total_steps` times.
+
+    Source: torch.optim.lr_scheduler.OneCycleLR with cycle_momentum=False; Smith and Topin 2018
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        max_lr: float,
+        total_steps: int,
+        pct_start: float = 0.3,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+    ) -> None:
+        self.max_lr, self.pct_start = max_lr, pct_start
+        self.total_steps = _at_least_one("total_steps", total_steps)
+        self.first_lr = max_lr / div_factor
+        self.last_lr = self.first_lr / final_div_factor
+        super().__init__(optimizer)
+
+    def lr_at(self, base_lr: float, step: int) -> float:
+        """With c(u) = (1 + cos(pi * u)) / 2, which falls from 1 to 0, first_lr = max_lr / div_factor:
+
+        up, t <= p:   max_lr + (first_lr - max_lr) * c(t / p)
+        down, t > p:  last_lr + (max_lr - last_lr) * c((t - p) / (total_steps - 1 - p))
+        """
+        if step > self.total_steps:
+            raise ValueError(
+                f"OneCycleLR was built for total_steps={self.total_steps}, this is step {step}: count them as epochs * ceil(samples / batch_size)"
+            )
+        peak = self.pct_start * self.total_steps - 1
+        if step <= peak and peak > 0:
+            return _cosine(self.first_lr, self.max_lr, step / peak)
+        share = (step - peak) / (self.total_steps - 1 - peak)
+        return _cosine(self.max_lr, self.last_lr, min(share, 1.0))
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    """From start to end along half a cosine; the share of the way runs from 0 to 1."""
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+def _at_least_one(name: str, value: int) -> int:
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1; got {value}")
+    return value
+
+
+# ---- gradients -----------------------------------------------------------------------------------
+
+
+def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
+    """Scale all gradients together, in place, so that their common norm is at most `max_norm`.
+
+    All gradients count as one long vector: norm = sqrt(sum over all parameters of sum(grad ** 2)).
+    Each is multiplied by the same number min(1, max_norm / (norm + 1e-6)), so the direction stays.
+
+    Args:
+        parameters: one tensor or any iterable of them; those without a gradient are passed over.
+        max_norm: the largest norm allowed.
+
+    Returns:
+        The norm before scaling, as a Python float (0.0 if there is no gradient at all).
+
+    Raises:
+        ValueError: `max_norm` is not positive.
+
+    Example:
+        >>> p = Tensor([0.0, 0.0], requires_grad=True)
+        >>> p.grad = np.array([3.0, 4.0])
+        >>> clip_grad_norm_(p, 1.0), p.grad.round(3).tolist()
+        (5.0, [0.6, 0.8])
+
+    Source: torch.nn.utils.clip_grad_norm_
+    """
+    if not max_norm > 0:
+        raise ValueError(f"max_norm must be positive; got {max_norm}")
+    tensors = [parameters] if isinstance(parameters, Tensor) else parameters
+    gradients = [p.grad for p in tensors if p.grad is not None]
+    norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
+    factor = max_norm / (norm + 1e-6)
+    if factor < 1:
+        for gradient in gradients:
+            gradient *= factor
+    return norm
+
+
+# ---- the loop ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Within this block Ctrl-C waits; KeyboardInterrupt is raised when the block has ended.
+
+    An update that is half done cannot be resumed, so each one is made in such a block.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python gives Ctrl-C to the main thread only
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
+
+
+class Trainer:
+    """Trains a model on arrays, keeps the books, and can be stopped and resumed at any step.
+
+    Args:
+        model: takes a tensor (N, ...), returns logits.
+        optimizer: holds the model's parameters.
+        loss: takes (logits, targets), returns the mean over the samples as a scalar tensor.
+        schedule: moved after every optimizer step, if given.
+        clip: the largest common norm of the gradients, if given.
+        accumulate: in how many parts a batch is worked through; the numbers stay the same, only
+            the memory falls.
+        seed: of the shuffling.
+        callbacks: each is called as `callback(trainer, event)`, with event "step" after every
+            optimizer step and "epoch" after every epoch.
+        metrics: what `evaluate` reports beside the loss, under the function's name; each takes
+            (logits, targets) and returns a mean over the samples.
+
+    Attributes:
+        history: one dict an epoch: epoch (from 1), loss (the mean over its samples, in train mode),
+            lr (after its last step), and val_loss, val_accuracy if `fit` was given validation data.
+        epoch: how many epochs are finished.
+        steps: how many optimizer steps have been made.
+        seen: how many samples of the current epoch have been used.
+        loss_sum: the sum of their losses.
+
+    Raises:
+        ValueError: `accumulate` is less than 1.
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        optimizer: Optimizer,
+        loss: Measure = cross_entropy,
+        schedule: Schedule | None = None,
+        clip: float | None = None,
+        accumulate: int = 1,
+        seed: int = 0,
+        callbacks: Sequence[Callback] = (),
+        metrics: Sequence[Measure] = (accuracy,),
+    ) -> None:
+        self.model, self.optimizer, self.loss, self.schedule = model, optimizer, loss, schedule
+        self.clip, self.accumulate, self.seed = clip, _at_least_one("accumulate", accumulate), seed
+        self.callbacks, self.metrics = list(callbacks), tuple(metrics)
+        self.history: list[dict[str, float]] = []
+        self.epoch = self.steps = self.seen = 0
+        self.loss_sum = 0.0
+
+    def train_step(self, x: Array, y: Array) -> float:
+        """One optimizer step on one batch.
+
+        Clears the gradients; sends `accumulate` parts of the batch (as equal as can be) forward and
+        back, each part's loss weighted by its share of the samples, so that the gradients add up to
+        that of the mean over the batch; clips; updates; moves the schedule; counts the step, the
+        samples and their loss.
+
+        Args:
+            x: (N, ...), the inputs.
+            y: (N, ...), the targets.
+
+        Returns:
+            The mean loss over the batch, before the update.
+
+        Raises:
+            ValueError: the loss is not finite; the parameters are left as they were.
+        """
+        self.optimizer.zero_grad()
+        parts = zip(*(np.array_split(a, self.accumulate) for a in (x, y)), strict=True)
+        loss = sum(self._backward(*part, len(part[0]) / len(x)) for part in parts if len(part[0]))
+        if self.clip is not None:
+            clip_grad_norm_(self.model.parameters(), self.clip)
+        self.optimizer.step()
+        if self.schedule is not None:
+            self.schedule.step()
+        self.steps += 1
+        self.seen += len(x)
+        self.loss_sum += loss * len(x)
+        return loss
+
+    def _backward(self, x: Array, y: Array, share: float) -> float:
+        """Add the gradient of one part of a batch; returns the part's share of the loss."""
+        loss = self.loss(self.model(Tensor(x)), y) * share
+        value = float(loss.item())
+        if not math.isfinite(value):
+            raise ValueError(
+                f"the loss is {value} at step {self.steps + 1} of epoch {self.epoch + 1}: lower the learning rate, or set clip=1.0; the parameters are still finite"
+            )
+        loss.backward()
+        return value
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        epochs: int,
+        batch_size: int = 32,
+        validation: tuple[Any, Any] | None = None,
+    ) -> list[dict[str, float]]:
+        """Train until `epochs` epochs are finished, counted from the trainer's very first one.
+
+        The count is of all epochs, not of further ones: a second call with the same arguments does
+        nothing, and after an interrupt or `load_checkpoint` the same line goes on at the very sample
+        where training stopped. Every step is made in train mode and inside `uninterrupted()`.
+
+        Args:
+            x: (N, ...), array or tensor.
+            y: (N, ...), array or tensor.
+            epochs: when to stop.
+            batch_size: samples in an optimizer step; the last step of an epoch may have fewer.
+            validation: a pair (x, y) that is evaluated after each epoch.
+
+        Returns:
+            The history.
+
+        Raises:
+            ValueError: x and y differ in length or are empty, or `batch_size` is less than 1.
+            KeyboardInterrupt: Ctrl-C, between two steps: the trainer is whole, and `fit` resumes.
+        """
+        inputs, targets = _pair(x, y)
+        while self.epoch < epochs:
+            for indices in batches(len(inputs), batch_size, self.seed, self.epoch, self.seen):
+                self.model.train()
+                with uninterrupted():
+                    self.train_step(inputs[indices], targets[indices])
+                self._tell("step")
+            self._finish_epoch(validation, batch_size)
+            self._tell("epoch")
+        return self.history
+
+    def _finish_epoch(self, validation: tuple[Any, Any] | None, batch_size: int) -> None:
+        """Write the epoch's line of the history, and begin the next."""
+        record = {
+            "epoch": self.epoch + 1,
+            "loss": self.loss_sum / self.seen,
+            "lr": self.optimizer.param_groups[0]["lr"],
+        }
+        if validation is not None:
+            record |= {
+                f"val_{name}": value
+                for name, value in self.evaluate(*validation, batch_size).items()
+            }
+        with uninterrupted():
+            self.history.append(record)
+            self.epoch += 1
+            self.seen, self.loss_sum = 0, 0.0
+
+    def _tell(self, event: str) -> None:
+        for callback in self.callbacks:
+            callback(self, event)
+
+    def evaluate(self, x: Any, y: Any, batch_size: int = 256) -> dict[str, float]:
+        """The mean loss and metrics over all samples; nothing is changed by looking.
+
+        Runs in eval mode and without notes (`no_grad`), and puts the model back into the mode it was
+        in, also when something raises. A short last batch counts by its number of samples.
+
+        Args:
+            x: (N, ...), array or tensor.
+            y: (N, ...), array or tensor.
+            batch_size: samples at a time; it changes the memory needed, not the result.
+
+        Returns:
+            {"loss": ..., "accuracy": ...}: the loss and each metric by its name.
+
+        Raises:
+            ValueError: x and y differ in length or are empty, or `batch_size` is less than 1.
+        """
+        inputs, targets = _pair(x, y)
+        measures = {"loss": self.loss} | {metric.__name__: metric for metric in self.metrics}
+        totals = dict.fromkeys(measures, 0.0)
+        mode = self.model.training
+        self.model.eval()
+        try:
+            with no_grad():
+                for i in range(0, len(inputs), _at_least_one("batch_size", batch_size)):
+                    part = targets[i : i + batch_size]
+                    logits = self.model(Tensor(inputs[i : i + batch_size]))
+                    for name, measure in measures.items():
+                        totals[name] += float(measure(logits, part)) * len(part)
+        finally:
+            self.model.train(mode)
+        return {name: total / len(inputs) for name, total in totals.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the rest of the training depends on, as nested dicts and lists of plain values.
+
+        That is: the state of model, optimizer and schedule (None without one), the counters epoch,
+        steps, seen and loss_sum, the history, the seed, and the state of `default_generator`, from
+        which dropout draws.
+        """
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict() if self.schedule is not None else None,
+            "books": {name: getattr(self, name) for name in COUNTERS}
+            | {"history": copy.deepcopy(self.history)},
+            "generator": default_generator.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Become the trainer whose state this is; `default_generator` is set as well.
+
+        Raises:
+            ValueError: the state does not fit: another model, optimizer, or one of the two has a
+                schedule and the other has none.
+        """
+        if (state["schedule"] is None) != (self.schedule is None):
+            raise ValueError(
+                f"the state has {'no' if state['schedule'] is None else 'a'} schedule, this trainer has {'none' if self.schedule is None else 'one'}"
+            )
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])
+        for name in COUNTERS:
+            setattr(self, name, state["books"][name])
+        self.history = copy.deepcopy(state["books"]["history"])
+        default_generator.bit_generator.state = state["generator"]
+
+
+def print_progress(trainer: Trainer, event: str) -> None:
+    """A callback that prints one line an epoch: every value of the history's last entry.
+
+    Example, for an entry {"epoch": 3, "loss": 0.25, "lr": 0.1}:
+        epoch 3  loss 0.25  lr 0.1
+    (four significant digits, two spaces between)
+    """
+    if event == "epoch":
+        print("  ".join(f"{name} {value:.4g}" for name, value in trainer.history[-1].items()))
+
+
+def _array(values: Any) -> Array:
+    return values.data if isinstance(values, Tensor) else np.asarray(values)
+
+
+def _pair(x: Any, y: Any) -> tuple[Array, Array]:
+    """Inputs and targets as arrays of one length."""
+    inputs, targets = _array(x), _array(y)
+    if len(inputs) != len(targets) or len(inputs) == 0:
+        raise ValueError(
+            f"x and y need one length, at least 1; got {len(inputs)} and {len(targets)} samples"
+        )
+    return inputs, targets
+
+
+# ---- checkpoints ---------------------------------------------------------------------------------
+
+
+def save_checkpoint(path: str | os.PathLike[str], trainer: Trainer) -> None:
+    """Write a trainer's state to a file that is there whole or not at all.
+
+    The file is an .npz archive: the arrays of the state, and one array `header`, the bytes (uint8)
+    of a JSON text {"format": "tinytorch checkpoint", "version": 1, "state": ...} that says where in
+    the state each array stands. Nothing in it can run code: no pickle.
+    It is written beside `path` under another name, forced to the disk (`os.fsync`), and only then
+    takes its name in one move (`os.replace`): whatever happens, `path` holds the old file or the new.
+
+    Args:
+        path: the file, with any ending; its folder exists.
+        trainer: anything with a `state_dict()` of arrays, numbers, texts, None, and lists, tuples
+            and dicts of these.
+
+    Raises:
+        TypeError: something else stands in the state; no file is written.
+    """
+    arrays: list[Array] = []
+    header = json.dumps(
+        {"format": FORMAT, "version": VERSION, "state": _pack(trainer.state_dict(), arrays)}
+    )
+    path = Path(path)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            np.savez(
+                file,
+                header=np.frombuffer(header.encode(), np.uint8),
+                **{str(i): a for i, a in enumerate(arrays)},
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: str | os.PathLike[str], trainer: Trainer) -> None:
+    """Give a trainer the state that `save_checkpoint` wrote: it goes on bit for bit as that one would.
+
+    The whole file is read and checked before anything is changed, and what was changed is put back
+    when the state turns out not to fit.
+
+    Args:
+        path: the file.
+        trainer: built like the one that was saved.
+
+    Raises:
+        ValueError: the file is damaged, is no checkpoint, is of another version, or does not fit
+            the trainer; the message names the file, and the trainer is as it was.
+        FileNotFoundError: there is no such file.
+
+    Source: the same job as torch.save and torch.load, without pickle
+    """
+    state = _read(Path(path))
+    before = copy.deepcopy(trainer.state_dict())
+    try:
+        trainer.load_state_dict(state)
+    except Exception as error:
+        trainer.load_state_dict(before)
+        raise ValueError(
+            f"{path} does not fit this trainer, which was left as it is: {error}. Build model, optimizer and schedule as when it was saved"
+        ) from error
+
+
+def _read(path: Path) -> Any:
+    """The state in a checkpoint, every byte of it checked (a zip archive has a sum for each member)."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays["header"].tobytes())
+        if header["format"] != FORMAT:
+            raise KeyError("format")
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        NotImplementedError,
+    ) as error:
+        raise ValueError(
+            f"{path} is no whole tinytorch checkpoint ({type(error).__name__}: {error}): it is damaged, cut short, or another kind of file; use an earlier one"
+        ) from None
+    if header["version"] != VERSION:
+        raise ValueError(
+            f"{path} has version {header['version']} of the checkpoint format, this code reads version {VERSION}: load it with the code that wrote it"
+        )
+    return _unpack(header["state"], arrays)
+
+
+def _pack(value: Any, arrays: list[Array]) -> Any:
+    """Nested values as JSON takes them; each array goes to the list and leaves its number."""
+    if isinstance(value, (Tensor, np.ndarray, np.generic)):
+        arrays.append(_array(value))
+        if arrays[-1].dtype.kind in "fiub":
+            return {"array": str(len(arrays) - 1)}
+    elif isinstance(value, dict):
+        return {"dict": [[_pack(k, arrays), _pack(v, arrays)] for k, v in value.items()]}
+    elif isinstance(value, (list, tuple)):
+        return {"tuple" if isinstance(value, tuple) else "list": [_pack(v, arrays) for v in value]}
+    elif value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(
+        f"a checkpoint holds arrays, numbers, texts, None, and lists, tuples and dicts of these; got {value!r} ({type(value).__name__})"
+    )
+
+
+def _unpack(value: Any, arrays: dict[str, Array]) -> Any:
+    """What `_pack` was given."""
+    if not isinstance(value, dict):
+        return value
+    ((kind, inner),) = value.items()
+    if kind == "array":
+        return arrays[inner]
+    if kind == "dict":
+        return {_unpack(k, arrays): _unpack(v, arrays) for k, v in inner}
+    return (tuple if kind == "tuple" else list)(_unpack(v, arrays) for v in inner)

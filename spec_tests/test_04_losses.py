@@ -1,0 +1,605 @@
+"""Kata 04, Losses: the clauses of katas/04_losses/README.md, in the order in which they turn green.
+
+The sections follow the tasks; no section needs a blank of a later one. The last one, conventions,
+holds for every loss.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from support.asserts import assert_below, assert_close, assert_equal, assert_raises
+from support.observe import observe
+from support.oracle import Case, check_values
+from support.scenes import evaluate
+from support.strategies import CURATED, Shape, dyadic, fill, normal, seeds, shapes
+
+LOG2, LOG3 = math.log(2), math.log(3)
+PREDICTION, TARGET = np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([[1.0, 4.0], [3.0, 2.0]])
+LOGITS = np.array([[LOG2, 0.0, 0.0], [0.0, 0.0, 0.0]])  # these are the README's worked examples
+
+SAME = tuple((s, s) for s in CURATED)
+FLAT = tuple((s, s) for s in ((1, 3), (4, 3), (3, 3), (5, 7)))
+DEEP = tuple((s, s) for s in ((2, 3, 5), (3, 3, 3), (2, 5, 1, 3), (3, 5, 7)))
+UNEQUAL = [((4, 1), (4,)), ((4,), (4, 1)), ((2, 3), (3,)), ((2, 3), ()), ((2, 3), (3, 2))]
+NUMBERS = [
+    *["[0, 1, 1]", "[0.0, 1.0, 1.0]", "np.array([0, 1, 1])", "np.array([0.0, 1.0, 1.0])"],
+    *["tt.Tensor(np.array([0, 1, 1], np.uint8))", "tt.Tensor(np.array([False, True, True]))"],
+]
+INTEGERS = ["[2, 0]", "np.array([2, 0], np.uint8)", "tt.Tensor(np.array([2, 0], np.int32))"]
+FLOATS = [("[2.0, 0.0]", "float64"), ("tt.Tensor([2, 0])", "float32"), ("np.eye(2, 3)", "float64")]
+MISFITS = [
+    *[((2, 3), (3,)), ((3, 3), (3, 3)), ((2, 3), (2, 1)), ((3,), (3,))],
+    *[((2, 3, 5), (2, 3)), ((2, 3, 5), (2,))],
+]
+OUTSIDE = [3, 17, -1, -3]
+
+
+def case(title: str, call: str, shapes: Any = SAME, kind: str = "normal") -> Case:
+    """A case of a call that PyTorch spells in the same way."""
+    return Case(title, f"tt.{call}", shapes, kind, torch=f"F.{call}")
+
+
+def spelled(title: str, call: str, shape: Shape, skip: int) -> Case:
+    """A case whose class numbers stand in the call, every third of them to be ignored."""
+    sizes = shape[:1] + shape[2:]
+    classes = ((np.arange(math.prod(sizes)) * 2 + 1) % shape[1]).reshape(sizes)
+    classes.flat[::3] = skip
+    spoken = str(classes.tolist())
+    torch = call.format(f"torch.tensor({spoken})")
+    return Case(title, f"tt.{call.format(spoken)}", ((shape,),), "normal", torch=f"F.{torch}")
+
+
+def classes_for(shape: Shape, seed: int) -> Any:
+    """Class numbers, one for each position of logits of a shape."""
+    return np.random.default_rng(seed).integers(0, shape[1], shape[:1] + shape[2:])
+
+
+def log_softmax_of(x: Any) -> Any:
+    """The logarithm of the softmax over axis 1, from its definition."""
+    return x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+
+
+def pick(x: Any, classes: Any) -> Any:
+    """x[n, classes[n, d...], d...]."""
+    return np.take_along_axis(x, classes[:, None], axis=1)[:, 0]
+
+
+def refused_shapes(name: str, pair: tuple[Shape, Shape]) -> None:
+    """A loss of numbers against numbers refuses two different shapes, and names both."""
+    a, b = fill(pair[0]), fill(pair[1], 1)
+    says = (str(pair[0]), str(pair[1]))
+    assert_raises(evaluate, f"tt.{name}(a, b)", a, b, error="ValueError", says=says)
+
+
+def refused_target(call: str, shape: Shape, error: str, *says: str) -> None:
+    """A loss refuses its target, and names what `says` lists."""
+    assert_raises(evaluate, f"tt.{call}", fill(shape), error=error, says=says)
+
+
+# ---- regression: 04.1 to 04.5 --------------------------------------------------------------------
+
+
+def test_mse_loss_example() -> None:
+    """04.1 mse_loss is the mean of (input - target)**2 over all elements."""
+    assert_close(evaluate("tt.mse_loss(a, b)", PREDICTION, TARGET), want=np.float64(5.0))
+
+
+MSE = [case("mse_loss", "mse_loss(a, b)")]
+
+
+@pytest.mark.parametrize("case", MSE, ids=str)
+def test_mse_loss(case: Case) -> None:
+    """04.1 mse_loss is the mean of (input - target)**2 over all elements."""
+    check_values("04", case)
+
+
+@given(shape=shapes(), seed=seeds)
+def test_mse_loss_of_any_shape(shape: Shape, seed: int) -> None:
+    """04.1 mse_loss is the mean of (input - target)**2 over all elements."""
+    a, b = fill(shape, seed, "normal"), fill(shape, seed + 1, "normal")
+    assert_close(evaluate("tt.mse_loss(a, b)", a, b), want=np.float64(((a - b) ** 2).mean()))
+
+
+def test_l1_loss_example() -> None:
+    """04.2 l1_loss is the mean of |input - target| over all elements."""
+    assert_close(evaluate("tt.l1_loss(a, b)", PREDICTION, TARGET), want=np.float64(1.5))
+
+
+L1 = [case("l1_loss", "l1_loss(a, b)")]
+
+
+@pytest.mark.parametrize("case", L1, ids=str)
+def test_l1_loss(case: Case) -> None:
+    """04.2 l1_loss is the mean of |input - target| over all elements."""
+    check_values("04", case)
+
+
+@given(shape=shapes(), seed=seeds)
+def test_l1_loss_of_any_shape(shape: Shape, seed: int) -> None:
+    """04.2 l1_loss is the mean of |input - target| over all elements."""
+    a, b = fill(shape, seed, "normal"), fill(shape, seed + 1, "normal")
+    assert_close(evaluate("tt.l1_loss(a, b)", a, b), want=np.float64(np.abs(a - b).mean()))
+
+
+REDUCTIONS = [
+    case(f"{name}-{reduction}", f"{name}(a, b, reduction='{reduction}')")
+    for name in ("mse_loss", "l1_loss")
+    for reduction in ("none", "sum", "mean")
+]
+
+
+@pytest.mark.parametrize("case", REDUCTIONS, ids=str)
+def test_reduction(case: Case) -> None:
+    """04.3 reduction "none" keeps every loss, "sum" adds them up, "mean" is the default."""
+    check_values("04", case)
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
+def test_unknown_reduction(name: str) -> None:
+    """04.3 A reduction with another name is a ValueError that names it."""
+    call, a = f"tt.{name}(a, a, reduction='average')", dyadic(2, 3)
+    assert_raises(evaluate, call, a, error="ValueError", says=("average",))
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
+@pytest.mark.parametrize("pair", UNEQUAL, ids=str)
+def test_shapes_must_be_equal(name: str, pair: Any) -> None:
+    """04.4 Different shapes are a ValueError that names both, even where they would broadcast."""
+    refused_shapes(name, pair)
+
+
+@pytest.mark.parametrize("target", NUMBERS)
+def test_targets_take_the_dtype_of_the_input(target: str) -> None:
+    """04.5 Targets are lists, arrays or tensors; they take the dtype of the input."""
+    x = np.array([1.0, 3.0, -2.0], np.float32)
+    assert_close(evaluate(f"tt.mse_loss(a, {target})", x), want=np.float32(14 / 3))
+    assert_close(evaluate(f"tt.l1_loss(a, {target})", x), want=np.float32(2.0))
+
+
+# ---- yes_or_no: 04.6 and 04.7 --------------------------------------------------------------------
+
+NAME = "binary_cross_entropy_with_logits"
+
+
+def test_binary_cross_entropy_example() -> None:
+    """04.6 It is the mean of -(y log p + (1 - y) log(1 - p)), where p = sigmoid(z)."""
+    got = evaluate(f"tt.{NAME}(a, [1, 1, 0.5], reduction='none')", np.array([0, LOG3, -LOG3]))
+    assert_close(got, want=np.array([LOG2, math.log(4 / 3), 2 * LOG2 - LOG3 / 2]))
+
+
+BCE = [
+    case(f"{NAME}-{reduction}", f"{NAME}(a, tt.sigmoid(b), reduction='{reduction}')")
+    for reduction in ("none", "mean", "sum")
+]
+
+
+@pytest.mark.parametrize("case", BCE, ids=str)
+def test_binary_cross_entropy(case: Case) -> None:
+    """04.6 It is the mean of -(y log p + (1 - y) log(1 - p)), where p = sigmoid(z)."""
+    check_values("04", case)
+
+
+@given(shape=shapes(), seed=seeds)
+def test_binary_cross_entropy_of_any_shape(shape: Shape, seed: int) -> None:
+    """04.6 It is the mean of -(y log p + (1 - y) log(1 - p)), where p = sigmoid(z)."""
+    z, y = fill(shape, seed, "normal"), np.random.default_rng(seed).random(shape)
+    p = 1 / (1 + np.exp(-z))
+    want = -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()
+    assert_close(evaluate(f"tt.{NAME}(a, b)", z, y), want=np.float64(want))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_binary_cross_entropy_is_stable(dtype: str) -> None:
+    """04.7 It is finite and right for logits up to 1000 of either sign."""
+    z = np.array([1000, -1000, 1000, -1000, 1000, 40], dtype)
+    got = evaluate(f"tt.{NAME}(a, [0, 1, 1, 0, 0.5, 0], reduction='none')", z)
+    assert_close(got, want=np.array([1000, 1000, 0, 0, 500, 40], dtype))
+
+
+def test_binary_cross_entropy_unknown_reduction() -> None:
+    """04.3 A reduction with another name is a ValueError that names it."""
+    refused_target(f"{NAME}(a, a, reduction='average')", (3,), "ValueError", "average")
+
+
+@pytest.mark.parametrize("pair", UNEQUAL, ids=str)
+def test_binary_cross_entropy_shapes(pair: Any) -> None:
+    """04.4 Different shapes are a ValueError that names both, even where they would broadcast."""
+    refused_shapes(NAME, pair)
+
+
+@pytest.mark.parametrize("target", NUMBERS)
+def test_binary_cross_entropy_targets(target: str) -> None:
+    """04.5 Targets are lists, arrays or tensors; they take the dtype of the input."""
+    x = np.array([1.0, 3.0, -2.0], np.float32)
+    want = np.log1p(np.exp([1.0, -3.0, 2.0])).mean()
+    assert_close(evaluate(f"tt.{NAME}(a, {target})", x), want=np.float32(want))
+
+
+# ---- likelihood: 04.8 to 04.12 -------------------------------------------------------------------
+
+
+def test_nll_loss_example() -> None:
+    """04.8 nll_loss is the mean of -input[n, target[n]]."""
+    log_p = np.array([[-1.0, -2.0], [-0.5, -4.0]])
+    assert_close(evaluate("tt.nll_loss(a, [1, 0])", log_p), want=np.float64(1.25))
+
+
+NLL = [
+    case("nll_loss-none", "nll_loss(a, b.argmax(axis=1), reduction='none')", FLAT),
+    case("nll_loss", "nll_loss(a, b.argmax(axis=1))", FLAT),
+    case("nll_loss-sum", "nll_loss(a, b.argmax(axis=1), reduction='sum')", FLAT),
+]
+
+
+@pytest.mark.parametrize("case", NLL, ids=str)
+def test_nll_loss(case: Case) -> None:
+    """04.8 nll_loss is the mean of -input[n, target[n]]."""
+    check_values("04", case)
+
+
+def test_nll_loss_unknown_reduction() -> None:
+    """04.3 A reduction with another name is a ValueError that names it."""
+    refused_target("nll_loss(a, [0, 1], reduction='average')", (2, 3), "ValueError", "average")
+
+
+POSITIONS = [
+    case("nll_loss-none-deep", "nll_loss(a, b.argmax(axis=1), reduction='none')", DEEP),
+    case("nll_loss-deep", "nll_loss(a, b.argmax(axis=1))", DEEP),
+    case("nll_loss-sum-deep", "nll_loss(a, b.argmax(axis=1), reduction='sum')", DEEP),
+]
+
+
+@pytest.mark.parametrize("case", POSITIONS, ids=str)
+def test_nll_loss_of_positions(case: Case) -> None:
+    """04.9 An input (N, C, d...) goes with targets (N, d...): the classes are on axis 1."""
+    check_values("04", case)
+
+
+@given(shape=shapes(min_dims=2, max_dims=4), seed=seeds)
+def test_nll_loss_of_any_shape(shape: Shape, seed: int) -> None:
+    """04.9 An input (N, C, d...) goes with targets (N, d...): the classes are on axis 1."""
+    x, b = fill(shape, seed, "normal"), classes_for(shape, seed)
+    assert_close(evaluate("tt.nll_loss(a, b, reduction='none')", x, b), want=-pick(x, b))
+
+
+@pytest.mark.parametrize("target", INTEGERS)
+def test_class_numbers_are_integers(target: str) -> None:
+    """04.10 Class numbers are a list of ints, an integer array or an integer tensor."""
+    x = np.array([[0.5, 1.5, -2.0], [-3.0, 0.25, 4.0]])
+    got = evaluate(f"tt.nll_loss(a, {target}, reduction='none')", x)
+    assert_close(got, want=np.array([2.0, 3.0]))
+
+
+@pytest.mark.parametrize(("target", "dtype"), FLOATS, ids=["floats", "tensor-of-list", "one-hot"])
+def test_class_numbers_refuse_floats(target: str, dtype: str) -> None:
+    """04.10 Targets that are no integers are a TypeError that names their dtype."""
+    refused_target(f"nll_loss(a, {target})", (2, 3), "TypeError", dtype)
+
+
+@pytest.mark.parametrize(("shape", "target"), MISFITS, ids=str)
+def test_class_numbers_must_fit(shape: Shape, target: Shape) -> None:
+    """04.11 Targets of a shape that does not fit are a ValueError that names both shapes."""
+    call = f"nll_loss(a, np.ones({target}, int))"
+    refused_target(call, shape, "ValueError", str(shape), str(target))
+
+
+@pytest.mark.parametrize("wrong", OUTSIDE)
+def test_class_out_of_range(wrong: int) -> None:
+    """04.11 A class outside 0 to C - 1, also a negative one, is an error that names it and C."""
+    call = f"nll_loss(a, [0, {wrong}, 1, 2])"
+    refused_target(call, (4, 3), "IndexError|ValueError", str(wrong), "3")
+
+
+IGNORE = [
+    spelled("nll_loss-ignore-none", "nll_loss(a, {}, reduction='none')", (5, 3), -100),
+    spelled("nll_loss-ignore-sum", "nll_loss(a, {}, reduction='sum')", (5, 3), -100),
+    spelled("nll_loss-ignore", "nll_loss(a, {})", (5, 3), -100),
+    spelled("nll_loss-ignore-class", "nll_loss(a, {}, ignore_index=0)", (5, 3), 0),
+    spelled("nll_loss-ignore-beyond", "nll_loss(a, {}, ignore_index=99)", (2, 3, 5), 99),
+]
+
+
+@pytest.mark.parametrize("case", IGNORE, ids=str)
+def test_ignore_index(case: Case) -> None:
+    """04.12 Where the target is ignore_index the loss is 0, and the mean divides by the others."""
+    check_values("04", case)
+
+
+@observe
+def is_nan(tt: Any, expression: str, data: Any) -> Any:
+    return bool(np.isnan(eval(expression, {"tt": tt, "a": tt.Tensor(data)}).item()))
+
+
+@pytest.mark.parametrize(
+    "call", ["nll_loss(a, [-100, -100])", "nll_loss(a, [1, 1], ignore_index=1)"]
+)
+def test_everything_ignored(call: str) -> None:
+    """04.12 The mean over no position at all is nan: 0 / 0, as in PyTorch."""
+    assert_equal(is_nan(f"tt.{call}", dyadic(2, 3)), want=True)
+
+
+# ---- cross_entropy: 04.13 to 04.16 ---------------------------------------------------------------
+
+
+def test_cross_entropy_example() -> None:
+    """04.13 cross_entropy is nll_loss of the log_softmax over axis 1."""
+    got = evaluate("tt.cross_entropy(a, [0, 2], reduction='none')", LOGITS)
+    assert_close(got, want=np.array([LOG2, LOG3]))
+    mean = evaluate("tt.cross_entropy(a, [0, 2])", LOGITS)
+    assert_close(mean, want=np.float64((LOG2 + LOG3) / 2))
+
+
+CROSS_ENTROPY = [
+    case("cross_entropy-none", "cross_entropy(a, b.argmax(axis=1), reduction='none')", FLAT),
+    case("cross_entropy", "cross_entropy(a, b.argmax(axis=1))", FLAT),
+    case("cross_entropy-sum", "cross_entropy(a, b.argmax(axis=1), reduction='sum')", FLAT),
+    case("cross_entropy-none-deep", "cross_entropy(a, b.argmax(axis=1), reduction='none')", DEEP),
+    case("cross_entropy-deep", "cross_entropy(a, b.argmax(axis=1))", DEEP),
+]
+
+
+@pytest.mark.parametrize("case", CROSS_ENTROPY, ids=str)
+def test_cross_entropy(case: Case) -> None:
+    """04.13 cross_entropy is nll_loss of the log_softmax over axis 1."""
+    check_values("04", case)
+
+
+@given(shape=shapes(min_dims=2, max_dims=4), seed=seeds)
+def test_cross_entropy_of_any_shape(shape: Shape, seed: int) -> None:
+    """04.13 cross_entropy is nll_loss of the log_softmax over axis 1."""
+    x, classes = fill(shape, seed, "normal"), classes_for(shape, seed)
+    got = evaluate("tt.cross_entropy(a, b, reduction='none')", x, classes)
+    want = -pick(log_softmax_of(x), classes)
+    assert_close(got + 1, want=want + 1)  # + 1 because with a single class every loss is 0
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_cross_entropy_is_stable(dtype: str) -> None:
+    """04.14 It is finite and right for logits up to 1000 of either sign."""
+    logits = np.array([[1000, -1000, 0], [-1000, 0, 1000], [1000, 1000, -1000]], dtype)
+    got = evaluate("tt.cross_entropy(a, [0, 0, 1], reduction='none')", logits)
+    assert_close(got, want=np.array([0, 2000, LOG2], dtype))
+
+
+LARGE = [
+    case("cross_entropy-large", "cross_entropy(a, b.argmax(axis=1))", FLAT + DEEP, "large"),
+]
+
+
+@pytest.mark.parametrize("case", LARGE, ids=str)
+def test_cross_entropy_of_large_logits(case: Case) -> None:
+    """04.14 It is finite and right for logits up to 1000 of either sign."""
+    check_values("04", case)
+
+
+@pytest.mark.parametrize("target", INTEGERS)
+def test_cross_entropy_targets(target: str) -> None:
+    """04.10 Class numbers are a list of ints, an integer array or an integer tensor."""
+    x = dyadic(2, 3)
+    got = evaluate(f"tt.cross_entropy(a, {target}, reduction='none')", x)
+    assert_close(got, want=-log_softmax_of(x)[[0, 1], [2, 0]])
+
+
+@pytest.mark.parametrize(("target", "dtype"), FLOATS, ids=["floats", "tensor-of-list", "one-hot"])
+def test_cross_entropy_refuses_floats(target: str, dtype: str) -> None:
+    """04.10 Targets that are no integers are a TypeError that names their dtype."""
+    refused_target(f"cross_entropy(a, {target})", (2, 3), "TypeError", dtype)
+
+
+@pytest.mark.parametrize(("shape", "target"), MISFITS, ids=str)
+def test_cross_entropy_targets_must_fit(shape: Shape, target: Shape) -> None:
+    """04.11 Targets of a shape that does not fit are a ValueError that names both shapes."""
+    call = f"cross_entropy(a, np.ones({target}, int))"
+    refused_target(call, shape, "ValueError", str(shape), str(target))
+
+
+@pytest.mark.parametrize("wrong", OUTSIDE)
+def test_cross_entropy_class_out_of_range(wrong: int) -> None:
+    """04.11 A class outside 0 to C - 1, also a negative one, is an error that names it and C."""
+    call = f"cross_entropy(a, [0, {wrong}, 1, 2])"
+    refused_target(call, (4, 3), "IndexError|ValueError", str(wrong), "3")
+
+
+IGNORE_AGAIN = [
+    spelled("cross_entropy-ignore-none", "cross_entropy(a, {}, reduction='none')", (5, 3), -100),
+    spelled("cross_entropy-ignore", "cross_entropy(a, {})", (5, 3), -100),
+    spelled("cross_entropy-ignore-class", "cross_entropy(a, {}, ignore_index=0)", (2, 3, 5), 0),
+]
+
+
+@pytest.mark.parametrize("case", IGNORE_AGAIN, ids=str)
+def test_cross_entropy_ignore_index(case: Case) -> None:
+    """04.12 Where the target is ignore_index the loss is 0, and the mean divides by the others."""
+    check_values("04", case)
+
+
+def test_label_smoothing_example() -> None:
+    """04.15 Smoothing s: (1 - s) x the plain loss + s x the mean of -log p over all classes."""
+    got = evaluate("tt.cross_entropy(a, [0], label_smoothing=0.3)", LOGITS[:1])
+    assert_close(got, want=np.float64(1.2 * LOG2))
+
+
+SMOOTHING = [
+    case(f"cross_entropy-{title}", f"cross_entropy(a, b.argmax(axis=1), {options})", FLAT + DEEP)
+    for title, options in (
+        ("smooth-none", "label_smoothing=0.25, reduction='none'"),
+        ("smooth", "label_smoothing=0.1"),
+        ("smooth-all", "label_smoothing=1.0"),
+    )
+]
+
+
+@pytest.mark.parametrize("case", SMOOTHING, ids=str)
+def test_label_smoothing(case: Case) -> None:
+    """04.15 Smoothing s: (1 - s) x the plain loss + s x the mean of -log p over all classes."""
+    check_values("04", case)
+
+
+@given(shape=shapes(min_dims=2, max_dims=3), seed=seeds)
+def test_label_smoothing_of_any_shape(shape: Shape, seed: int) -> None:
+    """04.15 Smoothing s: (1 - s) x the plain loss + s x the mean of -log p over all classes."""
+    x, b, s = fill(shape, seed, "normal"), classes_for(shape, seed), seed % 8 / 8
+    log_p = log_softmax_of(x)
+    want = -((1 - s) * pick(log_p, b) + s * log_p.mean(axis=1))
+    got = evaluate(f"tt.cross_entropy(a, b, label_smoothing={s}, reduction='none')", x, b)
+    assert_close(got + 1, want=want + 1)  # + 1 because with a single class every loss is 0
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.5, 10])
+def test_label_smoothing_out_of_range(wrong: float) -> None:
+    """04.15 Smoothing outside 0 to 1 is a ValueError that names it."""
+    call = f"cross_entropy(a, [0, 1], label_smoothing={wrong})"
+    refused_target(call, (2, 3), "ValueError", str(wrong))
+
+
+BOTH = [
+    spelled(f"cross_entropy-both-{title}", f"cross_entropy(a, {{}}, {options})", shape, skip)
+    for title, options, shape, skip in (
+        ("none", "label_smoothing=0.1, reduction='none'", (5, 3), -100),
+        ("sum", "label_smoothing=0.1, reduction='sum'", (5, 3), -100),
+        ("mean", "label_smoothing=0.1", (5, 3), -100),
+        ("deep", "label_smoothing=0.25, ignore_index=1", (2, 3, 5), 1),
+    )
+]
+
+
+@pytest.mark.parametrize("case", BOTH, ids=str)
+def test_smoothing_with_ignored_positions(case: Case) -> None:
+    """04.16 An ignored position counts for nothing, in the smoothed part as in the plain one."""
+    check_values("04", case)
+
+
+# ---- modules: 04.17 ------------------------------------------------------------------------------
+
+PAIRED = ["MSELoss()", "L1Loss()", "BCEWithLogitsLoss()"]
+PAIRED += [f"{name}(reduction='sum')" for name in ("MSELoss", "L1Loss", "BCEWithLogitsLoss")]
+CLASSES = ["NLLLoss()", "NLLLoss(reduction='none')", "NLLLoss(ignore_index=2)"]
+CLASSES += [f"CrossEntropyLoss({o})" for o in ("", "reduction='none'", "ignore_index=2")]
+CLASSES += ["CrossEntropyLoss(label_smoothing=0.25)"]
+MODULES = [
+    *[Case(m, f"tt.{m}(a, b)", SAME, torch=f"torch.nn.{m}(a, b)") for m in PAIRED],
+    *[
+        Case(
+            m,
+            f"tt.{m}(a, [2, 0, 2, 1, 1])",
+            (((5, 3),),),
+            torch=f"torch.nn.{m}(a, torch.tensor([2, 0, 2, 1, 1]))",
+        )
+        for m in CLASSES
+    ],
+]
+
+
+@pytest.mark.parametrize("case", MODULES, ids=str)
+def test_modules(case: Case) -> None:
+    """04.17 Each loss is a Module too, which takes the options when it is made."""
+    check_values("04", case)
+
+
+@observe
+def is_module(tt: Any, name: str) -> Any:
+    return isinstance(getattr(tt, name)(), tt.Module)
+
+
+@pytest.mark.parametrize(
+    "name", ["MSELoss", "L1Loss", "BCEWithLogitsLoss", "NLLLoss", "CrossEntropyLoss"]
+)
+def test_modules_are_modules(name: str) -> None:
+    """04.17 Each loss is a Module too, which takes the options when it is made."""
+    assert_equal(is_module(name), want=True)
+
+
+# ---- conventions: 04.18 to 04.20 -----------------------------------------------------------------
+
+EVERY = [
+    *["tt.mse_loss(a, b)", "tt.l1_loss(a, b, reduction='sum')", f"tt.{NAME}(a, b)"],
+    *["tt.nll_loss(a, [1, 0])", "tt.nll_loss(a, [1, -100], reduction='none')"],
+    *["tt.cross_entropy(a, [1, 0])", "tt.cross_entropy(a, [1, -100], label_smoothing=0.1)"],
+    *["tt.CrossEntropyLoss(label_smoothing=0.1)(a, [1, 2])"],
+]
+
+
+@observe
+def remembered(tt: Any, expression: str, data: Any, target: Any) -> Any:
+    a, b = tt.Tensor(data, requires_grad=True), tt.Tensor(target)
+    loss = eval(expression, {"tt": tt, "a": a, "b": b})
+    seen, waiting = [], [loss]
+    while waiting:
+        seen.append(waiting.pop())
+        parents = seen[-1].note.parents if seen[-1].note else ()
+        waiting += [p for p in parents if p is not None]
+    return {
+        "loss.requires_grad": loss.requires_grad,
+        "the notes lead to a": any(s is a for s in seen),
+        "with a that requires none": eval(expression, {"tt": tt, "a": b, "b": b}).requires_grad,
+    }
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_history_leads_to_the_input(expression: str) -> None:
+    """04.18 A loss is made of tensor operations: its notes lead back to the input."""
+    got = remembered(expression, dyadic(2, 3), dyadic(2, 3, seed=1))
+    want = {"loss.requires_grad": True, "the notes lead to a": True}
+    assert_equal(got, want={**want, "with a that requires none": False})
+
+
+@observe
+def dtype_of(tt: Any, expression: str, data: Any, target: Any) -> Any:
+    return str(eval(expression, {"tt": tt, "a": tt.Tensor(data), "b": target}).dtype)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_dtype_is_the_input_s(expression: str) -> None:
+    """04.19 The loss has the dtype of the input, whatever the dtype of the target."""
+    a, b = dyadic(2, 3), dyadic(2, 3, seed=1)
+    assert_equal(dtype_of(expression, a.astype(np.float32), b), want="float32")
+    assert_equal(dtype_of(expression, a, b.astype(np.float32)), want="float64")
+
+
+@observe
+def after(tt: Any, expression: str, data: Any, target: Any) -> Any:
+    classes = np.array([1, -100])
+    names = {"tt": tt, "a": tt.Tensor(data), "b": target, "classes": classes}
+    eval(expression.replace("[1, -100]", "classes"), names)
+    return [data, target, classes.astype(float)]
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_inputs_are_not_modified(expression: str) -> None:
+    """04.19 No loss writes to its input or its target."""
+    a, b = dyadic(2, 3), dyadic(2, 3, seed=1)
+    assert_close(after(expression, a, b), want=[a, b, np.array([1.0, -100.0])])
+
+
+@observe
+def peaks(tt: Any, logits: Any, target: Any) -> Any:
+    import tracemalloc
+
+    x, found = tt.Tensor(logits), {}
+    for name, arguments in (
+        ("log_softmax", (1,)),
+        ("nll_loss", (target,)),
+        ("cross_entropy", (target,)),
+    ):
+        tracemalloc.start()
+        getattr(tt, name)(x, *arguments)
+        found[name] = tracemalloc.get_traced_memory()[1] / logits.nbytes
+        tracemalloc.stop()
+    return found
+
+
+def test_picking_needs_no_memory() -> None:
+    """04.20 One entry per position is picked: nothing of the size of the input is built for it."""
+    logits = normal(32, 8192).astype(np.float32)
+    got = peaks(logits, classes_for(logits.shape, 0))
+    what = "peak memory of nll_loss, as a multiple of its input"
+    assert_below(got["nll_loss"], limit=0.25, what=what)
+    what = (
+        "peak memory of cross_entropy, as a multiple of its input (log_softmax takes all but 0.5)"
+    )
+    assert_below(got["cross_entropy"], limit=got["log_softmax"] + 0.5, what=what)

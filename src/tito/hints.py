@@ -1,0 +1,117 @@
+"""`tito hint` and `tito reveal`: three hints for each task, and the reference once it is earned."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.syntax import Syntax
+from rich.table import Table
+
+from tito import course, gate, stubs
+from tito.course import Refusal, implementation, section, short
+from tito.manifest import ROOT, Kata, Manifest
+
+LEVELS = ROOT / ".tito" / "hints.json"  # how many hints of each task were shown
+console = Console(highlight=False)
+
+
+def hint(manifest: Manifest, number: str) -> int:
+    """The next hint for the task of the first failure."""
+    impl, kata = implementation(), manifest.kata(number)
+    course.demand_unlocked(kata, impl)
+    if trouble := course.unreadable(kata.file(impl)):
+        raise Refusal(f"{trouble}\n  next: mend that line, then: make test-{kata.id}")
+    task = _task(manifest, kata, impl)
+    hints = levels(kata, task)
+    shown = _shown()
+    level = min(shown.get(f"{kata.id}/{task}", 0) + 1, len(hints))
+    console.print(f"[bold]kata {kata.id} · {task} · hint {level} of {len(hints)}[/]\n")
+    console.print(Markdown(hints[level - 1]))
+    _remember(shown | {f"{kata.id}/{task}": level})
+    if level < len(hints):
+        console.print(f"\nmore: make hint-{kata.id}   ·   again: make test-{kata.id}")
+    else:
+        spec = short(kata.folder / "README.md")
+        console.print(f"\nthe last hint. Next: the worked example in {spec}, with a pencil")
+    return 0
+
+
+def _task(manifest: Manifest, kata: Kata, impl: Path) -> str:
+    """The task of the first failing test, else of the first blank."""
+    _, result = next(gate.results(manifest, [kata], impl))
+    if result.green:
+        raise Refusal(f"kata {kata.id} is green, nothing to hint at: make reveal-{kata.id}")
+    left = {name for name, _ in stubs.blanks_left(kata.file(impl))}
+    blank = [task for task, names in kata.tasks.items() if left.intersection(names)]
+    return next(filter(None, [course.task_of(kata, impl, result.places), *blank, *kata.tasks]))
+
+
+def levels(kata: Kata, task: str) -> list[str]:
+    """The hints of one task: the numbered paragraphs under its heading in hints.md."""
+    path = kata.folder / "hints.md"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    found = re.split(r"^[1-9]\. ", section(text, task), flags=re.MULTILINE)[1:]
+    if not found:
+        raise Refusal(f"{short(path)} has no hints for the task {task}: see the kata's README.md")
+    return [re.sub(r"^   ", "", hint, flags=re.MULTILINE).strip() for hint in found]
+
+
+def _shown() -> dict[str, int]:
+    try:
+        found = json.loads(LEVELS.read_text(encoding="utf-8"))
+        return {str(k): int(v) for k, v in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _remember(shown: dict[str, int]) -> None:
+    try:
+        stubs.write_atomically(LEVELS, json.dumps(shown))
+    except OSError as error:
+        console.print(f"({short(LEVELS)} cannot be written: {error.strerror}; this hint comes again)")
+
+
+def reveal(manifest: Manifest, number: str, force: bool) -> int:
+    """The reference beside the learner's file, function by function."""
+    impl, kata = implementation(), manifest.kata(number)
+    reference = kata.file(ROOT / "reference")
+    if not reference.is_file():
+        raise Refusal("this edition has no reference/, so there is nothing to reveal")
+    if not force:
+        course.demand_unlocked(kata, impl)
+        _, result = next(gate.results(manifest, [kata], impl))
+        if not result.green:
+            reason = f"kata {kata.id} is not green yet: make test-{kata.id}"
+            raise Refusal(f"{reason}\n  FORCE=1 make reveal-{kata.id} shows it anyway")
+    yours, theirs = _functions(kata.file(impl)), _functions(reference)
+    table = Table("yours: " + short(kata.file(impl)), "reference: " + short(reference), show_lines=True)
+    for name in [n for n in kata.blanks if n in theirs]:
+        table.add_row(_code(yours.get(name, f"# no {name}")), _code(theirs[name]))
+    console.print(table)
+    console.print(Markdown("## In PyTorch\n" + section(course.readme(kata), "In PyTorch")))
+    return 0
+
+
+def _functions(path: Path) -> dict[str, str]:
+    """The source of each function, without its docstring."""
+    if not path.is_file() or course.unreadable(path):
+        return {}
+    text = path.read_text(encoding="utf-8")
+    return {name: _bare(text, node) for name, node in stubs.functions(ast.parse(text))}
+
+
+def _bare(text: str, node: stubs.Function) -> str:
+    lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
+    if ast.get_docstring(node) is not None:
+        first, last = node.body[0].lineno - node.lineno, node.body[0].end_lineno or 0
+        del lines[first : last - node.lineno + 1]
+    return "\n".join(line[node.col_offset :] for line in lines)
+
+
+def _code(text: str) -> Syntax:
+    return Syntax(text, "python", theme="ansi_light", word_wrap=True, background_color="default")

@@ -1,0 +1,110 @@
+"""`tito module` and `tito status`: unlocking is a file that appears, the map is what is there."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tito import course, gate, stubs
+from tito.course import Refusal, implementation, section, short
+from tito.manifest import ROOT, Kata, Manifest
+from tito.session import line
+
+console = Console(highlight=False)
+
+
+def module(manifest: Manifest, number: str, force: bool) -> int:
+    """Put a kata's stub where the learner works, once all katas before it are green."""
+    impl, kata = implementation(), manifest.kata(number)
+    target = kata.file(impl)
+    if os.path.lexists(target):
+        console.print(f"{short(target)} is there already and stays as it is")
+    else:
+        if not force:
+            _demand_green(manifest, kata, impl)
+        _copy(manifest, kata, impl)
+    _brief(kata, impl)
+    return 0
+
+
+def _demand_green(manifest: Manifest, kata: Kata, impl: Path) -> None:
+    anyway = f"FORCE=1 make module-{kata.id} unlocks {kata.id} anyway"
+    before = manifest.up_to(kata)[:-1]
+    for earlier in before:
+        if not course.unlocked(earlier, impl):
+            reason = f"kata {kata.id} stays locked: kata {earlier.id} comes first"
+            raise Refusal(f"{reason}: make module-{earlier.id}\n  {anyway}")
+    if before:
+        console.print(f"checking katas {before[0].id} to {before[-1].id} ...")
+    for earlier, result in gate.results(manifest, before, impl):
+        if not result.green:
+            reason = f"kata {kata.id} stays locked: kata {earlier.id} is not green"
+            found = result.problem or f"{result.test} fails"
+            raise Refusal(f"{reason} ({found})\n  next: make test-{earlier.id}\n  {anyway}")
+
+
+def _copy(manifest: Manifest, kata: Kata, impl: Path) -> None:
+    """The stub without its first line, which says that it was generated."""
+    package = impl / "tinytorch" / "__init__.py"
+    if not package.exists():
+        stubs.write_atomically(package, stubs.package_init(manifest))
+    text = kata.stub.read_text(encoding="utf-8")
+    stubs.write_atomically(kata.file(impl), text.partition("\n")[2])
+
+
+def _brief(kata: Kata, impl: Path) -> None:
+    """What to build, where, how long, and what comes first."""
+    target = kata.file(impl)
+    left = [] if course.unreadable(target) else course.blanks(kata, impl)
+    goal = " ".join(section(course.readme(kata), "Goal").split()).split(". ")[0].rstrip(".")
+    first = next(iter(course.clauses(kata).items()), ("", ""))
+    rows = [
+        ("you build", goal),
+        ("the spec", short(kata.folder / "README.md")),
+        ("your file", short(target)),
+        ("blanks", f"{len(left)} to write, the first is {left[0]}" if left else "none left"),
+        ("clause", " ".join(first)),
+        ("next", f"read the spec, write the first blank, then: make test-{kata.id}"),
+    ]
+    console.print(f"\n[bold]kata {kata.id} · {kata.title}[/] · about {kata.minutes} minutes")
+    for name, text in rows:
+        console.print(f"  [bold]{name:<10}[/]", end="")
+        console.print(text, markup=False, soft_wrap=True)
+
+
+def status(manifest: Manifest) -> int:
+    """The map: every kata and milestone, as the files say."""
+    impl = implementation()
+    there = [kata for kata in manifest.katas if course.unlocked(kata, impl)]
+    found = {kata.id: result for kata, result in gate.results(manifest, there, impl)}
+    table = Table("kata", "", "state", title=f"the map of {short(impl)}", title_justify="left", box=None)
+    red = ""  # the first kata that is not green: what stands behind it stands ahead
+    for kata in manifest.katas:
+        result = found.get(kata.id)
+        state = line(kata, result) if result else f"locked: make module-{kata.id}"
+        ahead = f" (ahead of {red})" if red and result else ""
+        table.add_row(kata.id, kata.title, f"{state}{ahead}")
+        red = red or ("" if result and result.green else kata.id)
+        if kata.milestone:
+            table.add_row("", f"  {kata.milestone}", _milestone(kata, impl, red))
+    console.print(table)
+    for name in course.strays(manifest, impl):
+        console.print(f"{short(impl / 'tinytorch' / name)} belongs to no kata: a typo or a copy?")
+    return 0
+
+
+def _milestone(kata: Kata, impl: Path, red: str) -> str:
+    """Earned where its last run on this implementation left a report that says so."""
+    try:
+        report = ROOT / "runs" / f"{kata.milestone}-{impl.name}" / "metrics.json"
+        found = json.loads(report.read_text(encoding="utf-8"))
+        if found["passed"]:
+            return f"[green]earned: {found['number']:.2%} on {found['dataset']}[/]"
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # no report, or none that says anything
+    command = f"make milestone-{kata.milestone.removeprefix('m')}"
+    return f"opens after kata {kata.id}" if red else f"open: {command}"
