@@ -7,7 +7,7 @@ PYTHON ?= python3
 TITO = @$(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup status test data doctor verify demo stubs bench budget gates oracle
+.PHONY: help setup status test data doctor verify demo stubs bench budget gates oracle lessons
 
 module-%: ; $(TITO) module $* $(ARGS)
 test-%: ; $(TITO) test $* $(ARGS)
@@ -16,6 +16,7 @@ reveal-%: ; $(TITO) reveal $* $(ARGS)
 milestone-%: ; $(TITO) milestone $* $(ARGS)
 oracle-%: ; $(TITO) oracle $* $(ARGS)
 gates-%: ; $(TITO) gates $* $(ARGS)
+lessons-%: ; $(TITO) lessons $* $(ARGS)
 
 help: ; $(TITO) --help
 setup: ; $(TITO) setup $(ARGS)
@@ -30,3 +31,4 @@ bench: ; $(TITO) bench $(ARGS)
 budget: ; $(TITO) budget $(ARGS)
 gates: ; $(TITO) gates $(ARGS)
 oracle: ; $(TITO) oracle $(ARGS)
+lessons: ; $(TITO) lessons $(ARGS)

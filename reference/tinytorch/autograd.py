@@ -374,12 +374,21 @@ def _compare(position: int, leaf: Tensor, expected: Array, tolerance: float) -> 
 
 
 # ---- the rules -----------------------------------------------------------------------------------
-# For every operation one entry, with one rule per operand; g is the cotangent, `out` the output:
-#     defvjp(operation, lambda g, out, a, b: ..., lambda g, out, a, b: ...)
-# A rule may answer in the shape of the output, the engine un-broadcasts. An operand may be a Python
-# number, but never the one whose rule is called. Longer rules are functions of their own.
+# One entry for every operation of katas 01 and 02, one rule for every operand. With g the cotangent
+# and `out` what the operation saved, an entry for an operation `shift(a, b, /, by)` would read
+#     defvjp(shift, lambda g, out, a, b, by: ..., lambda g, out, a, b, by: ...)
+# A rule may answer in the shape of the output: the engine un-broadcasts. An operand may be a Python
+# number (x ** 2), though never the one whose rule is called. A long rule is a function of its own.
 
-# add(a, b), multiply(a, b), subtract(a, b), divide(a, b), power(a, b), negative(x)
+
+def _lowered(exponent: Any) -> Any:
+    """The exponent minus 1, except that 0 stays off the pole: d(a**0)/da = 0, also at a = 0."""
+    if isinstance(exponent, (int, float)):
+        return exponent - 1 if exponent else 1
+    return np.where(exponent == 0, 1, exponent - 1)
+
+
+# Arithmetic: add(a, b), multiply(a, b), subtract(a, b), divide(a, b), power(a, b), negative(x)
 # kata: begin
 defvjp(add, lambda g, out, a, b: g, lambda g, out, a, b: g)
 defvjp(multiply, lambda g, out, a, b: g * b, lambda g, out, a, b: g * a)
@@ -394,33 +403,36 @@ defvjp(negative, lambda g, out, x: -g)
 # kata: end
 
 
-def _lowered(exponent: Any) -> Any:
-    """The exponent minus 1, except that 0 stays off the pole: d(a**0)/da = 0, also at a = 0."""
-    if isinstance(exponent, (int, float)):
-        return exponent - 1 if exponent else 1
-    return np.where(exponent == 0, 1, exponent - 1)
-
-
-# matmul(a, b), where each operand has one axis, two, or more
+# Elementwise: exp(x), log(x), sqrt(x), absolute(x), clip(x, /, min, max), maximum(a, b),
+# where(condition, a, b)
 # kata: begin
+defvjp(exp, lambda g, out, x: g * out)
+defvjp(log, lambda g, out, x: g / x)
+defvjp(sqrt, lambda g, out, x: g / (2 * out))
+defvjp(absolute, lambda g, out, x: g * np.sign(x))
+defvjp(clip, lambda g, out, x, min, max: g * (out == x))
+defvjp(maximum, lambda g, out, a, b: g * (a >= b), lambda g, out, a, b: g * (a < b))
 defvjp(
-    matmul, lambda g, out, a, b: _matmul_left(g, a, b), lambda g, out, a, b: _matmul_right(g, a, b)
+    where,
+    None,
+    lambda g, out, condition, a, b: np.where(condition, g, 0),
+    lambda g, out, condition, a, b: np.where(condition, 0, g),
 )
 # kata: end
 
 
-def _matmul_left(g: Array, a: Array, b: Array) -> Array:
+def _matmul_left(g: Array, out: Array, a: Array, b: Array) -> Any:
     """g b^T; where b is one matrix, the leading axes of g are rows of a single product."""
     if b.ndim == 1:
         return g[..., None] * b
     if b.ndim == 2:
-        return np.matmul(np.ascontiguousarray(g).reshape(-1, b.shape[1]), b.T).reshape(a.shape)
+        return (np.ascontiguousarray(g).reshape(-1, b.shape[1]) @ b.T).reshape(a.shape)
     if a.ndim == 1:
         return (b @ g[..., None])[..., 0]
     return g @ b.swapaxes(-1, -2)
 
 
-def _matmul_right(g: Array, a: Array, b: Array) -> Array:
+def _matmul_right(g: Array, out: Array, a: Array, b: Array) -> Any:
     """a^T g; where b is one matrix (or vector), the leading axes of a are rows of a single product."""
     if b.ndim <= 2:
         rows = a.reshape(-1, a.shape[-1])  # (N, k)
@@ -431,34 +443,9 @@ def _matmul_right(g: Array, a: Array, b: Array) -> Array:
     return a.swapaxes(-1, -2) @ g
 
 
-# exp(x), log(x), sqrt(x), absolute(x), maximum(a, b), where(condition, a, b), clip(x, /, min, max)
+# Product: matmul(a, b), where an operand has one axis, two, or more
 # kata: begin
-defvjp(exp, lambda g, out, x: g * out)
-defvjp(log, lambda g, out, x: g / x)
-defvjp(sqrt, lambda g, out, x: g / (2 * out))
-defvjp(absolute, lambda g, out, x: g * np.sign(x))
-defvjp(maximum, lambda g, out, a, b: g * (a >= b), lambda g, out, a, b: g * (a < b))
-defvjp(
-    where,
-    None,
-    lambda g, out, condition, a, b: np.where(condition, g, 0),
-    lambda g, out, condition, a, b: np.where(condition, 0, g),
-)
-defvjp(clip, lambda g, out, x, min, max: g * (out == x))
-# kata: end
-
-# sum_(x, /, axis, keepdims), mean(x, /, axis, keepdims), amax(x, /, axis, keepdims), amin(x, /, axis, keepdims), argmax(x, /, axis, keepdims)
-# kata: begin
-defvjp(sum_, lambda g, out, x, axis, keepdims: np.broadcast_to(_kept(g, axis, keepdims), x.shape))
-defvjp(
-    mean,
-    lambda g, out, x, axis, keepdims: np.broadcast_to(
-        _kept(g, axis, keepdims) * (out.size / max(x.size, 1)), x.shape
-    ),
-)
-defvjp(amax, lambda g, out, x, axis, keepdims: _to_extremum(g, out, x, axis, keepdims))
-defvjp(amin, lambda g, out, x, axis, keepdims: _to_extremum(g, out, x, axis, keepdims))
-defvjp(argmax, None)
+defvjp(matmul, _matmul_left, _matmul_right)
 # kata: end
 
 
@@ -467,18 +454,29 @@ def _kept(reduced: Array, axis: Axis, keepdims: bool) -> Array:
     return reduced if axis is None or keepdims else np.expand_dims(reduced, axis)
 
 
-def _to_extremum(g: Array, out: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
+def _spread(g: Array, out: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
+    """Every summed element receives the gradient of its sum."""
+    return np.broadcast_to(_kept(g, axis, keepdims), x.shape)
+
+
+def _share(g: Array, out: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
+    """The same, divided by the number of elements that are averaged."""
+    return _spread(g * (out.size / max(x.size, 1)), out, x, axis, keepdims)
+
+
+def _to_extremum(g: Array, out: Array, x: Array, axis: Axis, keepdims: bool) -> Any:
     """The gradient goes to the elements that are the maximum (or minimum), in equal shares."""
     chosen = (x == _kept(out, axis, keepdims)).astype(x.dtype)
     return chosen * (_kept(g, axis, keepdims) / chosen.sum(axis, keepdims=True))
 
 
-# reshape(x, /, shape), permute(x, /, axes), expand(x, /, shape), pad(x, /, padding, value)
+# Reductions: sum_, mean, amax, amin, argmax, each (x, /, axis, keepdims)
 # kata: begin
-defvjp(reshape, lambda g, out, x, shape: g.reshape(x.shape))
-defvjp(permute, lambda g, out, x, axes: g.transpose(_inverse(axes)))
-defvjp(expand, lambda g, out, x, shape: g)
-defvjp(pad, lambda g, out, x, padding, value: g[_inside(x.shape, padding)])
+defvjp(sum_, _spread)
+defvjp(mean, _share)
+defvjp(amax, _to_extremum)
+defvjp(amin, _to_extremum)
+defvjp(argmax, None)
 # kata: end
 
 
@@ -493,20 +491,20 @@ def _inverse(axes: Sequence[int]) -> list[int]:
 def _inside(shape: tuple[int, ...], padding: Sequence[int]) -> tuple[Any, ...]:
     """Where the original stands in the padded array; padding begins with the last axis."""
     before = padding[::2][::-1]
-    return (
-        ...,
-        *[slice(b, b + n) for b, n in zip(before, shape[len(shape) - len(before) :], strict=True)],
-    )
+    sizes = shape[len(shape) - len(before) :]
+    return (..., *[slice(b, b + n) for b, n in zip(before, sizes, strict=True)])
 
 
-# getitem(x, /, index), concatenate(*arrays, axis)
+# Movement: reshape(x, /, shape), permute(x, /, axes), expand(x, /, shape), pad(x, /, padding, value)
 # kata: begin
-defvjp(getitem, lambda g, out, x, index: _put_back(g, x, index))
-defvjp_fused(concatenate, lambda needed, g, out, *arrays, axis: _split(g, arrays, axis))
+defvjp(reshape, lambda g, out, x, shape: g.reshape(x.shape))
+defvjp(permute, lambda g, out, x, axes: g.transpose(_inverse(axes)))
+defvjp(expand, lambda g, out, x, shape: g)
+defvjp(pad, lambda g, out, x, padding, value: g[_inside(x.shape, padding)])
 # kata: end
 
 
-def _put_back(g: Array, x: Array, index: Any) -> Array:
+def _put_back(g: Array, out: Array, x: Array, index: Any) -> Array:
     """Zeros, and the gradient where it was taken from; an array of integers may name a place twice."""
     full = np.zeros_like(x)
     parts = index if isinstance(index, tuple) else (index,)
@@ -517,37 +515,41 @@ def _put_back(g: Array, x: Array, index: Any) -> Array:
     return full
 
 
-def _split(g: Array, arrays: Sequence[Array], axis: int) -> list[Array]:
-    """Cut a gradient at the seams."""
+def _split(needed: Sequence[bool], g: Array, out: Array, *arrays: Array, axis: int) -> list[Array]:
+    """Cut the gradient at the seams."""
     return np.split(g, np.cumsum([a.shape[axis] for a in arrays])[:-1], axis)
 
 
-# relu(x), leaky_relu(x, /, negative_slope), sigmoid(x), tanh(x), softplus(x), silu(x), gelu(x), softmax(x, /, axis), log_softmax(x, /, axis)
+# Selecting: getitem(x, /, index), concatenate(*arrays, axis)
+# kata: begin
+defvjp(getitem, _put_back)
+defvjp_fused(concatenate, _split)
+# kata: end
+
+
+def _silu_slope(x: Array) -> Any:
+    """d(x s)/dx with s = logistic(x), whose own slope is s (1 - s)."""
+    s = 0.5 * (1 + np.tanh(0.5 * x))
+    return s * (1 + x * (1 - s))
+
+
+def _gelu_slope(x: Array) -> Any:
+    """d(x (1 + t) / 2)/dx with t = tanh(scale (x + 0.044715 x**3)), whose own slope is 1 - t**2."""
+    scale, square = math.sqrt(2 / math.pi), x * x
+    t = np.tanh(scale * x * (1 + 0.044715 * square))
+    return 0.5 * (1 + t + x * (1 - t * t) * scale * (1 + 0.134145 * square))
+
+
+# Activations: relu(x), leaky_relu(x, /, negative_slope), sigmoid(x), tanh(x), softplus(x), silu(x),
+# gelu(x), softmax(x, /, axis), log_softmax(x, /, axis)
 # kata: begin
 defvjp(relu, lambda g, out, x: g * (x > 0))
 defvjp(leaky_relu, lambda g, out, x, negative_slope: np.where(x > 0, g, g * negative_slope))
 defvjp(sigmoid, lambda g, out, x: g * out * (1 - out))
 defvjp(tanh, lambda g, out, x: g * (1 - out * out))
-defvjp(softplus, lambda g, out, x: g * _logistic(x))
-defvjp(silu, lambda g, out, x: g * _silu_slope(x, _logistic(x)))
+defvjp(softplus, lambda g, out, x: -g * np.expm1(-out))
+defvjp(silu, lambda g, out, x: g * _silu_slope(x))
 defvjp(gelu, lambda g, out, x: g * _gelu_slope(x))
 defvjp(softmax, lambda g, out, x, axis: out * (g - (g * out).sum(axis, keepdims=True)))
 defvjp(log_softmax, lambda g, out, x, axis: g - np.exp(out) * g.sum(axis, keepdims=True))
 # kata: end
-
-
-def _logistic(x: Array) -> Array:
-    """1 / (1 + e**-x) without overflow."""
-    return 0.5 * (1 + np.tanh(0.5 * x))
-
-
-def _silu_slope(x: Array, s: Array) -> Array:
-    """d(x s)/dx with s = logistic(x), whose own slope is s (1 - s)."""
-    return s * (1 + x * (1 - s))
-
-
-def _gelu_slope(x: Array) -> Array:
-    """d(x (1 + t) / 2)/dx with t = tanh(scale (x + 0.044715 x**3)), whose slope by x holds 1 - t**2."""
-    scale, square = math.sqrt(2 / math.pi), x * x
-    t = np.tanh(scale * x * (1 + 0.044715 * square))
-    return 0.5 * (1 + t + x * (1 - t * t) * scale * (1 + 0.134145 * square))

@@ -265,7 +265,7 @@ def power(a: Array, b: Array, /) -> Array:
 
 @primitive
 def negative(x: Array, /) -> Array:
-    """Change the sign of every element: out = -x; also `-x`.
+    """Change the sign of every element: out = -x.
 
     Example:
         >>> -Tensor([1.0, -2.0])

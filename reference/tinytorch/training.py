@@ -13,8 +13,6 @@ import math
 import os
 import signal
 import threading
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -431,8 +429,9 @@ class Trainer:
             ValueError: the loss is not finite; the parameters are left as they were.
         """
         self.optimizer.zero_grad()
-        parts = zip(*(np.array_split(a, self.accumulate) for a in (x, y)), strict=True)
-        loss = sum(self._backward(*part, len(part[0]) / len(x)) for part in parts if len(part[0]))
+        count = min(self.accumulate, len(x))
+        parts = zip(np.array_split(x, count), np.array_split(y, count), strict=True)
+        loss = sum(self._backward(*part, share=len(part[0]) / len(x)) for part in parts)
         if self.clip is not None:
             clip_grad_norm_(self.model.parameters(), self.clip)
         self.optimizer.step()
@@ -449,7 +448,7 @@ class Trainer:
         value = float(loss.item())
         if not math.isfinite(value):
             raise ValueError(
-                f"the loss is {value} at step {self.steps + 1} of epoch {self.epoch + 1}: lower the learning rate, or set clip=1.0; the parameters are still finite"
+                f"the loss is {value} at step {self.steps + 1} (epoch {self.epoch + 1}), and no update was made: look for nan in x, lower the learning rate, or set clip=1.0"
             )
         loss.backward()
         return value
@@ -484,8 +483,8 @@ class Trainer:
         """
         inputs, targets = _pair(x, y)
         while self.epoch < epochs:
+            self.model.train()
             for indices in batches(len(inputs), batch_size, self.seed, self.epoch, self.seen):
-                self.model.train()
                 with uninterrupted():
                     self.train_step(inputs[indices], targets[indices])
                 self._tell("step")
@@ -629,19 +628,12 @@ def save_checkpoint(path: str | os.PathLike[str], trainer: Trainer) -> None:
     Raises:
         TypeError: something else stands in the state; no file is written.
     """
-    arrays: list[Array] = []
-    header = json.dumps(
-        {"format": FORMAT, "version": VERSION, "state": _pack(trainer.state_dict(), arrays)}
-    )
+    members = _members(trainer.state_dict())
     path = Path(path)
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as file:
-            np.savez(
-                file,
-                header=np.frombuffer(header.encode(), np.uint8),
-                **{str(i): a for i, a in enumerate(arrays)},
-            )
+            np.savez(file, **members)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
@@ -679,30 +671,32 @@ def load_checkpoint(path: str | os.PathLike[str], trainer: Trainer) -> None:
 
 def _read(path: Path) -> Any:
     """The state in a checkpoint, every byte of it checked (a zip archive has a sum for each member)."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(arrays["header"].tobytes())
-        if header["format"] != FORMAT:
-            raise KeyError("format")
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        NotImplementedError,
-    ) as error:
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            header = json.loads(arrays["header"].tobytes())
+            form, version, state = (header[name] for name in ("format", "version", "state"))
+            if form != FORMAT:
+                raise ValueError(f"its format is {form!r}")
+            state = _unpack(state, arrays) if version == VERSION else None
+        except Exception as error:  # whatever is wrong with it, it is no checkpoint
+            raise ValueError(
+                f"{path} is no whole tinytorch checkpoint ({type(error).__name__}: {error}): it is damaged, cut short, or another kind of file; use an earlier one"
+            ) from None
+    if version != VERSION:
         raise ValueError(
-            f"{path} is no whole tinytorch checkpoint ({type(error).__name__}: {error}): it is damaged, cut short, or another kind of file; use an earlier one"
-        ) from None
-    if header["version"] != VERSION:
-        raise ValueError(
-            f"{path} has version {header['version']} of the checkpoint format, this code reads version {VERSION}: load it with the code that wrote it"
+            f"{path} has version {version} of the checkpoint format, this code reads version {VERSION}: load it with the code that wrote it"
         )
-    return _unpack(header["state"], arrays)
+    return state
+
+
+def _members(state: Any) -> dict[str, Any]:
+    """What the archive holds: the header, and the arrays under their numbers."""
+    arrays: list[Array] = []
+    tree = {"format": FORMAT, "version": VERSION, "state": _pack(state, arrays)}
+    header = np.frombuffer(json.dumps(tree).encode(), np.uint8)
+    return {"header": header} | {str(number): array for number, array in enumerate(arrays)}
 
 
 def _pack(value: Any, arrays: list[Array]) -> Any:

@@ -57,9 +57,9 @@ def assert_equal(got: Any, *, want: Any) -> None:
         if want.size and want.dtype.kind in "iu" and not want.any():
             raise TestDefect(f"zeros would meet {show(want)}: choose inputs with another answer")
     else:
-        same = type(got) is type(want) and got == want
+        same = type(got) is type(want) and _same(got, want)
     if not same:
-        raise ClauseFailure("the answer differs", got=show(got), expected=show(want))
+        raise ClauseFailure("the answer differs", got=show(got), expected=show(want), note=_which(got, want))
 
 
 def assert_zeros(got: Any, *, beside: Any) -> None:
@@ -108,7 +108,7 @@ def show(value: Any) -> str:
     """A value as a learner would print it, a few lines at most."""
     if not isinstance(value, np.ndarray):
         return value if isinstance(value, str) else repr(value)
-    if value.size > 40:
+    if value.size > 40 or value.size == 0:
         return f"{np.array2string(value, threshold=8, edgeitems=2, separator=', ')}  shape {value.shape}"
     return np.array2string(value, separator=", ", max_line_width=88)
 
@@ -118,6 +118,24 @@ def _compared(got: Any, want: Any, problem: str, /, **texts: str) -> ClauseFailu
     failure = ClauseFailure(problem, **texts)
     failure.pair, failure.answers = (got, want), [got]
     return failure
+
+
+def _same(got: Any, want: Any) -> bool:
+    """Equality of plain data, in which an array may stand where something else was expected."""
+    if isinstance(got, np.ndarray) or isinstance(want, np.ndarray):
+        return type(got) is type(want) and got.shape == want.shape and bool((got == want).all())
+    if isinstance(want, dict):
+        return isinstance(got, dict) and got.keys() == want.keys() and all(_same(got[k], v) for k, v in want.items())
+    if isinstance(want, (list, tuple)):
+        return type(got) is type(want) and len(got) == len(want) and all(map(_same, got, want))
+    return bool(got == want)
+
+
+def _which(got: Any, want: Any) -> str:
+    """Which of several named values differ."""
+    if not isinstance(want, dict) or not isinstance(got, dict):
+        return ""
+    return f"differs: {', '.join(str(k) for k, v in want.items() if k not in got or not _same(got[k], v))}"
 
 
 def _limit(got: Any, want: Any, terms: Any, depth: float) -> Any:

@@ -63,6 +63,7 @@ class Implementation:
 
 implementation = Implementation()
 last_call = Call("", {})
+remote: Callable[..., Any] | None = None  # where `tito certify` runs observations: in another process
 failures: list[ClauseFailure] = []  # of the running test: a search fails on many inputs before it ends
 
 
@@ -83,12 +84,11 @@ class ClauseFailure(AssertionError):
 class LearnerError(ClauseFailure):
     """The learner's code raised instead of answering."""
 
-    def __init__(self, error: BaseException) -> None:
-        kinds = [k.__name__ for k in type(error).__mro__]
-        blank = "NotImplementedError" in kinds and "kata " in str(error)
-        problem = f"not written yet: {error}" if blank else f"{type(error).__name__}: {error}"
-        super().__init__(problem, got=problem, frame=learner_frame(error.__traceback__))
-        self.kinds, self.message = kinds, str(error)
+    def __init__(self, kinds: list[str], message: str, frame: Frame | None) -> None:
+        blank = "NotImplementedError" in kinds and "kata " in message
+        problem = f"not written yet: {message}" if blank else f"{kinds[0]}: {message}"
+        super().__init__(problem, got=problem, frame=frame)
+        self.kinds, self.message = kinds, message
 
 
 class OutOfTime(BaseException):
@@ -114,7 +114,8 @@ def observe(function: Callable[..., Any]) -> Callable[..., Any]:
         global last_call
         bound = signature.bind(None, *args, **keywords)
         last_call = Call(_body(function), dict(list(bound.arguments.items())[1:]))
-        return _run(function, copy.deepcopy(args), copy.deepcopy(keywords), last_call)
+        run = remote or _run
+        return run(function, copy.deepcopy(args), copy.deepcopy(keywords), last_call)
 
     return observation
 
@@ -129,7 +130,7 @@ def plain(value: Any) -> Any:
         return {str(k): plain(v) for k, v in value.items()}
     array = np.array(np.asarray(getattr(value, "data", value) if not isinstance(value, np.ndarray) else value), copy=True, subok=False)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"a numeric array was expected, got {type(value).__name__} of dtype {array.dtype}")
+        raise ClauseFailure(f"a numeric array was expected, got {type(value).__name__} of dtype {array.dtype}")
     return array
 
 
@@ -160,7 +161,8 @@ def _run(function: Callable[..., Any], args: Any, keywords: Any, call: Call) -> 
         except SyntaxError as error:
             raise _unreadable(error) from None
         except BaseException as error:  # SystemExit and pytest's own outcomes from learner code are failures too
-            raise LearnerError(error) from None
+            kinds = [k.__name__ for k in type(error).__mro__]
+            raise LearnerError(kinds, str(error), learner_frame(error.__traceback__)) from None
 
 
 def _imported() -> Any:

@@ -50,13 +50,16 @@ def clause_line(docstring: str) -> str:
 
 
 def culprit(failure: ClauseFailure, kata: str, test_id: str) -> Frame | None:
-    """The function of the learner's file that the call is about, by the names in the call."""
+    """The function, or the entry in a table, that the call is about, by the names in the call."""
     path = implementation.folder / "tinytorch" / f"{_folder(kata)[3:]}.py"
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
         return None
-    defined = {n.name: n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    calls = [n.value for n in tree.body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
+    entries = {c.args[0].id: c for c in calls if c.args and isinstance(c.args[0], ast.Name)}  # defvjp(exp, ...)
+    functions = {n.name: n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    defined: dict[str, Any] = entries | functions
     for name in [test_id.split("-")[0], *_names(failure)]:
         name = METHODS.get(name, name) if METHODS.get(name, name) in defined else name
         if name in defined:
@@ -98,7 +101,7 @@ def _row(name: str, text: str) -> str:
     lines = text.splitlines()
     if len(lines) > LINE_LIMIT:
         lines = [*lines[:LINE_LIMIT], f"... {len(lines) - LINE_LIMIT} more lines"]
-    return f"  {name:<10}" + ("\n" + " " * 12).join(lines)
+    return f"  {name:<12}" + ("\n" + " " * 14).join(lines)
 
 
 def _place(frame: Frame | None) -> str:

@@ -1,17 +1,181 @@
-"""The commands. Each is a line or two: what it does stands in the module that it imports."""
+"""The commands. Each is a line or two: what it does stands in the module that it calls.
+
+What imports NumPy or PyTorch is imported inside its command, so that the others stay quick.
+"""
 
 from __future__ import annotations
 
-import errno
 import functools
 import os
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from tito import datasets_error, manifest
-from tito.course import Refusal
-from tito.manifest import ROOT, ManifestError
+from tito import budget as counting
+from tito import demo as playing
+from tito import doctor as checking
+from tito import endings, hints, proof, session, unlock
+from tito import verify as proving
+from tito.course import Refusal, implementation
+from tito.manifest import ROOT, load
+
+HELP = "tito, the TinyTorch tools: unlock a kata, write it, test it, unlock the next."
+DAILY, NOW_AND_THEN, MAINTAINERS = "Every day", "Now and then", "For maintainers"
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+app = typer.Typer(
+    help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+_number = typer.Argument(help="A number, such as 05.", show_default=False)
+_some = typer.Argument(help="One kata's number; all if left out.", show_default=False)
+_check = typer.Option("--check", help="Change nothing; 1 if something would change.")
+Number = Annotated[str, _number]
+Some = Annotated[str, _some]
+Check = Annotated[bool, _check]
+Force = Annotated[bool, typer.Option("--force", envvar="FORCE", help="Do it anyway.")]
+Every = Annotated[bool, typer.Option("--all", envvar="ALL", help="Go on after a failure.")]
+Impl = Annotated[str, typer.Option(envvar="IMPL", help="The folder under test; src if unset.")]
+
+
+def command(panel: str, **settings: Any) -> Callable[[Callable[..., int]], Callable[..., None]]:
+    """A command: what the function returns is the exit code, every known end is one message."""
+
+    def register(function: Callable[..., int]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def run(*arguments: Any, **keywords: Any) -> None:
+            raise typer.Exit(endings.told(functools.partial(function, *arguments, **keywords)))
+
+        app.command(rich_help_panel=panel, **settings)(run)
+        return run
+
+    return register
+
+
+@app.callback()
+def settings(impl: Impl = "") -> None:
+    """Settings of every command."""
+    if impl:
+        os.environ["IMPL"] = impl
+
+
+@command(DAILY)
+def module(number: Number, force: Force = False) -> int:
+    """Unlock a kata: its stub comes into src/tinytorch, if all before it are green."""
+    return unlock.module(load(), number, force)
+
+
+@command(DAILY, name="test", context_settings=PASSED_ON)
+def run_tests(context: typer.Context, number: Some = "", every: Every = False) -> int:
+    """Test one kata, up to its first failure, or every unlocked one. Other options go to pytest."""
+    if not number:
+        return session.test_all(load())
+    return session.test(load(), number, every, context.args)
+
+
+@command(DAILY)
+def hint(number: Number) -> int:
+    """The next of three hints for what fails first."""
+    return hints.hint(load(), number)
+
+
+@command(DAILY)
+def status() -> int:
+    """The map: what is locked, open, green, and which milestones are earned."""
+    return unlock.status(load())
+
+
+@command(DAILY)
+def milestone(number: Number) -> int:
+    """Train on your own framework, and see whether it reaches the target."""
+    from tito import milestones
+
+    return milestones.run(number, implementation())
+
+
+@command(NOW_AND_THEN)
+def reveal(number: Number, force: Force = False) -> int:
+    """The reference beside your file, once the kata is green."""
+    return hints.reveal(load(), number, force)
+
+
+@command(NOW_AND_THEN)
+def data() -> int:
+    """Fetch the data sets; what is there and good is not fetched again."""
+    from tito import fetching
+
+    return fetching.data()
+
+
+@command(NOW_AND_THEN)
+def doctor() -> int:
+    """What may be wrong around the course, each with the command that mends it."""
+    return checking.doctor(load())
+
+
+@command(NOW_AND_THEN)
+def setup() -> int:
+    """Say what is set up; `make setup` has done it before this line is reached."""
+    print(f"ready: Python {sys.version.split()[0]} in {sys.prefix}\n  next: make module-01")
+    return 0
+
+
+@command(NOW_AND_THEN)
+def demo() -> int:
+    """Play the whole course in a scratch copy: unlock, red, reference, green, milestones."""
+    return playing.demo(load())
+
+
+@command(MAINTAINERS)
+def verify() -> int:
+    """Every check there is."""
+    return proving.verify()
+
+
+@command(MAINTAINERS)
+def gates(number: Some = "", only: str = "") -> int:
+    """The four gates (stub, solution, variants, prefix): what proves that a kata's spec is right."""
+    return proof.gates(load(), number, only)
+
+
+@command(MAINTAINERS)
+def variant(name: str) -> int:
+    """The run of one registered variant, such as 05/wrong/ID: the screen a learner would see."""
+    return proof.variant(load(), name)
+
+
+@command(MAINTAINERS)
+def stubs(check: Check = False) -> int:
+    """Generate the stubs and the package's __init__ from the reference."""
+    return proof.stubs(load(), check)
+
+
+@command(MAINTAINERS)
+def lessons(number: Some = "", check: Check = False) -> int:
+    """Record what each wrong variant does, so that a learner who does the same is told why."""
+    return proof.lessons(load(), number, check)
+
+
+@command(MAINTAINERS)
+def oracle(number: Some = "", check: Check = False) -> int:
+    """Record the expected values from PyTorch."""
+    from tito import oracle as recorder
+
+    return recorder.oracle(load().some(number), check)
+
+
+@command(MAINTAINERS)
+def budget() -> int:
+    """How much code there is, against how much there may be."""
+    return counting.budget()
+
+
+@command(MAINTAINERS, context_settings=PASSED_ON)
+def bench(context: typer.Context) -> int:
+    """The reference beside PyTorch, as ratios."""
+    script = ROOT / "benchmarks" / "run.py"
+    if not script.is_file():
+        raise Refusal("benchmarks/run.py is missing: git checkout -- benchmarks")
+    return subprocess.run([sys.executable, str(script), *context.args], check=False).returncode

@@ -13,36 +13,8 @@ from pathlib import Path
 from tito.course import UPSTREAM, Refusal
 from tito.manifest import ROOT, Kata, Manifest
 
-LEFT_OUT = {".venv", ".git", ".tito", "runs", "data", "build", ".hypothesis", "__pycache__"}
+LEFT_OUT = {".venv", ".git", ".tito", ".hypothesis", "runs", "data", "build"}  # at the top
 SETTINGS = ("IMPL", "FORCE", "ALL", "TINYTORCH_DATA", "TINYTORCH_SEED")
-
-
-def copy_course(destination: Path) -> Path:
-    """The repository as it is shipped: no environment, no history, no data, no learner's files."""
-
-    def ignored(folder: str, names: list[str]) -> set[str]:
-        if Path(folder) == ROOT / "src" / "tinytorch":
-            return set(names) - UPSTREAM
-        caches = {n for n in names if n in ("__pycache__",) or n.endswith("_cache")}
-        return caches | (LEFT_OUT & set(names) if Path(folder) == ROOT else set())
-
-    shutil.copytree(ROOT, destination, ignore=ignored)
-    return destination
-
-
-def tito(course: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of tito in a copy of the course, as a learner would in a fresh clone."""
-    environment = {k: v for k, v in os.environ.items() if k not in SETTINGS}
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "tito", *arguments],
-        cwd=course,
-        env=environment | {"PYTHONPATH": str(course / "src")} | settings,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
 
 
 def demo(manifest: Manifest) -> int:
@@ -50,7 +22,8 @@ def demo(manifest: Manifest) -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tito demo ") as scratch:
         print(f"playing the course in {scratch}; your own files are not touched", flush=True)
-        course = copy_course(Path(scratch) / "course")
+        course = Path(scratch) / "course"
+        shutil.copytree(ROOT, course, ignore=_left_out)
         for kata in manifest.katas:
             _play(course, kata)
         for kata in [k for k in manifest.katas if k.milestone]:
@@ -59,30 +32,45 @@ def demo(manifest: Manifest) -> int:
     return 0
 
 
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """What a fresh clone does not have: environment, history, data, caches, a learner's files."""
+    if Path(folder) == ROOT / "src" / "tinytorch":
+        return set(names) - UPSTREAM
+    caches = {name for name in names if name == "__pycache__" or name.endswith("_cache")}
+    return caches | (LEFT_OUT & set(names) if Path(folder) == ROOT else set())
+
+
 def _play(course: Path, kata: Kata) -> None:
     """One kata as a learner meets it."""
-    mine = course / kata.file(ROOT / "src").relative_to(ROOT)
     _expect(course, 0, "module", kata.id)
     red = _expect(course, 1, "test", kata.id)
-    screen = next((line for line in red.splitlines() if line.startswith(f"{kata.id}.")), "")
+    screen = [line for line in red.splitlines() if line.startswith(f"{kata.id}.")]
     if not screen:
-        raise Refusal(f"kata {kata.id} on its stub fails without naming a clause:\n{red}")
-    print(f"{'':<18}{screen[:90]}", flush=True)
-    shutil.copy(kata.file(ROOT / "reference"), mine)
-    print(f"{'':<18}(the reference's {mine.name} dropped in)", flush=True)
+        raise Refusal(f"kata {kata.id} fails on its stub without naming a clause:\n{red}")
+    reference = kata.file(ROOT / "reference")
+    shutil.copy(reference, course / "src" / "tinytorch")
+    print(f"{'':<18}{screen[0][:80]}\n{'':<18}({reference.name} of the reference dropped in)")
     _expect(course, 0, "test", kata.id)
 
 
 def _expect(course: Path, code: int, *arguments: str) -> str:
-    """Run one command, show it with its last line that says something, and hold it to its code."""
-    started = time.monotonic()
-    print(f"make {'-'.join(arguments):<13}", end="", flush=True)
-    done = tito(course, *arguments)
-    lines = [line for line in done.stdout.splitlines() if line.strip()]
-    told = [line for line in lines if "green" in line or "hold" in line or "✓" in line] or lines or [""]
-    shown = "unlocked" if arguments[0] == "module" else told[-1].strip()
-    print(f"{shown[:96]}  {time.monotonic() - started:.1f} s", flush=True)
+    """Run one command in the copy, show the line that tells how it went, hold it to its code."""
+    started, name = time.monotonic(), f"make {'-'.join(arguments)}"
+    print(f"{name:<18}", end="", flush=True)
+    environment = {k: v for k, v in os.environ.items() if k not in SETTINGS}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "tito", *arguments],
+        cwd=course,
+        env=environment | {"PYTHONPATH": str(course / "src"), "PYTHONIOENCODING": "utf-8"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    told = [line for line in lines if any(sign in line for sign in ("is green", "hold;", "✓"))]
+    print(f"{(told or ['unlocked'])[-1][:100]}  {time.monotonic() - started:.1f} s", flush=True)
     if done.returncode != code:
-        what = f"make {'-'.join(arguments)} ended with {done.returncode}, not {code}"
-        raise Refusal(f"{what}:\n" + "\n".join(lines[-40:]))
+        said = "\n".join(lines[-40:])
+        raise Refusal(f"{name} ended with {done.returncode}, not {code}:\n{said}")
     return done.stdout

@@ -73,7 +73,9 @@ def _remember(shown: dict[str, int]) -> None:
     try:
         stubs.write_atomically(LEVELS, json.dumps(shown))
     except OSError as error:
-        console.print(f"({short(LEVELS)} cannot be written: {error.strerror}; this hint comes again)")
+        console.print(
+            f"({short(LEVELS)} cannot be written: {error.strerror}; this hint comes again)"
+        )
 
 
 def reveal(manifest: Manifest, number: str, force: bool) -> int:
@@ -89,7 +91,9 @@ def reveal(manifest: Manifest, number: str, force: bool) -> int:
             reason = f"kata {kata.id} is not green yet: make test-{kata.id}"
             raise Refusal(f"{reason}\n  FORCE=1 make reveal-{kata.id} shows it anyway")
     yours, theirs = _functions(kata.file(impl)), _functions(reference)
-    table = Table("yours: " + short(kata.file(impl)), "reference: " + short(reference), show_lines=True)
+    table = Table(
+        "yours: " + short(kata.file(impl)), "reference: " + short(reference), show_lines=True
+    )
     for name in [n for n in kata.blanks if n in theirs]:
         table.add_row(_code(yours.get(name, f"# no {name}")), _code(theirs[name]))
     console.print(table)

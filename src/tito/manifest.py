@@ -88,6 +88,10 @@ class Manifest:
             f"there is no kata {number}: the katas are {self.katas[0].id} to {self.katas[-1].id}, see make status"
         )
 
+    def some(self, number: str) -> tuple[Kata, ...]:
+        """One kata by its number, or all of them."""
+        return (self.kata(number),) if number else self.katas
+
     def up_to(self, kata: Kata) -> tuple[Kata, ...]:
         """The kata and all before it."""
         return tuple(k for k in self.katas if k.number <= kata.number)

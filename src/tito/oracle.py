@@ -36,7 +36,9 @@ def _check(kata: Kata) -> bool:
     support = _support()
     table = support.load(kata.id)
     fresh, version = support.record(kata.id, _spec(kata), table)
-    wrong = sorted(set(table) ^ set(fresh)) + [k for k in fresh if not _same(table.get(k), fresh[k])]
+    wrong = sorted(set(table) ^ set(fresh)) + [
+        k for k in fresh if not _same(table.get(k), fresh[k])
+    ]
     if wrong:
         said = f"{len(wrong)} of {len(fresh)} arrays differ from torch {version}, first {wrong[0]}"
         print(f"kata {kata.id}: {said}\n  mend: make oracle-{kata.id}, and read the difference")

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from typer import echo, style
-
 from tito import course, gate, runner
 from tito.course import Refusal, implementation, short
-from tito.manifest import ROOT, Kata, Manifest
+from tito.endings import paint
+from tito.manifest import ROOT, Kata, Manifest, load
 
 SCREEN = 60  # lines of a failure that is no clause's, such as a traceback
+
+
+def quickly(number: str) -> int:
+    """`tito test NN` with nothing more to it."""
+    return test(load(), number, os.environ.get("ALL", "") not in ("", "0"), ())
 
 
 def test(manifest: Manifest, number: str, every: bool, options: Sequence[str]) -> int:
     """Run one kata's spec: what is still to write, the first failure, what is next."""
     impl, kata = implementation(), manifest.kata(number)
-    echo(style(f"kata {kata.id} · {kata.title} · under test: {short(impl)}", bold=True))
+    print(paint(f"kata {kata.id} · {kata.title} · under test: {short(impl)}", "bold"))
     course.demand_unlocked(kata, impl)
     trouble = course.unreadable(kata.file(impl))
     if trouble:
-        echo(f"{trouble}\n  next: mend that line, then: make test-{kata.id}")
+        print(f"{trouble}\n  next: mend that line, then: make test-{kata.id}")
         return 1
     _say_blanks(kata, impl)
     if options:
@@ -35,8 +40,8 @@ def test(manifest: Manifest, number: str, every: bool, options: Sequence[str]) -
     if result.green or not every:
         gate.keep(key, result)
     for name in verdict.failed:
-        echo("\n" + _cut(verdict.tests[name]["message"]))
-    echo(_summary(manifest, kata, result, verdict.seconds))
+        print("\n" + _cut(verdict.tests[name]["message"]))
+    print(_summary(manifest, kata, result, verdict.seconds))
     return 0 if result.green else 1
 
 
@@ -46,7 +51,7 @@ def _say_blanks(kata: Kata, impl: Path) -> None:
     if left:
         shown = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
         total = max(len(kata.blanks), len(left))
-        echo(f"{len(left)} of {total} blanks are still to write: {shown}")
+        print(f"{len(left)} of {total} blanks are still to write: {shown}")
 
 
 def _plain(kata: Kata, impl: Path, options: Sequence[str]) -> int:
@@ -67,13 +72,16 @@ def _summary(manifest: Manifest, kata: Kata, result: gate.Result, seconds: float
     clauses = len(course.clauses(kata)) or result.held
     if result.green:
         proved = f"{clauses} clauses, {result.passed} tests, {seconds:.1f} s"
-        green = style(f"kata {kata.id} is green", fg="green", bold=True)
+        green = paint(f"kata {kata.id} is green", "green")
         return f"{green}: {proved}\n  next: {after(manifest, kata)}"
     if result.problem:
         mend = f"\n  next: mend that, then: make test-{kata.id}"
-        return style(f"\nkata {kata.id} has no verdict: {result.problem}", fg="red") + mend
+        return paint(f"\nkata {kata.id} has no verdict: {result.problem}", "red") + mend
     work = f"work on {result.clause or result.test}"
-    return style(f"\n{result.held} of {clauses} clauses hold; {work}", fg="yellow") + f" ({seconds:.1f} s)"
+    return (
+        paint(f"\n{result.held} of {clauses} clauses hold; {work}", "yellow")
+        + f" ({seconds:.1f} s)"
+    )
 
 
 def after(manifest: Manifest, kata: Kata) -> str:
@@ -92,7 +100,7 @@ def test_all(manifest: Manifest) -> int:
     katas = [kata for kata in manifest.katas if course.unlocked(kata, impl)]
     if not katas:
         raise Refusal(f"no kata is unlocked in {short(impl)} yet: make module-01")
-    echo(style(f"under test: {short(impl)}", bold=True))
+    print(paint(f"under test: {short(impl)}", "bold"))
     green = []
     keys = {kata.id: gate.key(manifest, kata, impl) for kata in katas}
     verdicts = runner.verdicts([gate.job(kata, impl) for kata in katas])
@@ -100,15 +108,16 @@ def test_all(manifest: Manifest) -> int:
         result = gate.judge(kata, verdict)
         gate.keep(keys[kata.id], result)
         green.append(result.green)
-        echo(f"{kata.id} {kata.title:<16} {line(kata, result)}  {verdict.seconds:.1f} s")
+        text, colour = line(kata, result)
+        print(f"{kata.id} {kata.title:<14} {paint(text, colour)}  ({verdict.seconds:.1f} s)")
     return 0 if all(green) else 1
 
 
-def line(kata: Kata, result: gate.Result) -> str:
-    """A kata's result in a few words."""
+def line(kata: Kata, result: gate.Result) -> tuple[str, str]:
+    """A kata's result in a few words, and their colour."""
     if result.green:
-        return style(f"green, {result.passed} tests", fg="green")
+        return f"green, {result.passed} tests", "green"
     if result.problem:
-        return style("no verdict: " + " ".join(result.problem.split()), fg="red")
-    open_ = f"open, {result.passed} of {result.collected} tests, work on {result.clause or result.test}"
-    return style(open_, fg="yellow") + f": make test-{kata.id}"
+        return "no verdict: " + " ".join(result.problem.split()), "red"
+    work = f"work on {result.clause or result.test}: make test-{kata.id}"
+    return f"open, {result.passed} of {result.collected} tests, {work}", "yellow"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tito import course, gate, stubs
 from tito.course import Refusal, implementation, section, short
@@ -52,6 +54,8 @@ def _copy(manifest: Manifest, kata: Kata, impl: Path) -> None:
     package = impl / "tinytorch" / "__init__.py"
     if not package.exists():
         stubs.write_atomically(package, stubs.package_init(manifest))
+    if not kata.stub.is_file():
+        raise Refusal(f"kata {kata.id} has no stub {short(kata.stub)}: git checkout -- katas")
     text = kata.stub.read_text(encoding="utf-8")
     stubs.write_atomically(kata.file(impl), text.partition("\n")[2])
 
@@ -60,12 +64,13 @@ def _brief(kata: Kata, impl: Path) -> None:
     """What to build, where, how long, and what comes first."""
     target = kata.file(impl)
     left = [] if course.unreadable(target) else course.blanks(kata, impl)
+    line_of = re.findall(r"line (\d+)", left[0]) if left else []
     goal = " ".join(section(course.readme(kata), "Goal").split()).split(". ")[0].rstrip(".")
     first = next(iter(course.clauses(kata).items()), ("", ""))
     rows = [
         ("you build", goal),
         ("the spec", short(kata.folder / "README.md")),
-        ("your file", short(target)),
+        ("your file", f"{short(target)}:{line_of[0]}" if line_of else short(target)),
         ("blanks", f"{len(left)} to write, the first is {left[0]}" if left else "none left"),
         ("clause", " ".join(first)),
         ("next", f"read the spec, write the first blank, then: make test-{kata.id}"),
@@ -81,13 +86,15 @@ def status(manifest: Manifest) -> int:
     impl = implementation()
     there = [kata for kata in manifest.katas if course.unlocked(kata, impl)]
     found = {kata.id: result for kata, result in gate.results(manifest, there, impl)}
-    table = Table("kata", "", "state", title=f"the map of {short(impl)}", title_justify="left", box=None)
+    table = Table(
+        "kata", "", "state", title=f"the map of {short(impl)}", title_justify="left", box=None
+    )
     red = ""  # the first kata that is not green: what stands behind it stands ahead
     for kata in manifest.katas:
         result = found.get(kata.id)
-        state = line(kata, result) if result else f"locked: make module-{kata.id}"
-        ahead = f" (ahead of {red})" if red and result else ""
-        table.add_row(kata.id, kata.title, f"{state}{ahead}")
+        text, colour = line(kata, result) if result else (f"locked: make module-{kata.id}", "dim")
+        ahead = f", ahead of {red}" if red and result else ""
+        table.add_row(kata.id, kata.title, Text(text + ahead, style=colour))
         red = red or ("" if result and result.green else kata.id)
         if kata.milestone:
             table.add_row("", f"  {kata.milestone}", _milestone(kata, impl, red))

@@ -3,93 +3,63 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 
-from tito.gates import GATES
 from tito.manifest import ROOT
 
-PYTHON = ("src/tito", "reference", "spec_tests", "milestones", "benchmarks", "conftest.py", "bootstrap.py")
+PYTHON = "src/tito reference spec_tests milestones benchmarks conftest.py bootstrap.py"
+TESTS = "pytest -q --no-header -p no:cacheprovider --impl=reference"
 SHOWN = 40  # lines of a failed step's output
-MODULE = (sys.executable, "-P", "-m")
-TESTS = (*MODULE, "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "--impl=reference")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One check: a command that ends with 0, what mends a failure, and files it is about."""
-
-    name: str
-    command: tuple[str, ...]
-    mend: str
-    needs: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
-
-
-def steps() -> list[Step]:
-    """Every check, quick ones first."""
-    tito = (*MODULE, "tito")
-    gates = [
-        Step(f"gate {name}", (*tito, "gates", "--only", name), f"tito gates NN --only {name}")
-        for name in GATES
-    ]
-    paths = {"MYPYPATH": "reference"}
-    return [
-        Step("ruff check", (*MODULE, "ruff", "check", *PYTHON), "ruff check --fix", PYTHON),
-        Step("ruff format", (*MODULE, "ruff", "format", "--check", "-q", *PYTHON), "ruff format"),
-        Step("mypy src/tito", (*MODULE, "mypy", "src/tito", "bootstrap.py"), "mypy src/tito"),
-        Step("mypy reference", (*MODULE, "mypy", "reference/tinytorch"), "see above", (), paths),
-        Step("budget", (*tito, "budget"), "make budget"),
-        Step("stubs", (*tito, "stubs", "--check"), "make stubs"),
-        Step("oracle", (*tito, "oracle", "--check"), "make oracle-NN"),
-        Step("lessons", (*tito, "lessons", "--check"), "tito lessons NN"),
-        *gates,
-        Step("meta tests", (*TESTS, "spec_tests/meta"), "pytest spec_tests/meta --impl=reference"),
-        Step(
-            "doctests",
-            (*TESTS, "--doctest-modules", "reference/tinytorch", "src/tito"),
-            "pytest --doctest-modules reference/tinytorch src/tito --impl=reference",
-        ),
-        Step(
-            "milestones",
-            (*TESTS, "milestones"),
-            "pytest milestones --impl=reference",
-            ("milestones/test_milestones.py",),
-        ),
-        Step("benchmarks", (*MODULE, "compileall", "-q", "benchmarks"), "", ("benchmarks/run.py",)),
-    ]
+STEPS = f"""
+ruff check     | ruff check {PYTHON}                                      | ruff check --fix
+ruff format    | ruff format --check -q {PYTHON}                          | ruff format
+mypy tool      | mypy src/tito bootstrap.py                               | mypy src/tito
+mypy reference | mypy reference/tinytorch                                 | mypy reference/tinytorch
+budget         | tito budget                                              | make budget
+stubs          | tito stubs --check                                       | make stubs
+oracle         | tito oracle --check                                      | make oracle-NN
+lessons        | tito lessons --check                                     | make lessons
+gate stub      | tito gates --only stub                                   | make gates-NN
+gate solution  | tito gates --only solution                               | make gates-NN
+gate variants  | tito gates --only variants                               | make gates-NN
+gate prefix    | tito gates --only prefix                                 | make gates-NN
+meta tests     | {TESTS} -p xdist -n 2 spec_tests/meta                    | {TESTS} spec_tests/meta
+doctests       | {TESTS} --doctest-modules reference/tinytorch src/tito   | mend the example
+milestones     | {TESTS} milestones/test_milestones.py                    | {TESTS} milestones
+benchmarks     | py_compile benchmarks/run.py                             | make bench
+"""
 
 
 def verify() -> int:
     """Run every step, one line each as it ends; the last line counts them."""
     started, failed = time.monotonic(), []
-    every = steps()
-    for step in every:
-        print(f"{step.name:<16}", end="", flush=True)
+    steps = [[part.strip() for part in line.split("|")] for line in STEPS.strip().splitlines()]
+    for name, command, mend in steps:
+        print(f"{name:<16}", end="", flush=True)
         began = time.monotonic()
-        output = _run(step)
+        output = _run(shlex.split(command))
         print(f"{'FAILED' if output else 'ok':<8}{time.monotonic() - began:6.1f} s", flush=True)
         if output:
-            failed.append(step.name)
+            failed.append(name)
             print("\n".join(f"    {line}" for line in output.splitlines()[-SHOWN:]))
-            print(f"    mend: {step.mend}\n", flush=True)
-    print(f"in {time.monotonic() - started:.0f} s" + f"; failed: {', '.join(failed)}" * bool(failed))
-    print(f"{len(every) - len(failed)} passed, {len(failed)} failed")
+            print(f"    mend: {mend}\n", flush=True)
+    print(
+        f"in {time.monotonic() - started:.0f} s" + f"; failed: {', '.join(failed)}" * bool(failed)
+    )
+    print(f"{len(steps) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed else 0
 
 
-def _run(step: Step) -> str:
-    """What a failed step printed; nothing if it passed. A step without its files fails."""
-    missing = [path for path in step.needs if not (ROOT / path).exists()]
-    if missing:
-        return f"missing: {', '.join(missing)}"
+def _run(command: list[str]) -> str:
+    """What a failed command printed; nothing if it passed."""
     path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        step.command,
+        [sys.executable, "-P", "-m", *command],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": path} | step.environment,
+        env=os.environ | {"PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

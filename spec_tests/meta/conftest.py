@@ -1,0 +1,24 @@
+"""Fixtures of the tests of the tool."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from small_course import Course, build
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small course as it is before a learner comes, with its bytecode."""
+    course = build(tmp_path_factory.mktemp("small") / "a small course")
+    course.tito("test", "01", IMPL="reference")  # compiles the suite once for all copies
+    shutil.rmtree(course.root / ".tito", ignore_errors=True)
+    return course.root
+
+
+@pytest.fixture
+def course(template: Path, tmp_path: Path) -> Course:
+    """A small course of this test's own."""
+    return Course(Path(shutil.copytree(template, tmp_path / "a small course")))

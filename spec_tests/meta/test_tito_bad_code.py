@@ -1,0 +1,191 @@
+"""What a learner's file can do to the tool: each ends red, in one message with the next step."""
+
+from __future__ import annotations
+
+import pytest
+from small_course import Course
+
+HONEST = "import numpy as np\n\n\ndef half(x):\n    return np.asarray(x) / 2\n\n\n"
+
+
+def broken(course: Course, text: str | bytes, **settings: str) -> str:
+    """The screen of a kata whose file holds this text; it must be red."""
+    course.write("doubling", text)
+    ran = course.tito("test", "01", **settings)
+    assert ran.code == 1, ran.text
+    assert "Traceback" not in ran.text, ran.text
+    return ran.text
+
+
+def test_syntax_error(course: Course) -> None:
+    """A syntax error is named with file, line and text, before anything runs."""
+    text = broken(course, "x = 1\ndef double(x:\n    return 2\n")
+    assert "src/tinytorch/doubling.py:2  Python cannot read this line" in text
+    assert "def double(x:" in text
+    assert "next: mend that line, then: make test-01" in text
+    assert "clauses" not in text
+    assert "doubling.py:2" in course.tito("hint", "01").text
+
+
+def test_syntax_error_in_an_earlier_file(course: Course) -> None:
+    """Kata 02 stops at kata 01's broken line, and says which file it is."""
+    course.write("doubling", "def double(x:\n")
+    course.solve("tripling")
+    ran = course.tito("test", "02")
+    assert ran.code == 1
+    assert "Python cannot read this file" in ran.text
+    assert "src/tinytorch/doubling.py:1" in ran.text
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"x = 1\nname = 'caf\xe9'\n", "doubling.py:2  byte 0xe9 is not UTF-8: save the file as"),
+        (b"x = 1\n\x00\n", "src/tinytorch/doubling.py"),
+    ],
+    ids=["latin-1", "null-byte"],
+)
+def test_not_utf8(course: Course, content: bytes, said: str) -> None:
+    """Another encoding is named with its line and what to do."""
+    text = broken(course, content)
+    assert said in text
+    assert "next: " in text
+
+
+def test_empty_file(course: Course) -> None:
+    """A file without the function says which name is missing."""
+    text = broken(course, "")
+    assert "defines no double" in text
+    assert "0 of 3 clauses hold; work on 01.1" in text
+
+
+def test_missing_name_of_an_import(course: Course) -> None:
+    """An import inside the package that fails is told as it is."""
+    text = broken(course, "from numpy import nothing\n")
+    assert "cannot import name 'nothing' from 'numpy'" in text
+
+
+def test_endless_loop(course: Course) -> None:
+    """An endless loop is ended, and the message names clause, limit and line."""
+    text = broken(
+        course,
+        HONEST + "def double(x):\n    while True:\n        x = x\n",
+        TINYTORCH_SECONDS="0.3",
+    )
+    assert "01.1" in text
+    assert "no answer within 0.3 s: an endless loop, or far too slow" in text
+    assert "src/tinytorch/doubling.py:" in text
+
+
+def test_endless_loop_that_cannot_be_interrupted(course: Course) -> None:
+    """Code that swallows the limit is ended from outside, and the test it was in is named."""
+    loop = "def double(x):\n    import signal\n    signal.signal(signal.SIGALRM, signal.SIG_IGN)\n"
+    text = broken(course, HONEST + loop + "    while True: pass\n", TINYTORCH_SECONDS="0.1")
+    assert "kata 01 has no verdict: the run was ended after 2 s: code that never returns" in text
+    assert "test_double_values: 01.1 double(x) is twice x." in text
+
+
+@pytest.mark.parametrize("stream", ["sys.stdout", "sys.stderr"])
+def test_print_flood(course: Course, stream: str) -> None:
+    """A flood of prints is cut; what is wrong still stands on one screen."""
+    flood = f"def double(x):\n    import sys\n    print('y' * 10_000_000, file={stream})\n"
+    text = broken(course, HONEST + flood + "    return x\n")
+    assert len(text) < 8_000
+    assert "01.1" in text
+    if stream == "sys.stdout":
+        assert "more characters" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import os\n    os._exit(0)", "Python ended with code 0 before the last test"),
+        ("import os\n    os.kill(os.getpid(), 11)", "Python was ended by SIGSEGV"),
+    ],
+    ids=["os._exit", "crash"],
+)
+def test_python_ends(course: Course, code: str, said: str) -> None:
+    """A run that ends early has no verdict, is never green, and says where it was."""
+    text = broken(course, HONEST + f"def double(x):\n    {code}\n")
+    assert said in text
+    assert "test_double_values: 01.1" in text
+    assert "is green" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raise SystemExit(0)", "SystemExit"),
+        ("raise __import__('unittest').SkipTest('later')", "SkipTest"),
+        ("raise KeyError('x')", "KeyError"),
+    ],
+    ids=["SystemExit", "SkipTest", "KeyError"],
+)
+def test_ways_out(course: Course, code: str, said: str) -> None:
+    """No way out of a call counts as an answer."""
+    text = broken(course, HONEST + f"def double(x):\n    {code}\n")
+    assert said in text
+    assert "0 of 3 clauses hold; work on 01.1" in text
+
+
+@pytest.mark.parametrize("name", ["torch", "reference", "pytest"])
+def test_foreign_imports(course: Course, name: str) -> None:
+    """Borrowed frameworks, the reference and the suite itself are refused by name."""
+    import_it = f"def double(x):\n    import {name}\n    return 2 * x\n"
+    text = broken(course, HONEST + import_it)
+    assert f"doubling.py imports {name}: the framework is built on NumPy" in text
+
+
+def test_pytest_skip_by_hand(course: Course) -> None:
+    """A skip raised by the learner's code, however it was reached, is red."""
+    code = "def double(x):\n    import sys\n    sys.modules['pytest'].skip('later')\n"
+    text = broken(course, HONEST + code)
+    assert "0 of 3 clauses hold" in text
+
+
+def test_tinytorch_from_elsewhere(course: Course) -> None:
+    """A package that gets in front of the folder under test is found out."""
+    other = course.root / "other"
+    other.mkdir()
+    (other / "tinytorch.py").write_text("def double(x): return 2 * x\n")
+    course.write("doubling", "")
+    (course.package / "__init__.py").write_text(
+        f"import sys, importlib.util as u\ns = u.spec_from_file_location('tinytorch', {str(other / 'tinytorch.py')!r})\nm = u.module_from_spec(s)\ns.loader.exec_module(m)\nsys.modules['tinytorch'] = m\n"
+    )
+    ran = course.tito("test", "01")
+    assert ran.code == 1
+    assert "tinytorch was imported from" in ran.text
+    assert "remove the other copy" in ran.text
+
+
+def test_planted_raise(course: Course) -> None:
+    """A raise at the top of the learner's file turns the run red: it is that file that is tested."""
+    course.solve("doubling")
+    text = (course.package / "doubling.py").read_text()
+    said = broken(course, text + "\nraise RuntimeError('planted')\n")
+    assert "planted" in said
+
+
+def test_spec_with_too_few_tests(course: Course) -> None:
+    """A spec that lost tests is no proof, even if all that is left passes."""
+    course.solve("doubling")
+    spec = course.root / "spec_tests" / "test_01_doubling.py"
+    text = spec.read_text()
+    spec.write_text(text[: text.index("def test_half_refuses")])
+    ran = course.tito("test", "01")
+    assert ran.code == 1
+    assert "2 tests were collected, kata 01 has 3" in ran.text
+    spec.write_text('"""Nothing."""\n')
+    ran = course.tito("test", "01")
+    assert ran.code == 1
+    assert "no verdict" in ran.text
+    spec.unlink()
+    assert "test_01_doubling.py is missing" in course.tito("test", "01").text
+
+
+def test_stray_file(course: Course) -> None:
+    """A copy beside the katas is named by the map and by the doctor."""
+    course.solve("doubling")
+    course.write("doubling (copy)", "")
+    assert "doubling (copy).py belongs to no kata" in course.tito("status").text
+    assert "doubling (copy).py" in course.tito("doctor").text

@@ -1,0 +1,792 @@
+"""Kata 03, Layers: the clauses of katas/03_layers/README.md, in their order.
+
+The sections follow the tasks; no section needs a blank of a later one. Modules that the tests need
+are made inside the observations, without a call of super().__init__().
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import oracle
+from support.asserts import (
+    assert_above,
+    assert_below,
+    assert_close,
+    assert_equal,
+    assert_raises,
+    assert_zeros,
+)
+from support.observe import observe
+from support.strategies import dyadic, fill, normal, seeds
+
+WEIGHT = np.array([[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]])  # the README's worked example
+BIAS = np.array([10.0, 20.0])
+INPUTS: list[tuple[int, ...]] = [(3,), (2, 3), (1, 3), (0, 3), (2, 5, 3), (2, 1, 2, 3)]
+SIZES = [(3, 2), (3, 3), (3, 1)]  # in, out
+
+
+def record(torch: Any) -> dict[str, Any]:
+    """Outputs of torch.nn for weights of ours, in float64."""
+    found = {}
+    for n_in, n_out in SIZES:
+        for i, shape in enumerate(INPUTS):
+            key, layer = f"linear-{n_in}-{n_out}/{i}", torch.nn.Linear(n_in, n_out).double()
+            found |= _filled(torch, layer, key, 10 * i + n_out)
+            found |= _answered(torch, layer, key, fill(shape, i, base=0))
+    model = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.ReLU(), torch.nn.Linear(5, 2))
+    found |= _filled(torch, model.double(), "model", 77)
+    return found | _answered(torch, model, "model", fill((7, 3), 78, base=0))
+
+
+def _filled(torch: Any, module: Any, key: str, seed: int) -> dict[str, Any]:
+    """Give a module of torch weights of ours, which float32 can hold."""
+    state = {n: fill(tuple(t.shape), seed, base=0) for n, t in module.state_dict().items()}
+    module.load_state_dict({n: torch.tensor(a) for n, a in state.items()})
+    return {f"{key}/{n}": a for n, a in state.items()}
+
+
+def _answered(torch: Any, module: Any, key: str, x: Any) -> dict[str, Any]:
+    """What the module answers."""
+    return {f"{key}/x": x, f"{key}/out": module(torch.tensor(x)).detach().numpy()}
+
+
+# ---- linear: 03.1 to 03.7 ------------------------------------------------------------------------
+
+
+@observe
+def parameter(tt: Any, data: Any) -> Any:
+    p = tt.Parameter(data)
+    return {
+        "is a Tensor": isinstance(p, tt.Tensor),
+        "requires_grad": p.requires_grad,
+        "dtype": str(p.dtype),
+        "values": p.tolist(),
+    }
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_parameter_is_a_tensor(dtype: str) -> None:
+    """03.1 Parameter(data) is a Tensor of the same values and dtype that requires a gradient."""
+    data = dyadic(2, 3).astype(dtype)
+    want = {"is a Tensor": True, "requires_grad": True, "dtype": dtype, "values": data.tolist()}
+    assert_equal(parameter(data), want=want)
+
+
+@observe
+def called(tt: Any, a: Any, b: Any) -> Any:
+    class Scale(tt.Module):
+        def __init__(self):
+            self.factor = tt.Parameter([2.0])
+
+        def forward(self, x, y, shift=0.0):
+            return x * self.factor + y + shift
+
+    module = Scale()
+    return [module(tt.Tensor(a), tt.Tensor(b)), module(tt.Tensor(a), y=tt.Tensor(b), shift=0.5)]
+
+
+def test_module_call_is_forward() -> None:
+    """03.2 module(...) is module.forward(...) with the same arguments; no module needs super().__init__()."""
+    a, b = dyadic(2, 3), dyadic(2, 3, seed=1)
+    assert_close(called(a, b), want=[2 * a + b, 2 * a + b + 0.5])
+
+
+@observe
+def linear_attributes(tt: Any, n_in: int, n_out: int) -> Any:
+    layer, bare = tt.Linear(n_in, n_out), tt.Linear(n_in, n_out, bias=False)
+    return {
+        "weight": [layer.weight.shape, str(layer.weight.dtype)],
+        "bias": [layer.bias.shape, str(layer.bias.dtype)],
+        "both are Parameters": [isinstance(p, tt.Parameter) for p in (layer.weight, layer.bias)],
+        "in_features, out_features": [layer.in_features, layer.out_features],
+        "bias of Linear(..., bias=False)": bare.bias,
+    }
+
+
+def test_linear_attributes() -> None:
+    """03.3 Linear(in_features, out_features, bias=True) holds weight (out, in) and bias (out,), or None."""
+    want = {
+        "weight": [(2, 3), "float32"],
+        "bias": [(2,), "float32"],
+        "both are Parameters": [True, True],
+        "in_features, out_features": [3, 2],
+        "bias of Linear(..., bias=False)": None,
+    }
+    assert_equal(linear_attributes(3, 2), want=want)
+
+
+@observe
+def linear(tt: Any, weight: Any, bias: Any, x: Any) -> Any:
+    layer = tt.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    layer.weight = tt.Parameter(weight)
+    if bias is not None:
+        layer.bias = tt.Parameter(bias)
+    return layer(tt.Tensor(x))
+
+
+def test_linear_example() -> None:
+    """03.4 Linear computes x @ weight.T + bias along the last axis, whatever axes stand before it."""
+    assert_close(linear(WEIGHT, BIAS, np.array([[1.0, 1.0, 2.0]])), want=np.array([[19.0, 18.5]]))
+    assert_close(linear(WEIGHT, None, np.array([[1.0, 1.0, 2.0]])), want=np.array([[9.0, -1.5]]))
+
+
+@pytest.mark.parametrize("i", range(len(INPUTS)), ids=[f"Linear-{s}" for s in INPUTS])
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_linear(sizes: tuple[int, int], i: int) -> None:
+    """03.4 Linear computes x @ weight.T + bias along the last axis, whatever axes stand before it."""
+    key = f"linear-{sizes[0]}-{sizes[1]}/{i}"
+    weight, bias, x, out = (oracle.own("03", f"{key}/{n}") for n in ("weight", "bias", "x", "out"))
+    assert_close(linear(weight, bias, x), want=out, terms=np.abs(x) @ np.abs(weight.T) + abs(bias))
+
+
+@given(n_in=st.integers(1, 5), n_out=st.integers(1, 5), rows=st.integers(1, 4), seed=seeds)
+def test_linear_of_any_size(n_in: int, n_out: int, rows: int, seed: int) -> None:
+    """03.4 Linear computes x @ weight.T + bias along the last axis, whatever axes stand before it."""
+    weight, x = fill((n_out, n_in), seed), fill((2, rows, n_in), seed + 1)
+    bias = fill((n_out,), seed + 2) + 1 / 16
+    terms = np.abs(x) @ np.abs(weight.T) + np.abs(bias)
+    assert_close(linear(weight, bias, x), want=x @ weight.T + bias, terms=terms)
+
+
+@given(seed=seeds)
+def test_linear_is_linear(seed: int) -> None:
+    """03.4 Without a bias Linear is additive and homogeneous, and a row depends on its own input alone."""
+    weight, x, y = fill((5, 3), seed), fill((2, 3), seed + 1), fill((2, 3), seed + 2)
+    terms = (np.abs(x) + 2 * np.abs(y)) @ np.abs(weight.T)
+    fx, fy = linear(weight, None, x), linear(weight, None, y)
+    assert_close(linear(weight, None, x + 2 * y), want=fx + 2 * fy, terms=terms)
+    assert_close(linear(weight, None, x[1:]), want=fx[1:], terms=terms[1:])
+
+
+@observe
+def linear_of_shape(tt: Any, n_in: int, n_out: int, shape: Any) -> Any:
+    return tt.Linear(n_in, n_out)(tt.Tensor(np.ones(shape, np.float32)))
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (3, 2), (4,), (2, 3, 4), ()], ids=str)
+def test_linear_refuses_other_widths(shape: tuple[int, ...]) -> None:
+    """03.5 An input of another width is a ValueError that names the width and the shape of the input."""
+    assert_raises(linear_of_shape, 3, 2, shape, error="ValueError", says=("3", str(shape)))
+
+
+@pytest.mark.parametrize("sizes", [(0, 2), (3, 0), (-1, 2)], ids=str)
+def test_linear_refuses_sizes_below_one(sizes: tuple[int, int]) -> None:
+    """03.5 A size below 1 is a ValueError that names it."""
+    wrong = str(min(sizes))
+    assert_raises(linear_of_shape, *sizes, (2, 3), error="ValueError", says=(wrong,))
+
+
+@observe
+def started(tt: Any, n_in: int, n_out: int) -> Any:
+    tt.manual_seed(5)
+    layer, other = tt.Linear(n_in, n_out), tt.Linear(n_in, n_out)
+    tt.manual_seed(5)
+    again = tt.Linear(n_in, n_out)
+    own = [tt.Linear(n_in, n_out, generator=np.random.default_rng(8)) for _ in range(2)]
+    return {
+        "weight": layer.weight,
+        "bias": layer.bias,
+        "next weight": other.weight,
+        "after the same manual_seed": [again.weight, again.bias],
+        "from equal generators": [[layer.weight, layer.bias] for layer in own],
+    }
+
+
+@pytest.mark.parametrize("name", ["weight", "bias"])
+def test_linear_start_is_uniform(name: str) -> None:
+    """03.6 Weight and bias start uniform in +-1/sqrt(in_features): within 5 sigma in mean and variance."""
+    x, bound = started(4, 30_000)[name].astype(np.float64), 0.5
+    assert_below(float(np.abs(x).max()), limit=bound * (1 + 1e-6), what=f"largest |{name}|")
+    assert_above(float(np.abs(x).max()), limit=bound * 0.99, what=f"largest |{name}|")
+    sigma = bound / np.sqrt(3 * x.size)
+    assert_below(abs(float(x.mean())), limit=5 * sigma, what=f"|mean| of {name}")
+    ratio = float(x.var() / (bound**2 / 3))
+    assert_below(abs(ratio - 1), limit=5 * np.sqrt(0.8 / x.size), what="variance, relative error")
+
+
+def test_linear_start_is_reproducible() -> None:
+    """03.6 The start repeats after manual_seed or with an equal generator, and differs otherwise."""
+    got = started(3, 4)
+    assert_close(got["after the same manual_seed"], want=[got["weight"], got["bias"]])
+    assert_close(got["from equal generators"][1], want=got["from equal generators"][0])
+    assert_equal(bool((got["next weight"] == got["weight"]).any()), want=False)
+
+
+@observe
+def linear_output(tt: Any, shape: Any) -> Any:
+    out = tt.Linear(3, 2)(tt.Tensor(np.ones(shape, np.float32)))
+    return {"dtype": str(out.dtype), "requires_grad": out.requires_grad}
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 2, 3)], ids=str)
+def test_linear_keeps_dtype_and_history(shape: tuple[int, ...]) -> None:
+    """03.7 float32 in, float32 out, and the output requires a gradient: it is made of tensor operations."""
+    assert_equal(linear_output(shape), want={"dtype": "float32", "requires_grad": True})
+
+
+@observe
+def memory_of_a_call(tt: Any, n: int) -> Any:
+    import tracemalloc
+
+    layer, x = tt.Linear(n, n), tt.Tensor(np.ones((1, n), np.float32))
+    layer(x)
+    tracemalloc.start()
+    try:
+        layer(x)
+        return tracemalloc.get_traced_memory()[1] / layer.weight.data.nbytes
+    finally:
+        tracemalloc.stop()
+
+
+def test_linear_copies_no_weights() -> None:
+    """03.7 A call allocates no copy of the weights."""
+    assert_below(memory_of_a_call(500), limit=0.5, what="bytes per byte of weight, for one row")
+
+
+# ---- finding: 03.8 to 03.10 ----------------------------------------------------------------------
+
+
+@observe
+def names(tt: Any) -> Any:
+    class Block(tt.Module):
+        def __init__(self):
+            self.inner = tt.Linear(3, 3, bias=False)
+            self.gain = tt.Parameter([1.0, 2.0, 3.0])
+
+    class Net(tt.Module):
+        def __init__(self):
+            self.width, self.title, self.nothing = 3, "net", None
+            self.first = tt.Linear(2, 3)
+            self.block = Block()
+            self.table = np.ones((2, 2))
+            self.scale = tt.Parameter([0.5])
+            self.running = tt.Tensor([0.25])
+
+    return [[n, p.shape] for n, p in Net().named_parameters()]
+
+
+def test_named_parameters() -> None:
+    """03.8 named_parameters() gives every Parameter, also of parts of parts, in the order of the attributes, with dotted names."""
+    want = [
+        ["first.weight", (3, 2)],
+        ["first.bias", (3,)],
+        ["block.inner.weight", (3, 3)],
+        ["block.gain", (3,)],
+        ["scale", (1,)],
+    ]
+    assert_equal(names(), want=want)
+
+
+@observe
+def counted(tt: Any) -> Any:
+    class Net(tt.Module):
+        def __init__(self):
+            self.first = tt.Linear(2, 3)
+            self.last = tt.Linear(3, 1)
+
+    net = Net()
+    found = list(net.parameters())
+    return {
+        "numbers": sum(p.size for p in found),
+        "bytes": sum(p.data.nbytes for p in found),
+        "the objects themselves": found[0] is net.first.weight and found[3] is net.last.bias,
+    }
+
+
+def test_parameters() -> None:
+    """03.8 parameters() gives the same Parameters without the names: the objects themselves."""
+    assert_equal(counted(), want={"numbers": 13, "bytes": 52, "the objects themselves": True})
+
+
+@observe
+def names_in_containers(tt: Any) -> Any:
+    class Net(tt.Module):
+        def __init__(self):
+            self.blocks = [tt.Linear(2, 2), tt.Linear(2, 2, bias=False)]
+            self.heads = {"left": tt.Linear(2, 1), "right": (tt.Parameter([1.0]), "text", 3)}
+            self.deep = [[tt.Parameter([2.0])], []]
+
+    net = Net()
+    net.blocks.append(tt.Linear(2, 1, bias=False))
+    return [n for n, _ in net.named_parameters()]
+
+
+def test_containers_are_looked_into() -> None:
+    """03.9 Lists, tuples and dicts in attributes are looked into; position or key becomes part of the name."""
+    blocks = ["blocks.0.weight", "blocks.0.bias", "blocks.1.weight", "blocks.2.weight"]
+    heads = ["heads.left.weight", "heads.left.bias", "heads.right.0"]
+    assert_equal(names_in_containers(), want=[*blocks, *heads, "deep.0.0"])
+
+
+@observe
+def shared(tt: Any) -> Any:
+    class Tied(tt.Module):
+        def __init__(self):
+            self.encode = tt.Linear(2, 3, bias=False)
+            self.decode = tt.Linear(2, 3, bias=False)
+            self.decode.weight = self.encode.weight
+            self.again = [self.encode, tt.Linear(3, 1)]
+
+    net = Tied()
+    return {
+        "parameters": [n for n, _ in net.named_parameters()],
+        "numbers": sum(p.size for p in net.parameters()),
+        "modules": [type(m).__name__ for m in net.modules()],
+    }
+
+
+def test_shared_is_counted_once() -> None:
+    """03.10 A parameter or module that is used twice is given once; modules() gives a whole before its parts."""
+    want = {
+        "parameters": ["encode.weight", "again.1.weight", "again.1.bias"],
+        "numbers": 10,
+        "modules": ["Tied", "Linear", "Linear", "Linear"],
+    }
+    assert_equal(shared(), want=want)
+
+
+# ---- modes: 03.11 and 03.12 ----------------------------------------------------------------------
+
+
+@observe
+def modes(tt: Any) -> Any:
+    class Net(tt.Module):
+        def __init__(self):
+            self.parts = [tt.Linear(2, 2), tt.Linear(2, 2)]
+
+    net, other = Net(), Net()
+    found = {"at the start": [m.training for m in net.modules()]}
+    returned = [net.eval() is net]
+    found["after eval()"] = [m.training for m in net.modules()]
+    found["another model"] = [m.training for m in other.modules()]
+    returned.append(net.train() is net)
+    found["after train()"] = [m.training for m in net.modules()]
+    returned.append(net.train(False) is net)
+    found["after train(False)"] = [m.training for m in net.modules()]
+    return found | {"returns the module": returned}
+
+
+def test_modes_reach_every_part() -> None:
+    """03.11 training starts as True; train(mode=True) and eval() set it on the module and every part, and return the module."""
+    want = {
+        "at the start": [True, True, True],
+        "after eval()": [False, False, False],
+        "another model": [True, True, True],
+        "after train()": [True, True, True],
+        "after train(False)": [False, False, False],
+        "returns the module": [True, True, True],
+    }
+    assert_equal(modes(), want=want)
+
+
+@observe
+def gradients_afterwards(tt: Any) -> Any:
+    class Net(tt.Module):
+        def __init__(self):
+            self.first, self.last = tt.Linear(2, 2), tt.Linear(2, 1)
+
+    net = Net()
+    for p in net.parameters():
+        p.grad = np.ones(p.shape, np.float32)
+    net.zero_grad()
+    return [p.grad for p in (net.first.weight, net.first.bias, net.last.weight, net.last.bias)]
+
+
+def test_zero_grad_forgets_every_gradient() -> None:
+    """03.12 zero_grad() sets .grad of every parameter to None."""
+    assert_equal(gradients_afterwards(), want=[None, None, None, None])
+
+
+# ---- state: 03.13 to 03.15 -----------------------------------------------------------------------
+
+
+@observe
+def state(tt: Any) -> Any:
+    class Net(tt.Module):
+        def __init__(self):
+            self.first = tt.Linear(2, 3)
+            self.running = tt.Tensor([0.25, 4.0])
+            self.table = np.ones(3)
+            self.tied = [self.first.weight]
+
+    net = Net()
+    found = net.state_dict()
+    arrays = [type(a) is np.ndarray for a in found.values()]
+    before = {n: a + 0 for n, a in found.items()}
+    for p in net.parameters():
+        p.data += 1
+    same = all(bool((found[n] == before[n]).all()) for n in found)
+    return {
+        "names": list(found),
+        "NumPy arrays": all(arrays),
+        "running": before["running"].tolist(),
+        "unchanged by training": same,
+    }
+
+
+def test_state_dict_is_a_snapshot() -> None:
+    """03.13 state_dict() gives copies, as NumPy arrays by name, of all tensors: parameters and plain Tensors; shared ones under each name."""
+    want = {
+        "names": ["first.weight", "first.bias", "running", "tied.0"],
+        "NumPy arrays": True,
+        "running": [0.25, 4.0],
+        "unchanged by training": True,
+    }
+    assert_equal(state(), want=want)
+
+
+@observe
+def loaded(tt: Any, values: Any) -> Any:
+    class Net(tt.Module):
+        def __init__(self):
+            self.first = tt.Linear(2, 3)
+            self.running = tt.Tensor(np.ones(2))
+
+    net = Net()
+    held = {"first.weight": net.first.weight, "first.bias": net.first.bias, "running": net.running}
+    arrays = {n: t.data for n, t in held.items()}
+    net.load_state_dict(values)
+    return {
+        "values": net.state_dict(),
+        "same Parameter": net.first.weight is held["first.weight"],
+        "same array": all(held[n].data is arrays[n] for n in held),
+        "given array is another": not any(np.shares_memory(arrays[n], values[n]) for n in held),
+    }
+
+
+STATE = {
+    "first.weight": dyadic(3, 2),
+    "first.bias": dyadic(3, seed=1),
+    "running": dyadic(2, seed=2),
+}
+
+
+def test_load_state_dict_writes_in_place() -> None:
+    """03.14 load_state_dict(state) copies values into the arrays that are there, and keeps their dtype."""
+    got = loaded(STATE)
+    single = {n: STATE[n].astype(np.float32) for n in ("first.weight", "first.bias")}
+    assert_close(got.pop("values"), want=single | {"running": STATE["running"]})
+    assert_equal(
+        got, want={"same Parameter": True, "same array": True, "given array is another": True}
+    )
+
+
+@observe
+def round_trip(tt: Any, x: Any, as_tensors: bool) -> Any:
+    class Net(tt.Module):
+        def __init__(self):
+            self.parts = [tt.Linear(3, 5), tt.Linear(5, 2)]
+
+        def forward(self, x):
+            return self.parts[1](self.parts[0](x))
+
+    one, two, x = Net(), Net(), tt.Tensor(x)
+    found = one.state_dict()
+    two.load_state_dict({n: tt.Tensor(a) if as_tensors else a for n, a in reversed(found.items())})
+    return {"one": one(x), "two": two(x)}
+
+
+@pytest.mark.parametrize("as_tensors", [False, True], ids=["arrays", "tensors"])
+def test_state_round_trip(as_tensors: bool) -> None:
+    """03.14 load_state_dict takes arrays or tensors, in any order: a model loaded with another's state computes the same."""
+    got = round_trip(normal(4, 3).astype(np.float32), as_tensors)
+    assert_close(got["two"], want=got["one"])
+
+
+@observe
+def load(tt: Any, changes: Any) -> Any:
+    class Net(tt.Module):
+        def __init__(self):
+            self.a, self.b = tt.Linear(2, 3), tt.Linear(3, 1)
+
+    net = Net()
+    before = net.state_dict()
+    given = {n: v + 1 for n, v in before.items()} | changes
+    net.load_state_dict({n: v for n, v in given.items() if v is not None})
+
+
+CHANGES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "missing": ({"a.bias": None}, ("a.bias",)),
+    "unknown": ({"c.weight": np.ones(2)}, ("c.weight",)),
+    "shape": ({"b.weight": np.ones((3, 1))}, ("b.weight", "(3, 1)", "(1, 3)")),
+    "shape-that-broadcasts": ({"a.bias": np.ones(1)}, ("a.bias", "(1,)", "(3,)")),
+    "several": (
+        {"a.bias": None, "b.bias": None, "c.weight": np.ones(2), "b.weight": np.ones((3, 1))},
+        ("a.bias", "b.bias", "c.weight", "b.weight", "(3, 1)"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_load_is_strict(name: str) -> None:
+    """03.15 Missing names, unknown names and other shapes are one ValueError that lists all of them."""
+    changes, says = CHANGES[name]
+    assert_raises(load, changes, error="ValueError", says=says)
+
+
+@observe
+def after_a_refused_load(tt: Any, changes: Any) -> Any:
+    class Net(tt.Module):
+        def __init__(self):
+            self.a, self.b = tt.Linear(2, 3), tt.Linear(3, 1)
+
+    net = Net()
+    before = net.state_dict()
+    given = {n: v + 1 for n, v in before.items()} | changes
+    error = "none"
+    try:
+        net.load_state_dict({n: v for n, v in given.items() if v is not None})
+    except ValueError:
+        error = "ValueError"
+    return {"error": error, "before": before, "after": dict(net.named_parameters())}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_load_is_all_or_nothing(name: str) -> None:
+    """03.15 A state that does not fit leaves the model as it was."""
+    got = after_a_refused_load(CHANGES[name][0])
+    assert_close(got["after"], want=got["before"])
+    assert_equal(got["error"], want="ValueError")
+
+
+# ---- dropout: 03.16 and 03.17 --------------------------------------------------------------------
+
+
+@observe
+def dropout(tt: Any, p: float, x: Any, training: bool = True, seed: Any = 3) -> Any:
+    layer = tt.Dropout(p)
+    layer.training = training
+    tt.manual_seed(seed)
+    return layer(tt.Tensor(x))
+
+
+@pytest.mark.parametrize("p", [0.25, 0.5, 0.9])
+def test_dropout_scales_what_it_keeps(p: float) -> None:
+    """03.16 While training, each element is 0 with probability p, else x / (1 - p)."""
+    x = dyadic(40, 50)
+    out = dropout(p, x)
+    kept = out != 0
+    assert_close(out, want=np.where(kept, x / (1 - p), 0.0))
+    assert_zeros(out[~kept], beside=out)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.25, 0.8])
+def test_dropout_rate_and_mean(p: float) -> None:
+    """03.16 A share of p is dropped and the mean stays, within 5 sigma; every element is drawn for itself."""
+    out = dropout(p, np.ones((200, 100)))
+    rate, mean = float((out == 0).mean()), float(out.mean())
+    assert_below(
+        abs(rate - p),
+        limit=5 * np.sqrt(p * (1 - p) / out.size),
+        what="share of dropped elements, minus p",
+    )
+    assert_below(
+        abs(mean - 1), limit=5 * np.sqrt(p / (1 - p) / out.size), what="mean of ones, minus 1"
+    )
+    masks = [len({m.tobytes() for m in (out == 0)}), len({m.tobytes() for m in (out == 0).T})]
+    assert_equal(masks, want=[200, 100])
+
+
+@observe
+def masks(tt: Any, x: Any) -> Any:
+    x, layer = tt.Tensor(x), tt.Dropout(0.5)
+    tt.manual_seed(1)
+    first, second = layer(x), layer(x)
+    tt.manual_seed(1)
+    again = layer(x)
+    own = [tt.Dropout(0.5, generator=np.random.default_rng(4)) for _ in range(2)]
+    return {"first": first, "second": second, "again": again, "own": [one(x) for one in own]}
+
+
+def test_dropout_draws_anew() -> None:
+    """03.16 Every call draws a new mask, which repeats after manual_seed or with an equal generator."""
+    got = masks(np.ones((10, 20)))
+    assert_close(got["again"], want=got["first"])
+    assert_close(got["own"][1], want=got["own"][0])
+    assert_equal(bool((got["second"] == got["first"]).all()), want=False)
+
+
+@observe
+def dropout_of(tt: Any, p: float, dtype: str) -> Any:
+    out = tt.Dropout(p)(tt.Tensor(np.ones(9, dtype), requires_grad=True))
+    return {"dtype": str(out.dtype), "requires_grad": out.requires_grad}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dropout_keeps_dtype_and_history(dtype: str) -> None:
+    """03.16 The dtype and the history of the input are kept."""
+    assert_equal(dropout_of(0.5, dtype), want={"dtype": dtype, "requires_grad": True})
+
+
+@pytest.mark.parametrize(("p", "training"), [(0.5, False), (1.0, False), (0.0, True)], ids=str)
+def test_dropout_identity(p: float, training: bool) -> None:
+    """03.17 While evaluating, and with p = 0, the output equals the input."""
+    x = dyadic(4, 5)
+    assert_close(dropout(p, x, training), want=x)
+
+
+def test_dropout_of_everything() -> None:
+    """03.17 With p = 1 every element is dropped: zeros, and no nan."""
+    x = dyadic(4, 5)
+    assert_zeros(dropout(1.0, x), beside=dropout(1.0, x, training=False))
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5, 50])
+def test_dropout_refuses(p: float) -> None:
+    """03.17 A p outside 0 to 1 is a ValueError that names it."""
+    assert_raises(dropout, p, dyadic(3), error="ValueError", says=(str(p),))
+
+
+# ---- containers: 03.18 ---------------------------------------------------------------------------
+
+
+@observe
+def chained(tt: Any, x: Any) -> Any:
+    class Affine(tt.Module):
+        def __init__(self, factor, shift):
+            self.factor, self.shift = factor, shift
+
+        def forward(self, x):
+            return x * self.factor + self.shift
+
+    parts = [Affine(2.0, 1.0), Affine(3.0, -1.0), tt.Sequential(Affine(0.5, 0.25))]
+    model = tt.Sequential(*parts)
+    return {
+        "out": model(tt.Tensor(x)),
+        "len": len(model),
+        "index": [model[0] is parts[0], model[2] is parts[2], model[-2] is parts[1]],
+        "iteration": [a is b for a, b in zip(model, parts, strict=True)],
+        "of nothing": tt.Sequential()(tt.Tensor(x)),
+    }
+
+
+def test_sequential_applies_in_order() -> None:
+    """03.18 Sequential(*modules) applies them in order; len, index (negative too) and iteration give them."""
+    x = dyadic(2, 3)
+    got = chained(x)
+    assert_close([got.pop("out"), got.pop("of nothing")], want=[3 * x + 1.25, x])
+    want = {"len": 3, "index": [True, True, True], "iteration": [True, True, True]}
+    assert_equal(got, want=want)
+
+
+@observe
+def sequential(tt: Any, kind: str) -> Any:
+    layer = tt.Linear(2, 2)
+    return {
+        "a function": lambda: tt.Sequential(layer, tt.relu),
+        "a list": lambda: tt.Sequential([layer]),
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", ["a function", "a list"])
+def test_sequential_refuses(kind: str) -> None:
+    """03.18 What is not a Module is refused with a TypeError when the Sequential is made."""
+    assert_raises(sequential, kind, error="TypeError")
+
+
+@observe
+def exchanged(tt: Any, values: Any, x: Any) -> Any:
+    class Bend(tt.Module):
+        def forward(self, x):
+            return tt.relu(x)
+
+    model = tt.Sequential(tt.Linear(3, 5), Bend(), tt.Linear(5, 2))
+    found = list(model.state_dict())
+    model.load_state_dict(values)
+    return {
+        "names": found,
+        "out": model(tt.Tensor(x)),
+        "training": [m.training for m in model.eval().modules()],
+    }
+
+
+def test_sequential_exchanges_values_with_torch() -> None:
+    """03.18 Names are PyTorch's ("0.weight"): with the state of a PyTorch model the outputs are the same."""
+    names = ["0.weight", "0.bias", "2.weight", "2.bias"]
+    values = {n: oracle.own("03", f"model/{n}") for n in names}
+    got = exchanged(values, oracle.own("03", "model/x").astype(np.float32))
+    assert_equal(
+        {k: got[k] for k in ("names", "training")}, want={"names": names, "training": [False] * 4}
+    )
+    assert_close(got["out"], want=oracle.own("03", "model/out").astype(np.float32))
+
+
+# ---- small: 03.19 --------------------------------------------------------------------------------
+
+
+@observe
+def small(tt: Any, module: str, function: str, x: Any) -> Any:
+    names = {"tt": tt, "x": tt.Tensor(x, requires_grad=True)}
+    made, plain = eval(f"{module}(x)", names), eval(function, names)
+    return {"module": made, "function": plain, "requires_grad": made.requires_grad}
+
+
+SMALL = [
+    ("tt.Flatten()", "x.flatten(1)"),
+    ("tt.Flatten(start_dim=2)", "x.flatten(2)"),
+    ("tt.Flatten(0)", "x.flatten()"),
+    ("tt.ReLU()", "tt.relu(x)"),
+    ("tt.LeakyReLU()", "tt.leaky_relu(x)"),
+    ("tt.LeakyReLU(negative_slope=0.25)", "tt.leaky_relu(x, 0.25)"),
+    ("tt.Sigmoid()", "tt.sigmoid(x)"),
+    ("tt.Tanh()", "tt.tanh(x)"),
+    ("tt.Softplus()", "tt.softplus(x)"),
+    ("tt.SiLU()", "tt.silu(x)"),
+    ("tt.GELU()", "tt.gelu(x)"),
+    ("tt.Softmax()", "tt.softmax(x, -1)"),
+    ("tt.Softmax(axis=0)", "tt.softmax(x, 0)"),
+    ("tt.Softmax(dim=1)", "tt.softmax(x, 1)"),
+    ("tt.LogSoftmax()", "tt.log_softmax(x, -1)"),
+    ("tt.LogSoftmax(1)", "tt.log_softmax(x, 1)"),
+    ("tt.LogSoftmax(dim=0)", "tt.log_softmax(x, 0)"),
+]
+
+
+@pytest.mark.parametrize(
+    ("module", "function"), SMALL, ids=[m.removeprefix("tt.").replace("(", "-(") for m, _ in SMALL]
+)
+def test_function_as_module(module: str, function: str) -> None:
+    """03.19 Flatten(start_dim=1) and the activation modules compute what their functions compute."""
+    got = small(module, function, dyadic(2, 3, 2, 2) / 4)
+    assert_close(got["module"], want=got["function"])
+    assert_equal(got["requires_grad"], want=True)
+
+
+# ---- printing: 03.20 -----------------------------------------------------------------------------
+
+
+@observe
+def printed(tt: Any) -> Any:
+    class Net(tt.Module):
+        def __init__(self):
+            self.body = tt.Sequential(tt.Linear(784, 128), tt.ReLU(), tt.Dropout(0.25))
+            self.heads = [tt.Linear(128, 10)]
+
+    return repr(Net())
+
+
+def test_repr_is_nested() -> None:
+    """03.20 repr shows class and settings, and each part on a line of its own, two spaces deeper, as (name): part."""
+    lines = [re.match(r"( *)(?:\((.+?)\): )?(\w+)\(", line) for line in printed().splitlines()]
+    want = [
+        (0, None, "Net"),
+        (2, "body", "Sequential"),
+        (4, "0", "Linear"),
+        (4, "1", "ReLU"),
+        (4, "2", "Dropout"),
+        (2, "heads.0", "Linear"),
+    ]
+    assert_equal([(len(m[1]), m[2], m[3]) for m in lines if m], want=want)
+
+
+def test_repr_shows_settings() -> None:
+    """03.20 repr shows class and settings, and each part on a line of its own, two spaces deeper, as (name): part."""
+    text = printed()
+    shown = {s: s in text for s in ("in_features=784", "out_features=128", "p=0.25", "ReLU()")}
+    assert_equal(shown, want=dict.fromkeys(shown, True))

@@ -1,0 +1,1541 @@
+"""Kata 05, Autograd: the clauses of katas/05_autograd/README.md, in the order in which they turn green.
+
+The engine comes first and needs no rules but those of add and multiply; then the rules, one group
+after the other; then what uses both. No section needs a blank of a later one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.asserts import (
+    assert_above,
+    assert_below,
+    assert_close,
+    assert_equal,
+    assert_raises,
+    assert_zeros,
+)
+from support.observe import observe
+from support.oracle import Case, check_gradients, unary
+from support.scenes import gradients
+from support.strategies import (
+    CURATED,
+    MATRICES,
+    PAIRS,
+    PRODUCTS,
+    WITH_AXES,
+    broadcast_pairs,
+    dyadic,
+    fill,
+    normal,
+    positive,
+    seeds,
+    shapes,
+)
+
+PAIRED = tuple(PAIRS)
+THREE = [(2, 1, 3), (2, 3, 5), (3, 3, 3)]
+DIFFERENCES = (
+    45_000.0  # a central difference is good to 1e-6 of the largest slope: 45,000 roundings
+)
+
+
+def case(name: str, expression: str, shapes: Any, kind: Any = "dyadic", torch: str = "") -> Case:
+    """A case whose gradients are recorded."""
+    return Case(name, expression, shapes, kind, torch, gradient=True)
+
+
+@observe
+def differences(tt: Any, expression: str, cotangent: Any, *arrays: Any) -> Any:
+    tensors = {name: tt.Tensor(array) for name, array in zip("abcd", arrays, strict=False)}
+    slopes = []
+    for t in tensors.values():
+        slope = np.zeros_like(t.data)
+        for index in np.ndindex(slope.shape):
+            x, ends = t.data[index], []
+            for moved in (x + 1e-5, x - 1e-5):
+                t.data[index] = moved
+                ends.append(
+                    float(
+                        (eval(expression, {"tt": tt, "np": np, **tensors}).data * cotangent).sum()
+                    )
+                )
+            t.data[index] = x
+            slope[index] = (ends[0] - ends[1]) / 2e-5
+        slopes.append(slope)
+    return slopes
+
+
+@observe
+def shape_of(tt: Any, expression: str, *arrays: Any) -> Any:
+    tensors = {name: tt.Tensor(array) for name, array in zip("abcd", arrays, strict=False)}
+    return eval(expression, {"tt": tt, "np": np, **tensors}).shape
+
+
+def check_differences(expression: str, seed: int, *inputs: Any) -> None:
+    """The gradient under a random cotangent against central differences of the learner's forward."""
+    cotangent = fill(shape_of(expression, *inputs), seed + 9, "normal")
+    want = differences(expression, cotangent, *inputs)
+    assert_close(gradients(expression, cotangent, *inputs), want=want, depth=DIFFERENCES)
+
+
+# ---- the engine: 05.1 to 05.10, with the rules of add and multiply -------------------------------
+
+
+@observe
+def worked_example(tt: Any) -> Any:
+    x, y = tt.Tensor(2.0, requires_grad=True), tt.Tensor(3.0, requires_grad=True)
+    z = x * y + x
+    z.backward()
+    return {"z": z.item(), "x.grad": x.grad, "y.grad": y.grad}
+
+
+def test_worked_example() -> None:
+    """05.1 backward() leaves in .grad of every leaf the derivative of the result with respect to it."""
+    assert_close(
+        worked_example(), want={"z": 8.0, "x.grad": np.float32(4.0), "y.grad": np.float32(2.0)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("expression", "want"),
+    [
+        ("a * b", lambda a, b: (b, a)),
+        ("a + b", lambda a, b: (1 + 0 * a, 1 + 0 * b)),
+        ("a * b * a", lambda a, b: (2 * a * b, a * a)),
+    ],
+    ids=["product", "sum", "chain"],
+)
+def test_backward_applies_the_chain_rule(expression: str, want: Any) -> None:
+    """05.1 backward() leaves in .grad of every leaf the derivative of the result with respect to it."""
+    a, b, c = dyadic(2, 3), dyadic(2, 3, seed=1), normal(2, 3, seed=2)
+    assert_close(gradients(expression, c, a, b), want=[c * w for w in want(a, b)])
+
+
+@observe
+def which_have_gradients(tt: Any, a: Any, b: Any) -> Any:
+    x, constant = tt.Tensor(a, requires_grad=True), tt.Tensor(b)
+    on_the_way = x * constant
+    result = on_the_way + x * 2
+    result.backward(np.ones_like(a))
+    tensors = {"leaf": x, "constant": constant, "on the way": on_the_way, "result": result}
+    return {name: t.grad is not None for name, t in tensors.items()} | {"x.grad": x.grad}
+
+
+def test_leaves_only() -> None:
+    """05.2 Only leaves that require a gradient receive one; all other tensors keep .grad None."""
+    got = which_have_gradients(dyadic(2, 3), dyadic(2, 3, seed=1))
+    assert_close(got.pop("x.grad"), want=dyadic(2, 3, seed=1) + 2)
+    assert_equal(got, want={"leaf": True, "constant": False, "on the way": False, "result": False})
+
+
+@pytest.mark.parametrize(
+    ("expression", "wants"),
+    [
+        ("a * b", "b"),
+        ("b * a", "b"),
+        ("a + b", "1"),
+        ("a * 3", "3"),
+        ("3 + a * [1, 2, 3]", "[1, 2, 3]"),
+    ],
+)
+def test_one_operand_requires_a_gradient(expression: str, wants: str) -> None:
+    """05.2 Only leaves that require a gradient receive one; all other tensors keep .grad None."""
+    a, b, c = dyadic(2, 3), dyadic(2, 3, seed=1), normal(2, 3, seed=2)
+    got = partial(expression, c, a, b)
+    assert_close(got["a.grad"], want=c * np.asarray(eval(wants, {"b": b})))
+    assert_equal(got["b.grad"], want=None)
+
+
+@observe
+def partial(tt: Any, expression: str, cotangent: Any, a: Any, b: Any) -> Any:
+    a, b = tt.Tensor(a, requires_grad=True), tt.Tensor(b)
+    eval(expression, {"tt": tt, "np": np, "a": a, "b": b}).backward(cotangent)
+    return {"a.grad": a.grad, "b.grad": b.grad}
+
+
+@observe
+def kind_of_gradient(tt: Any, a: Any, other: Any, cotangent: Any) -> Any:
+    x = tt.Tensor(a, requires_grad=True)
+    (x * other + x).backward(cotangent)
+    return [type(x.grad).__name__, x.grad.shape, str(x.grad.dtype)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "other", "cotangent"),
+    [
+        ((2, 3), "float32", "float32", "float32"),
+        ((2, 3), "float64", "float64", "float32"),
+        ((2, 3), "float32", "float32", "float64"),
+        ((2, 3), "float32", "float64", "float64"),
+        ((), "float32", "float32", "float32"),
+        ((0, 3), "float64", "float64", "float64"),
+    ],
+    ids=["float32", "float64", "cotangent-64", "mixed", "one-number", "empty"],
+)
+def test_gradient_is_like_the_data(shape: Any, dtype: str, other: str, cotangent: str) -> None:
+    """05.2 .grad is a NumPy array with the shape and the dtype of .data."""
+    got = kind_of_gradient(
+        np.full(shape, 1.5, dtype), np.full(shape, 2.5, other), np.full(shape, 0.5, cotangent)
+    )
+    assert_equal(got, want=["ndarray", shape, dtype])
+
+
+@observe
+def from_cotangent(tt: Any, a: Any, expression: str) -> Any:
+    x = tt.Tensor(a, requires_grad=True)
+    (x * x).backward(eval(expression, {"tt": tt, "np": np}))
+    return x.grad
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "[1.0, -2.0, 4.0]",
+        "np.array([1.0, -2.0, 4.0])",
+        "tt.Tensor([1, -2, 4])",
+        "np.array([1, -2, 4])",
+    ],
+    ids=["list", "array", "tensor", "integers"],
+)
+def test_backward_starts_from_the_gradient(expression: str) -> None:
+    """05.3 backward(gradient) starts from that cotangent; without one, a tensor of one element starts from 1."""
+    assert_close(from_cotangent(dyadic(3), expression), want=2 * dyadic(3) * [1.0, -2.0, 4.0])
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)], ids=str)
+def test_backward_starts_from_one(shape: Any) -> None:
+    """05.3 backward(gradient) starts from that cotangent; without one, a tensor of one element starts from 1."""
+    x = np.full(shape, 1.5)
+    assert_close(gradients("a * a * 3", None, x)[0], want=6 * x)
+
+
+def test_backward_from_a_leaf() -> None:
+    """05.3 backward(gradient) starts from that cotangent; without one, a tensor of one element starts from 1."""
+    assert_close(gradients("a", normal(2, 3), dyadic(2, 3))[0], want=normal(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("expression", "slope"),
+    [
+        ("a + a", lambda a: 2 + 0 * a),
+        ("a * a", lambda a: 2 * a),
+        ("a * a + a", lambda a: 2 * a + 1),
+        ("a + a * a", lambda a: 2 * a + 1),
+        ("a * a * a + a * a + a", lambda a: 3 * a**2 + 2 * a + 1),
+    ],
+)
+def test_uses_add_up(expression: str, slope: Any) -> None:
+    """05.4 A tensor that is used several times receives the sum over its uses."""
+    a, c = dyadic(2, 3), normal(2, 3, seed=1)
+    assert_close(gradients(expression, c, a)[0], want=c * slope(a))
+
+
+@observe
+def several_backwards(tt: Any, a: Any, c: Any) -> Any:
+    x = tt.Tensor(a, requires_grad=True)
+    found = []
+    for _ in range(3):
+        (x * x).backward(c)
+        found.append(np.array(x.grad))
+    x.grad = None
+    (x * x).backward(c)
+    return [*found, np.array(x.grad)]
+
+
+def test_gradients_add_up_over_calls() -> None:
+    """05.5 .grad adds up over calls of backward until you set it to None."""
+    a, c = dyadic(2, 3), normal(2, 3, seed=1)
+    assert_close(several_backwards(a, c), want=[2 * a * c, 4 * a * c, 6 * a * c, 2 * a * c])
+
+
+@observe
+def same_graph_twice(tt: Any, a: Any, b: Any, c: Any) -> Any:
+    x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(b, requires_grad=True)
+    h = x * y
+    z = h * h + h
+    z.backward(c)
+    first = [np.array(x.grad), np.array(y.grad)]
+    z.backward(c)
+    h.backward(c)
+    return [*first, x.grad, y.grad]
+
+
+def test_the_same_graph_again() -> None:
+    """05.5 .grad adds up over calls of backward until you set it to None."""
+    a, b, c = dyadic(2, 3), dyadic(2, 3, seed=1), normal(2, 3, seed=2)
+    slope = c * (2 * a * b + 1)  # of z with respect to h
+    assert_close(
+        same_graph_twice(a, b, c),
+        want=[slope * b, slope * a, (2 * slope + c) * b, (2 * slope + c) * a],
+    )
+
+
+DIAMONDS = {
+    "late-left": (
+        ["n[0] * 2", "n[1] * n[0]", "n[2] * n[1]", "n[1] * n[3]"],
+        lambda x: 4 * 8 * x**3,
+    ),
+    "late-right": (
+        ["n[0] * 2", "n[1] * n[0]", "n[2] * n[1]", "n[3] * n[1]"],
+        lambda x: 4 * 8 * x**3,
+    ),
+    "wide": (
+        ["n[0] * n[0]", "n[1] * 3", "n[1] * 5", "n[2] * n[3]", "n[4] + n[1]"],
+        lambda x: 60 * x**3 + 2 * x,
+    ),
+    "leaf-late": (["n[0] * n[0]", "n[1] * n[0]", "n[0] * n[2]"], lambda x: 4 * x**3),
+}
+
+
+@observe
+def program(tt: Any, steps: Any, cotangent: Any, *arrays: Any) -> Any:
+    nodes = [tt.Tensor(a, requires_grad=True) for a in arrays]
+    leaves = list(nodes)
+    for step in steps:
+        nodes.append(eval(step, {"tt": tt, "np": np, "n": nodes}))
+    nodes[-1].backward(cotangent)
+    return [leaf.grad for leaf in leaves]
+
+
+@pytest.mark.parametrize("name", DIAMONDS)
+def test_every_use_before_a_tensor_passes_on(name: str) -> None:
+    """05.6 A tensor passes its gradient on once, after all its uses have reported."""
+    steps, slope = DIAMONDS[name]
+    x, c = dyadic(2, 3), normal(2, 3, seed=1)
+    assert_close(program(steps, c, x)[0], want=c * slope(x))
+
+
+@observe
+def ladder(tt: Any, length: int) -> Any:
+    calls = []
+    join = tt.primitive(lambda a, b, /: a + b)
+    tt.defvjp(
+        join,
+        lambda g, out, a, b: calls.append("a") or g,
+        lambda g, out, a, b: calls.append("b") or g,
+    )
+    x = tt.Tensor(1.0, requires_grad=True)
+    y = x
+    for _ in range(length):
+        y = join(y, y)
+    y.backward()
+    return {"rule calls": len(calls), "x.grad": float(x.grad)}
+
+
+def test_ladder_of_diamonds_is_linear() -> None:
+    """05.6 A tensor passes its gradient on once, after all its uses have reported."""
+    got = ladder(11)
+    assert_close(got["x.grad"], want=2.0**11)
+    assert_equal(got["rule calls"], want=22)
+
+
+BROADCAST = [
+    case("add", "a + b", PAIRED),
+    case("multiply", "a * b", PAIRED),
+    case("add-three", "a + b * c", (((2, 3), (1, 3), ()), ((3, 1), (1, 5), (2, 1, 1)))),
+]
+
+
+@pytest.mark.parametrize("case", BROADCAST, ids=str)
+def test_broadcast_gradients(case: Case) -> None:
+    """05.7 Where broadcasting stretched an operand, its gradient is summed back to its shape."""
+    check_gradients("05", case)
+
+
+def summed_to(gradient: Any, shape: Any) -> Any:
+    """Sum one axis after the other until the shape fits."""
+    while gradient.ndim > len(shape):
+        gradient = gradient.sum(0)
+    for axis, size in enumerate(shape):
+        gradient = gradient.sum(axis, keepdims=True) if size == 1 else gradient
+    return gradient
+
+
+@given(shapes=broadcast_pairs(), seed=seeds)
+def test_broadcast_gradients_of_any_shapes(shapes: Any, seed: int) -> None:
+    """05.7 Where broadcasting stretched an operand, its gradient is summed back to its shape."""
+    a, b = fill(shapes[0], seed), fill(shapes[1], seed + 1)
+    c = fill(np.broadcast_shapes(*shapes), seed + 2, "normal")
+    want = [summed_to(c * (b + 1), a.shape), summed_to(c * a, b.shape)]
+    assert_close(gradients("a * b + a", c, a, b), want=want, terms=np.abs(c).sum() * 64)
+
+
+@observe
+def unbroadcast(tt: Any, gradient: Any, shape: Any) -> Any:
+    return tt.autograd.unbroadcast(gradient, shape)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(2, 3, 5), (3, 5), (5,), (), (1, 3, 5), (2, 1, 5), (1, 1, 5), (3, 1), (1, 1), (1, 1, 1)],
+    ids=str,
+)
+def test_unbroadcast_sums(shape: Any) -> None:
+    """05.7 unbroadcast(gradient, shape) sums over every axis that broadcasting added or stretched."""
+    g = normal(2, 3, 5)
+    assert_close(unbroadcast(g, shape), want=summed_to(g, shape), terms=np.abs(g).sum())
+
+
+@pytest.mark.parametrize(
+    ("gradient", "shape"), [((2, 3), (2,)), ((3,), (2, 3)), ((3,), (5,)), ((1, 3), (2, 3))], ids=str
+)
+def test_unbroadcast_refuses(gradient: Any, shape: Any) -> None:
+    """05.7 A shape that cannot be stretched to the gradient's is a ValueError that names both."""
+    assert_raises(
+        unbroadcast, dyadic(*gradient), shape, error="ValueError", says=(str(gradient), str(shape))
+    )
+
+
+@observe
+def what_a_rule_receives(tt: Any, a: Any, b: Any, c: Any) -> Any:
+    seen = {}
+
+    def mix(a, b, /, scale, shift=1.5):
+        return a * b * scale + shift, a + b
+
+    def rule(g, saved, *arrays, **static):
+        seen.update(g=g, saved=saved, arrays=list(arrays), static=static)
+        return g * arrays[1] * static["scale"]
+
+    operation = tt.primitive(mix)
+    tt.defvjp(operation, rule, lambda g, saved, a, b, scale, shift: g * (saved - b) * scale)
+    x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(b, requires_grad=True)
+    operation(x, y, scale=4.0).backward(c)
+    return seen | {"x.grad": x.grad, "y.grad": y.grad}
+
+
+def test_rule_receives_what_the_operation_noted() -> None:
+    """05.8 defvjp gives an operation one rule per operand, called as rule(g, saved, *arrays, **static)."""
+    a, b, c = dyadic(2, 3), dyadic(2, 3, seed=1), normal(2, 3, seed=2)
+    got = what_a_rule_receives(a, b, c)
+    assert_equal(got.pop("static"), want={"scale": 4.0, "shift": 1.5})
+    assert_close(
+        got,
+        want={"g": c, "saved": a + b, "arrays": [a, b], "x.grad": 4 * b * c, "y.grad": 4 * a * c},
+    )
+
+
+@observe
+def rules_called(tt: Any, needed: Any, fused: bool) -> Any:
+    calls, masks = [], []
+    operation = tt.primitive(lambda a, b, c, /: a * b * c)
+    one_by_one = [lambda g, out, a, b, c, i=i: calls.append(i) or g for i in range(3)]
+
+    def together(needed, g, out, a, b, c):
+        calls.append("all")
+        masks.append([bool(n) for n in needed])
+        return [g * (i + 1) if n else None for i, n in enumerate(needed)]
+
+    tt.defvjp_fused(operation, together) if fused else tt.defvjp(operation, *one_by_one)
+    tensors = [tt.Tensor([2.0, 3.0], requires_grad=n) for n in needed]
+    operation(*tensors).backward([1.0, 10.0])
+    return {
+        "calls": calls,
+        "masks": masks,
+        "gradients": [None if t.grad is None else t.grad.tolist() for t in tensors],
+    }
+
+
+@pytest.mark.parametrize(
+    "needed",
+    [(True, True, True), (True, False, False), (False, True, False), (False, True, True)],
+    ids=["all", "first", "second", "last-two"],
+)
+def test_rule_is_skipped_where_no_gradient_is_needed(needed: Any) -> None:
+    """05.8 The rule of an operand that needs no gradient is not called."""
+    got = rules_called(needed, False)
+    assert_equal(sorted(got["calls"]), want=[i for i, n in enumerate(needed) if n])
+    assert_equal(got["gradients"], want=[[1.0, 10.0] if n else None for n in needed])
+
+
+@observe
+def declared_without_gradient(tt: Any) -> Any:
+    operation = tt.primitive(lambda a, b, /: a * b)
+    tt.defvjp(operation, None, lambda g, out, a, b: g * a)
+    x, y = tt.Tensor([2.0, 3.0], requires_grad=True), tt.Tensor([5.0, 7.0], requires_grad=True)
+    operation(x * 2, y).backward([1.0, 10.0])
+    return [x.grad, y.grad.tolist()]
+
+
+def test_none_in_place_of_a_rule() -> None:
+    """05.8 None in place of a rule says that nothing flows through that operand."""
+    assert_equal(declared_without_gradient(), want=[None, [4.0, 60.0]])
+
+
+@observe
+def rule_in_the_outputs_shape(tt: Any, a: Any, b: Any, c: Any) -> Any:
+    operation = tt.primitive(lambda a, b, /: a - 2 * b)
+    tt.defvjp(operation, lambda g, out, a, b: g, lambda g, out, a, b: -2 * g)
+    x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(b, requires_grad=True)
+    operation(x, y).backward(c)
+    return [x.grad, y.grad]
+
+
+def test_rule_may_answer_in_the_outputs_shape() -> None:
+    """05.8 A rule may answer in the shape of the output: backward un-broadcasts."""
+    c = normal(2, 3)
+    want = [c.sum(0), -2 * c.sum(1, keepdims=True)]
+    assert_close(
+        rule_in_the_outputs_shape(dyadic(3), dyadic(2, 1), c), want=want, terms=np.abs(c).sum()
+    )
+
+
+@pytest.mark.parametrize(
+    "needed",
+    [(True, True, True), (True, False, False), (False, True, False), (False, True, True)],
+    ids=["all", "first", "second", "last-two"],
+)
+def test_fused_rule_serves_all_operands(needed: Any) -> None:
+    """05.9 defvjp_fused gives one rule for all operands: rule(needed, g, saved, *arrays, **static)."""
+    got = rules_called(needed, True)
+    assert_equal([got["calls"], got["masks"]], want=[["all"], [list(needed)]])
+    assert_equal(
+        got["gradients"],
+        want=[[i + 1.0, 10.0 * (i + 1)] if n else None for i, n in enumerate(needed)],
+    )
+
+
+@observe
+def without_a_rule(tt: Any, rules: int, needed: Any) -> Any:
+    def exotic(a, b, /):
+        return a * b
+
+    operation = tt.primitive(exotic)
+    if rules:
+        tt.defvjp(operation, *[lambda g, out, a, b: g * b][:rules])
+    a, b = [tt.Tensor([2.0, 3.0], requires_grad=n) for n in needed]
+    operation(a, b).backward([1.0, 10.0])
+    return a.grad
+
+
+@pytest.mark.parametrize(
+    ("rules", "needed", "position"),
+    [
+        (0, (True, True), "operand 0"),
+        (0, (False, True), "operand 1"),
+        (1, (True, True), "operand 1"),
+    ],
+    ids=["none", "none-second", "one-of-two"],
+)
+def test_missing_rule_is_named(rules: int, needed: Any, position: str) -> None:
+    """05.10 Where a rule is needed and missing, a RuntimeError names the operation and the operand."""
+    assert_raises(without_a_rule, rules, needed, error="RuntimeError", says=("exotic", position))
+
+
+def test_missing_rule_is_not_needed() -> None:
+    """05.10 Where a rule is needed and missing, a RuntimeError names the operation and the operand."""
+    assert_close(without_a_rule(1, (True, False)), want=np.array([2.0, 30.0], np.float32))
+
+
+# ---- the rules: 05.11 to 05.17, one group after the other ----------------------------------------
+
+NUMBERS = unary([(), (3,), (2, 3), (2, 3, 5)])
+ARITHMETIC = [
+    case("subtract", "a - b", PAIRED),
+    case("subtract-number", "2 - a", NUMBERS),
+    case("negative", "-a", NUMBERS),
+    case("divide", "a / b", PAIRED),
+    case("divide-number", "2 / a + a / 4", NUMBERS),
+    case("power-square", "a ** 2", NUMBERS),
+    case("power-cube", "a ** 3", NUMBERS),
+    case("power-inverse", "a ** -1", NUMBERS),
+    case("power-root", "a ** 0.5", NUMBERS, "positive"),
+    case("power", "a ** b", PAIRED, ("positive", "dyadic")),
+    case("power-of-number", "2 ** a", NUMBERS),
+    case(
+        "power-whole",
+        "a ** np.array([3.0, 2.0, 1.0])",
+        unary([(3,), (2, 3)]),
+        torch="a ** torch.tensor([3.0, 2.0, 1.0])",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", ARITHMETIC, ids=str)
+def test_arithmetic_gradients(case: Case) -> None:
+    """05.11 The rules of subtract, divide, power and negative, also with a number on either side."""
+    check_gradients("05", case)
+
+
+@given(
+    shapes=broadcast_pairs(),
+    seed=seeds,
+    expression=st.sampled_from(["a - b", "a / b", "a ** b", "b / a - a", "(-a) * b"]),
+)
+def test_arithmetic_gradients_of_any_shapes(shapes: Any, seed: int, expression: str) -> None:
+    """05.11 The rules of subtract, divide, power and negative, also with a number on either side."""
+    check_differences(
+        expression,
+        seed,
+        1 + fill(shapes[0], seed, "positive") / 8,
+        0.5 + fill(shapes[1], seed + 1, "positive") / 8,
+    )
+
+
+@pytest.mark.parametrize(
+    ("expression", "want"),
+    [
+        ("a ** 2 + a", [1.0, 5.0]),
+        ("a ** 0 + a", [1.0, 1.0]),
+        ("a ** np.array([0.0, 0.0]) + a", [1.0, 1.0]),
+        ("a ** 1 + a", [2.0, 2.0]),
+    ],
+    ids=["square", "zero", "zeros", "one"],
+)
+def test_power_at_zero(expression: str, want: Any) -> None:
+    """05.11 The rules of power are finite at base 0; x ** 0 is constant."""
+    assert_close(gradients(expression, np.ones(2), np.array([0.0, 2.0]))[0], want=np.array(want))
+
+
+def test_power_of_zero() -> None:
+    """05.11 The rules of power are finite at base 0; x ** 0 is constant."""
+    got = gradients("a ** b", np.ones(2), np.array([0.0, 2.0]), np.array([2.0, 3.0]))
+    assert_close(got, want=[np.array([0.0, 12.0]), np.array([0.0, 8 * np.log(2)])])
+
+
+ELEMENTWISE = [
+    case("exp", "a.exp()", NUMBERS, "normal"),
+    case("log", "a.log()", NUMBERS, "positive"),
+    case("sqrt", "a.sqrt()", NUMBERS, "positive"),
+    case("absolute", "a.abs()", NUMBERS),
+    case("clip", "a.clip(-0.3, 0.4)", NUMBERS),
+    case("clip-min", "a.clip(min=-0.2)", NUMBERS),
+    case("clip-max", "a.clip(max=0.2)", NUMBERS),
+    case(
+        "maximum",
+        "tt.maximum(a, b)",
+        (((2, 3), (2, 3)), ((2, 3, 5), (3, 5)), ((3, 5), (3, 1)), ((2, 1, 5), (3, 1))),
+        "normal",
+    ),
+    case(
+        "maximum-number",
+        "tt.maximum(a, 0.2) + tt.maximum(-0.2, a)",
+        unary([(3, 3), (2, 3, 5)]),
+        torch="a.clip(min=0.2) + a.clip(min=-0.2)",
+    ),
+    case(
+        "where",
+        "tt.where(a > 0, a, b)",
+        (((2, 3), (2, 3)), ((2, 3, 5), (3, 5)), ((3, 5), (3, 1)), ((2, 1, 5), (3, 1))),
+        "normal",
+    ),
+    case("where-number", "tt.where(a > 0, 2.0, a)", unary([(2, 3), (2, 3, 5)]), "normal"),
+]
+
+
+@pytest.mark.parametrize("case", ELEMENTWISE, ids=str)
+def test_elementwise_gradients(case: Case) -> None:
+    """05.12 The rules of exp, log, sqrt, absolute, clip, maximum and where."""
+    check_gradients("05", case)
+
+
+SMOOTH = [
+    "a.exp() * a",
+    "a.log() - a",
+    "a.sqrt() * 3",
+    "(a - 1).abs()",
+    "a.clip(0.31, 0.93) + a * 0.25",
+    "tt.maximum(a, 0.7) + a",
+    "tt.where(a > 0.7, a * a, 1 / a)",
+]
+
+
+@given(shape=shapes(max_side=3), seed=seeds, expression=st.sampled_from(SMOOTH))
+def test_elementwise_gradients_of_any_shape(shape: Any, seed: int, expression: str) -> None:
+    """05.12 The rules of exp, log, sqrt, absolute, clip, maximum and where."""
+    check_differences(expression, seed, fill(shape, seed, "positive") / 4 + 0.05)
+
+
+def test_maximum_of_equals_shares() -> None:
+    """05.12 Where both operands of maximum are equal, their shares are not negative and sum to the whole."""
+    a, b, c = np.array([1.0, 2.0, 2.0, -3.0]), np.array([0.0, 2.0, 2.0, 5.0]), positive(4)
+    left, right = gradients("tt.maximum(a, b)", c, a, b)
+    assert_close(left + right, want=c)
+    assert_close([left[[0, 3]], right[[0, 3]]], want=[np.array([c[0], 0.0]), np.array([0.0, c[3]])])
+    assert_above(min(left.min(), right.min()), limit=0.0, what="the smallest share")
+
+
+def test_clip_includes_its_limits() -> None:
+    """05.12 clip passes the gradient where min <= x <= max; absolute has slope 0 at 0."""
+    c, x = positive(5), np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+    assert_close(gradients("a.clip(-1, 1)", c, x)[0], want=c * [0, 1, 1, 1, 0])
+    assert_close(gradients("a.abs()", c, x)[0], want=c * [-1, -1, 0, 1, 1])
+
+
+MATMUL = [
+    case(
+        "matmul",
+        "a @ b",
+        (
+            *PRODUCTS,
+            ((3,), (2, 2, 3, 5)),
+            ((2, 2, 5, 3), (3,)),
+            ((2, 2, 5, 3), (3, 2)),
+            ((2, 3), (2, 1, 3, 5)),
+            ((1, 2, 3), (5, 3, 2)),
+        ),
+    )
+]
+
+
+@pytest.mark.parametrize("case", MATMUL, ids=str)
+def test_matmul_gradients(case: Case) -> None:
+    """05.13 The rules of matmul, for vectors, matrices, stacks of matrices and every mixture."""
+    check_gradients("05", case)
+
+
+@given(
+    n=st.integers(1, 4),
+    k=st.integers(1, 4),
+    m=st.integers(1, 4),
+    stacks=broadcast_pairs(),
+    seed=seeds,
+)
+def test_matmul_gradients_of_any_shapes(n: int, k: int, m: int, stacks: Any, seed: int) -> None:
+    """05.13 The rules of matmul, for vectors, matrices, stacks of matrices and every mixture."""
+    a, b = (
+        fill((*stacks[0][-2:], n, k), seed, "normal"),
+        fill((*stacks[1][-2:], k, m), seed + 1, "normal"),
+    )
+    c = fill((a @ b).shape, seed + 2, "normal")
+    want = [
+        summed_to(np.einsum("...ij,...kj->...ik", c, b), a.shape),
+        summed_to(np.einsum("...ji,...jk->...ik", a, c), b.shape),
+    ]
+    assert_close(gradients("a @ b", c, a, b), want=want, terms=100.0)
+
+
+@pytest.mark.parametrize("only", ["left", "right"])
+def test_matmul_with_one_gradient(only: str) -> None:
+    """05.13 The rules of matmul, for vectors, matrices, stacks of matrices and every mixture."""
+    x, other, c = normal(3, 3), normal(3, 3, seed=1), normal(3, 3, seed=2)
+    got = partial("a @ b" if only == "left" else "b @ a", c, x, other)
+    assert_close(got["a.grad"], want=c @ other.T if only == "left" else other.T @ c)
+    assert_equal(got["b.grad"], want=None)
+
+
+REDUCTIONS = [
+    case("sum_", "a.sum()", unary(CURATED)),
+    case("sum_-axis0", "a.sum(axis=0)", unary(WITH_AXES)),
+    case("sum_-last-keepdims", "a.sum(axis=-1, keepdims=True)", unary(WITH_AXES)),
+    case("sum_-middle", "a.sum(axis=1)", unary(THREE)),
+    case("sum_-two-axes", "a.sum(axis=(0, -1))", unary(THREE)),
+    case("sum_-two-axes-keepdims", "a.sum(axis=(2, 0), keepdims=True)", unary(THREE)),
+    case("mean", "a.mean()", unary(CURATED)),
+    case("mean-axis0", "a.mean(axis=0)", unary(WITH_AXES)),
+    case("mean-last-keepdims", "a.mean(axis=-1, keepdims=True)", unary(WITH_AXES)),
+    case("mean-middle", "a.mean(axis=1)", unary(THREE)),
+    case("mean-two-axes", "a.mean(axis=(0, 2))", unary(THREE)),
+    case("var", "a.var()", unary([(3,), (2, 3), (2, 3, 5)])),
+    case("var-axis0", "a.var(axis=0, correction=0)", unary([(2, 3), (2, 3, 5)])),
+    case("amax", "a.max()", unary(CURATED)),
+    case("amax-axis0", "a.max(axis=0)", unary(WITH_AXES), torch="a.amax(0)"),
+    case(
+        "amax-last-keepdims",
+        "a.max(axis=-1, keepdims=True)",
+        unary(WITH_AXES),
+        torch="a.amax(-1, keepdim=True)",
+    ),
+    case("amax-two-axes", "a.max(axis=(0, 2))", unary(THREE), torch="a.amax((0, 2))"),
+    case("amin", "a.min()", unary(CURATED)),
+    case("amin-middle", "a.min(axis=1)", unary(THREE), torch="a.amin(1)"),
+]
+
+
+@pytest.mark.parametrize("case", REDUCTIONS, ids=str)
+def test_reduction_gradients(case: Case) -> None:
+    """05.14 The rules of sum_, mean, amax and amin, over one axis, several or all, with or without keepdims."""
+    check_gradients("05", case)
+
+
+@given(
+    shape=shapes(min_dims=2, max_side=3),
+    seed=seeds,
+    axis=st.sampled_from(["0", "1", "-1", "-2", "(0, 1)", "None"]),
+    keep=st.booleans(),
+    name=st.sampled_from(["sum", "mean", "max", "min"]),
+)
+def test_reduction_gradients_of_any_shape(
+    shape: Any, seed: int, axis: str, keep: bool, name: str
+) -> None:
+    """05.14 The rules of sum_, mean, amax and amin, over one axis, several or all, with or without keepdims."""
+    check_differences(f"a.{name}(axis={axis}, keepdims={keep})", seed, fill(shape, seed))
+
+
+@given(
+    seed=seeds, axis=st.sampled_from([None, 0, 1, -1, (0, 1)]), name=st.sampled_from(["max", "min"])
+)
+def test_extrema_share_among_equals(seed: int, axis: Any, name: str) -> None:
+    """05.14 Where several elements are the extremum, any shares that are not negative and sum to the whole will do."""
+    x = fill((4, 5), seed, "ties")
+    best = getattr(np, name)(x, axis, keepdims=True)
+    c = fill(best.shape, seed + 1, "positive")
+    got = gradients(f"a.{name}(axis={axis}, keepdims=True)", c, x)[0]
+    assert_close(got.sum(axis, keepdims=True), want=c)
+    assert_zeros(np.append(got[x != best], 0.0), beside=got)
+    assert_above(float(got.min()), limit=0.0, what="the smallest share")
+
+
+@observe
+def through_argmax(tt: Any, a: Any) -> Any:
+    x = tt.Tensor(a, requires_grad=True)
+    index = x.argmax(axis=1)
+    (x * 3 + index.reshape(2, 1)).backward(np.ones(a.shape))
+    return [index.requires_grad, x.grad.tolist()]
+
+
+def test_argmax_passes_nothing() -> None:
+    """05.14 No gradient flows through argmax: its result requires none."""
+    assert_equal(through_argmax(dyadic(2, 3)), want=[False, [[3.0] * 3] * 2])
+
+
+MOVEMENT = [
+    case("reshape", "a.reshape(-1)", unary([(), (3,), (2, 3), (2, 3, 5)])),
+    case("reshape-2d", "a.reshape(3, -1)", unary([(3,), (2, 3), (2, 3, 5)])),
+    case("flatten", "a.flatten(1)", unary([(2, 3), (2, 3, 5), (2, 1, 3, 5)])),
+    case("squeeze", "a.squeeze() + a.unsqueeze(0)", unary([(3, 1), (2, 1, 3)])),
+    case("permute", "a.permute(2, 0, 1)", unary([(2, 1, 3), (2, 3, 5), (3, 3, 3)])),
+    case("permute-negative", "a.permute(-1, 0, 1)", unary([(2, 1, 3), (2, 3, 5), (3, 3, 3)])),
+    case("permute-4d", "a.permute(1, 3, 0, 2)", unary([(2, 1, 3, 5)])),
+    case("transpose", "a.transpose(0, -1)", unary([(3,), *MATRICES])),
+    case("T", "a.T @ a", unary([(2, 3), (3, 3)])),
+    case("expand", "a.expand(2, 3, -1)", unary([(1,), (3, 1), (3, 5), (1, 3, 1)])),
+    case("pad", "a.pad((1, 2))", unary(WITH_AXES), torch="F.pad(a, (1, 2))"),
+    case(
+        "pad-two-axes",
+        "a.pad((1, 0, 2, 3), value=0.5)",
+        unary(MATRICES),
+        torch="F.pad(a, (1, 0, 2, 3), value=0.5)",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", MOVEMENT, ids=str)
+def test_movement_gradients(case: Case) -> None:
+    """05.15 The rules of reshape, permute, expand and pad send every element back where it came from."""
+    check_gradients("05", case)
+
+
+MOVES = [
+    "a.reshape(-1) * 2",
+    "a.permute(1, 2, 0) ** 2",
+    "a.T * 3",
+    "a.unsqueeze(1).expand(-1, 2, -1, -1)",
+    "a.pad((1, 0, 0, 2), value=3.0) ** 2",
+    "a.transpose(0, 1).flatten(1)",
+]
+
+
+@given(shape=shapes(min_dims=3, max_side=3), seed=seeds, expression=st.sampled_from(MOVES))
+def test_movement_gradients_of_any_shape(shape: Any, seed: int, expression: str) -> None:
+    """05.15 The rules of reshape, permute, expand and pad send every element back where it came from."""
+    check_differences(expression, seed, fill(shape, seed))
+
+
+SELECTING = [
+    case("getitem", "a[1]", unary([(3,), (2, 3), (2, 3, 5)])),
+    case("getitem-slices", "a[::2, 1:]", unary([(2, 3), (5, 7), (2, 3, 5)])),
+    case("getitem-backwards", "a[::-1]", unary([(3,), (2, 3)]), torch="a.flip(0)"),
+    case("getitem-ellipsis", "a[..., -1]", unary(WITH_AXES)),
+    case("getitem-none", "a[:, None] * a[None]", unary([(3,), (3, 3)])),
+    case("getitem-array", "a[np.array([0, 2, 1])]", unary([(3,), (3, 5)])),
+    case("getitem-repeated", "a[np.array([0, 2, 2, 0])]", unary([(3,), (3, 1), (3, 5)])),
+    case("getitem-list", "a[[2, 0, 2]]", unary([(3,), (3, 5)])),
+    case(
+        "getitem-pairs",
+        "a[np.array([0, 1, 1]), np.array([2, 0, 0])]",
+        unary([(2, 3), (3, 3), (2, 3, 5)]),
+    ),
+    case("getitem-slice-array", "a[1:, np.array([2, 2, 0])]", unary([(2, 3), (3, 5), (2, 3, 5)])),
+    case("getitem-mask", "a[a > -0.25]", unary([(2, 3), (3, 3), (2, 3, 5)])),
+    case("concatenate", "tt.cat([a, b])", (((2, 3), (1, 3)), ((3,), (5,)))),
+    case(
+        "concatenate-again",
+        "tt.cat([a, b, a], axis=-1)",
+        (((2, 3), (2, 5)), ((2, 3, 1), (2, 3, 2))),
+    ),
+    case("concatenate-middle", "tt.cat([a, b], axis=1)", (((2, 3, 5), (2, 1, 5)),)),
+    case("concatenate-stack", "tt.stack([a, b], axis=1)", (((2, 3), (2, 3)), ((3,), (3,)))),
+]
+
+
+@pytest.mark.parametrize("case", SELECTING, ids=str)
+def test_selecting_gradients(case: Case) -> None:
+    """05.16 The rules of getitem and concatenate; where an index repeats, its gradients add up."""
+    check_gradients("05", case)
+
+
+@given(picks=st.lists(st.integers(-4, 3), min_size=1, max_size=9), seed=seeds)
+def test_repeated_indices_add_up(picks: Any, seed: int) -> None:
+    """05.16 The rules of getitem and concatenate; where an index repeats, its gradients add up."""
+    x, c = fill((4, 3), seed), fill((len(picks), 3), seed + 1, "normal")
+    want = np.eye(4)[picks].T @ c  # a row is chosen by a product with a one-hot matrix
+    assert_close(gradients(f"a[np.array({picks})]", c, x)[0], want=want, terms=np.abs(c).sum())
+
+
+def test_concatenate_with_constants() -> None:
+    """05.16 The rules of getitem and concatenate; where an index repeats, its gradients add up."""
+    c = normal(2, 13)
+    got = partial("tt.cat([b, a, b], axis=1)", c, dyadic(2, 3), dyadic(2, 5, seed=1))
+    assert_close(got["a.grad"], want=c[:, 5:8])
+    assert_equal(got["b.grad"], want=None)
+
+
+ROWS = unary([(3,), (2, 3), (3, 3), (2, 3, 5)])
+ACTIVATIONS = [
+    case("relu", "tt.relu(a)", unary([(3,), (2, 3), (3, 3), (2, 3, 5)])),
+    case("leaky_relu", "tt.leaky_relu(a)", NUMBERS, torch="F.leaky_relu(a)"),
+    case("leaky_relu-steep", "tt.leaky_relu(a, 2.5)", NUMBERS, torch="F.leaky_relu(a, 2.5)"),
+    case("sigmoid", "tt.sigmoid(a)", NUMBERS),
+    case("tanh", "tt.tanh(a)", NUMBERS),
+    case("softplus", "tt.softplus(a)", NUMBERS, torch="F.softplus(a)"),
+    case("silu", "tt.silu(a)", NUMBERS, torch="F.silu(a)"),
+    case("gelu", "tt.gelu(a)", NUMBERS, torch="F.gelu(a, approximate='tanh')"),
+    case("softmax", "tt.softmax(a)", ROWS, torch="torch.softmax(a, -1)"),
+    case("softmax-axis0", "tt.softmax(a, axis=0)", ROWS, torch="torch.softmax(a, 0)"),
+    case(
+        "softmax-middle", "tt.softmax(a, axis=1)", unary([(2, 3, 5)]), torch="torch.softmax(a, 1)"
+    ),
+    case("log_softmax", "tt.log_softmax(a)", ROWS, torch="torch.log_softmax(a, -1)"),
+    case("log_softmax-axis0", "tt.log_softmax(a, axis=0)", ROWS, torch="torch.log_softmax(a, 0)"),
+    case(
+        "log_softmax-middle",
+        "tt.log_softmax(a, axis=1)",
+        unary([(2, 3, 5)]),
+        torch="torch.log_softmax(a, 1)",
+    ),
+    case("softplus-large", "tt.softplus(a)", ROWS, "large", torch="F.softplus(a)"),
+    case("silu-large", "tt.silu(a)", ROWS, "large", torch="F.silu(a)"),
+    case("gelu-large", "tt.gelu(a)", ROWS, "large", torch="F.gelu(a, approximate='tanh')"),
+    case("sigmoid-large", "tt.sigmoid(a) + tt.tanh(a) + a", ROWS, "large"),
+    case("log_softmax-large", "tt.log_softmax(a)", ROWS, "large", torch="torch.log_softmax(a, -1)"),
+]
+
+
+@pytest.mark.parametrize("case", ACTIVATIONS, ids=str)
+def test_activation_gradients(case: Case) -> None:
+    """05.17 The rules of the activations, finite also at inputs of +-1000."""
+    check_gradients("05", case)
+
+
+NAMES = [
+    "relu",
+    "leaky_relu",
+    "sigmoid",
+    "tanh",
+    "softplus",
+    "silu",
+    "gelu",
+    "softmax",
+    "log_softmax",
+]
+
+
+@given(shape=shapes(min_dims=1, max_side=3), seed=seeds, name=st.sampled_from(NAMES))
+def test_activation_gradients_of_any_shape(shape: Any, seed: int, name: str) -> None:
+    """05.17 The rules of the activations, finite also at inputs of +-1000."""
+    check_differences(f"tt.{name}(a) + a * 0.25", seed, fill(shape, seed))
+
+
+def test_slopes_at_the_kink() -> None:
+    """05.17 At 0 the slope of relu is 0 and that of leaky_relu is negative_slope."""
+    c, x = positive(3), np.array([-1.0, 0.0, 1.0])
+    assert_close(gradients("tt.relu(a)", c, x)[0], want=c * [0, 0, 1])
+    assert_close(gradients("tt.leaky_relu(a, 0.25)", c, x)[0], want=c * [0.25, 0.25, 1])
+
+
+# ---- everything together: 05.18 and 05.19 --------------------------------------------------------
+
+COMPOSED = [
+    case("mse", "((a - b) ** 2).mean()", (((2, 3), (2, 3)), ((5, 3), (5, 3)))),
+    case(
+        "cross-entropy",
+        "-tt.log_softmax(a)[np.arange(3), np.array([1, 0, 1])].mean()",
+        unary([(3, 5), (3, 2)]),
+        torch="-torch.log_softmax(a, -1)[np.arange(3), np.array([1, 0, 1])].mean()",
+    ),
+    case(
+        "binary-cross-entropy",
+        "(tt.softplus(a) - a * b).mean()",
+        (((2, 3), (2, 3)), ((5,), (5,))),
+        torch="(F.softplus(a) - a * b).mean()",
+    ),
+    case(
+        "standardised",
+        "(a - a.mean(axis=-1, keepdims=True)) / (a.var(axis=-1, correction=0, keepdims=True) + 1e-5).sqrt() * b",
+        (((2, 3), (3,)), ((2, 3, 5), (5,))),
+    ),
+    case(
+        "two-layers",
+        "tt.tanh(a @ b.T + 0.5) @ c.T",
+        (((2, 3), (5, 3), (2, 5)), ((3, 3), (3, 3), (3, 3))),
+    ),
+    case(
+        "attention",
+        "tt.softmax(a @ b.transpose(-2, -1) / 3 ** 0.5, axis=-1) @ c",
+        (((2, 3), (5, 3), (5, 2)), ((2, 2, 3), (2, 5, 3), (2, 5, 2))),
+    ),
+    case(
+        "power-of-sum",
+        "((a * a).sum(axis=1, keepdims=True) ** 0.5 + a.exp().mean(axis=0)).log()",
+        unary([(2, 3), (3, 3)]),
+    ),
+    case(
+        "heads",
+        "(a.reshape(2, 3, 2, 2).permute(0, 2, 1, 3) ** 2).max(axis=2).sum(axis=(0, 1))",
+        unary([(2, 3, 4)]),
+        torch="(a.reshape(2, 3, 2, 2).permute(0, 2, 1, 3) ** 2).amax(2).sum((0, 1))",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", COMPOSED, ids=str)
+def test_composed_gradients(case: Case) -> None:
+    """05.18 Whatever is composed of operations is differentiated: losses, layers, any expression."""
+    check_gradients("05", case)
+
+
+class Dual:
+    """A value with its slopes in several directions: forward-mode differentiation, to compare with."""
+
+    def __init__(self, value: Any, slopes: Any) -> None:
+        self.value, self.slopes = value, slopes  # (3, 3) and (K, 3, 3)
+
+    def __add__(self, other: Dual) -> Dual:
+        return Dual(self.value + other.value, self.slopes + other.slopes)
+
+    def __sub__(self, other: Dual) -> Dual:
+        return Dual(self.value - other.value, self.slopes - other.slopes)
+
+    def __mul__(self, other: Dual) -> Dual:
+        return Dual(self.value * other.value, self.slopes * other.value + self.value * other.slopes)
+
+    def __matmul__(self, other: Dual) -> Dual:
+        return Dual(self.value @ other.value, self.slopes @ other.value + self.value @ other.slopes)
+
+    def sum(self, axis: int, keepdims: bool) -> Dual:
+        return Dual(
+            self.value.sum(axis, keepdims=keepdims), self.slopes.sum(axis + 1, keepdims=keepdims)
+        )
+
+    @property
+    def T(self) -> Dual:
+        return Dual(self.value.T, self.slopes.transpose(0, 2, 1))
+
+    @staticmethod
+    def tanh(x: Dual) -> Dual:
+        value = np.tanh(x.value)
+        return Dual(value, x.slopes / np.cosh(x.value) ** 2)
+
+
+def dual_gradients(steps: Any, cotangent: Any, inputs: Any) -> Any:
+    """The gradients of a program of 3 x 3 nodes, and the largest number on the way to them."""
+    directions = np.eye(9 * len(inputs)).reshape(-1, len(inputs), 3, 3)
+    nodes = [Dual(x, directions[:, i]) for i, x in enumerate(inputs)]
+    for step in steps:
+        nodes.append(eval(step, {"tt": Dual, "np": np, "n": nodes}))
+    largest = max(np.abs(part).max() for n in nodes for part in (n.value, n.slopes))
+    slopes = (nodes[-1].slopes * cotangent).sum((1, 2)).reshape(len(inputs), 3, 3)
+    return list(slopes), float(largest)
+
+
+FORMS = [
+    "{} + {}",
+    "{} - {}",
+    "{} * {}",
+    "{} @ {}",
+    "{}.T @ {}",
+    "tt.tanh({}) * {}",
+    "{}.sum(axis=0, keepdims=True) * {}",
+    "{} - {}.sum(axis=1, keepdims=True)",
+]
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> list[str]:
+    """Up to eight steps, each of which may use any tensor before it again."""
+    steps = []
+    for count in range(2, 2 + draw(st.integers(1, 7))):
+        form, i, j = (
+            draw(st.sampled_from(FORMS)),
+            draw(st.integers(0, count - 1)),
+            draw(st.integers(0, count - 1)),
+        )
+        steps.append(f"tt.tanh({form})".format(f"n[{i}]", f"n[{j}]"))
+    last = len(steps) + 1
+    return [*steps, f"n[{last}] + n[0] * n[1] + n[0]"]
+
+
+@given(steps=programs(), seed=seeds)
+def test_any_graph(steps: Any, seed: int) -> None:
+    """05.18 Whatever is composed of operations is differentiated: losses, layers, any expression."""
+    inputs, c = (
+        [fill((3, 3), seed, "normal"), fill((3, 3), seed + 1, "normal")],
+        fill((3, 3), seed + 2, "normal"),
+    )
+    want, largest = dual_gradients(steps, c, inputs)
+    assert_close(program(steps, c, *inputs), want=want, terms=100 * largest)
+
+
+EVERY = [
+    *[
+        "a + b",
+        "a - 2",
+        "3 / a",
+        "a / b",
+        "a ** 2",
+        "a ** b",
+        "2 ** a",
+        "-a",
+        "a @ b.T",
+        "a * [1, 2, 3]",
+        "a * np.float64(0.5)",
+        "a * np.arange(3)",
+    ],
+    *[
+        "a.exp()",
+        "a.log()",
+        "a.sqrt()",
+        "a.abs()",
+        "tt.maximum(a, 0)",
+        "tt.where(a > 0.5, a, 0.0)",
+        "a.clip(0, 1)",
+    ],
+    *[
+        "a.sum()",
+        "a.mean(axis=0)",
+        "a.max()",
+        "a.min(axis=1)",
+        "a.var()",
+        "a.reshape(-1)",
+        "a.T",
+        "a.expand(2, 2, 3)",
+    ],
+    *["a.pad((1, 1))", "a[0]", "a[[0, 0]]", "tt.cat([a, b])", "tt.stack([a, b])"],
+    *[f"tt.{name}(a)" for name in NAMES],
+]
+
+
+@observe
+def dtypes_on_the_way(tt: Any, expression: str, a: Any, b: Any) -> Any:
+    seen = []
+    probe = tt.primitive(lambda x, /: x * 1)
+    tt.defvjp(probe, lambda g, out, x: seen.append([str(g.dtype), g.shape]) or g)
+    x = tt.Tensor(a, requires_grad=True)
+    out = eval(expression, {"tt": tt, "np": np, "a": probe(x), "b": tt.Tensor(b)})
+    out.backward(np.ones(out.shape))
+    return [*seen[0], str(x.grad.dtype), bool(np.asarray(x.grad).any())]
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_float32_stays_float32_on_the_way(expression: str) -> None:
+    """05.19 Every cotangent has the shape and dtype of its tensor, on the way too: float32 stays float32."""
+    x, y = positive(2, 3).astype(np.float32), positive(2, 3, seed=1).astype(np.float32)
+    flat = expression == "tt.softmax(a)"  # its rows sum to 1, whatever a is
+    got = dtypes_on_the_way("tt.softmax(a) * b" if flat else expression, x, y)
+    assert_equal(got, want=["float32", (2, 3), "float32", True])
+
+
+@given(steps=programs(), seed=seeds)
+def test_linear_in_the_cotangent(steps: Any, seed: int) -> None:
+    """05.18 The gradient is linear in the cotangent."""
+    inputs = [fill((3, 3), seed, "normal"), fill((3, 3), seed + 1, "normal")]
+    c, d = fill((3, 3), seed + 2, "normal"), fill((3, 3), seed + 3, "normal")
+    first, second = program(steps, c, *inputs), program(steps, d, *inputs)
+    want = [2 * g - 3 * h for g, h in zip(first, second, strict=True)]
+    assert_close(program(steps, 2 * c - 3 * d, *inputs), want=want, terms=1e4)
+
+
+# ---- no_grad: 05.20 ------------------------------------------------------------------------------
+
+
+@observe
+def modes(tt: Any, scenario: str) -> Any:
+    import threading
+
+    x = tt.Tensor([1.0, 2.0], requires_grad=True)
+    found = []
+
+    def look():
+        y = x * x
+        found.append(y.requires_grad)
+        found.append(y.note is not None)
+
+    def failing():
+        with tt.no_grad():
+            look()
+            raise KeyError("on purpose")
+
+    def attempt(call):
+        try:
+            call()
+        except KeyError:
+            found.append("raised")
+        look()
+
+    def nested():
+        with tt.no_grad():
+            with tt.no_grad():
+                look()
+            look()
+        look()
+
+    def decorated():
+        silent = tt.no_grad()(lambda: look() or "answer")
+        found.append(silent())
+        look()
+        found.append(silent())
+        look()
+
+    def thread():
+        with tt.no_grad():
+            other = threading.Thread(target=look)
+            other.start()
+            other.join()
+            look()
+
+    {
+        "failing": lambda: attempt(failing),
+        "nested": nested,
+        "decorated": decorated,
+        "thread": thread,
+    }[scenario]()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("scenario", "want"),
+    [
+        ("nested", [False, False, False, False, True, True]),
+        ("failing", [False, False, "raised", True, True]),
+        ("decorated", [False, False, "answer", True, True, False, False, "answer", True, True]),
+        ("thread", [True, True, False, False]),
+    ],
+    ids=["nested", "failing", "decorated", "thread"],
+)
+def test_no_grad(scenario: str, want: Any) -> None:
+    """05.20 Within no_grad() operations leave no notes; after it, however it ends, all is as before."""
+    assert_equal(modes(scenario), want=want)
+
+
+@observe
+def update_without_notes(tt: Any, a: Any) -> Any:
+    x = tt.Tensor(a, requires_grad=True)
+    loss = (x * x).sum()
+    with tt.no_grad():
+        y = x * 2
+        loss.backward()
+    (x + y).backward(np.ones(a.shape))
+    return [x.requires_grad, y.requires_grad, x.grad]
+
+
+def test_no_grad_makes_constants() -> None:
+    """05.20 What is made within no_grad() is a constant afterwards; the leaves stay leaves."""
+    *flags, gradient = update_without_notes(dyadic(3))
+    assert_equal(flags, want=[True, False])
+    assert_close(gradient, want=2 * dyadic(3) + 1)
+
+
+# ---- gradcheck: 05.21 ----------------------------------------------------------------------------
+
+
+@observe
+def checked(tt: Any, expression: str, *arrays: Any) -> Any:
+    tensors = [tt.Tensor(a, requires_grad=True) for a in arrays]
+    return tt.gradcheck(
+        eval(f"lambda a, b=None, c=None: {expression}", {"tt": tt, "np": np}), tensors
+    )
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "a * a",
+        "(a @ b).exp().sum()",
+        "tt.softmax(a @ b) * c",
+        "a.var(axis=0) / b.T[0].abs()",
+        "tt.log_softmax(a)[[0, 0, 1]]",
+        "tt.gelu(a).max(axis=1, keepdims=True) + tt.relu(c)",
+    ],
+)
+def test_gradcheck_of_your_rules(expression: str) -> None:
+    """05.21 gradcheck(function, inputs) is True where backward agrees with central differences."""
+    inputs = dyadic(2, 3), normal(3, 3), dyadic(2, 3, seed=1)
+    assert_equal(checked(expression, *inputs), want=True)
+
+
+@observe
+def checked_with_rule(tt: Any, rule: str, a: Any, b: Any, **options: Any) -> Any:
+    product = tt.primitive(lambda a, b, /: a * b)
+    tt.defvjp(product, lambda g, out, a, b: g * b, eval(f"lambda g, out, a, b: {rule}", {"np": np}))
+    return tt.gradcheck(
+        lambda x, y: product(x, y),
+        [tt.Tensor(a, requires_grad=True), tt.Tensor(b, requires_grad=True)],
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "index"),
+    [
+        ("2 * g * a", "(0, 0)"),
+        ("-g * a", "(0, 0)"),
+        ("g * b", ""),
+        ("0 * g", "(0, 0)"),
+        ("a + 0 * g", "(0, 0)"),
+        ("np.where(np.arange(6).reshape(2, 3) == 5, 0, g * a)", "(1, 2)"),
+        ("g * a * (1 + 1e-3)", ""),
+    ],
+    ids=["doubled", "sign", "other", "zero", "cotangent-ignored", "last-element", "slightly"],
+)
+def test_gradcheck_finds_a_wrong_rule(rule: str, index: str) -> None:
+    """05.21 Where they disagree at any element, a ValueError names the input's position and the index."""
+    a, b = 1 + positive(2, 3), 1 + positive(2, 3, seed=1)
+    assert_raises(checked_with_rule, rule, a, b, error="ValueError", says=("input 1", index))
+
+
+def test_gradcheck_tolerance() -> None:
+    """05.21 tolerance is the largest relative difference, 1e-5 unless given."""
+    a, b = 1 + positive(2, 3), 1 + positive(2, 3, seed=1)
+    assert_equal(checked_with_rule("g * a * (1 + 1e-3)", a, b, eps=1e-5, tolerance=1e-2), want=True)
+    assert_raises(
+        checked_with_rule, "g * a * (1 + 1e-3)", a, b, eps=1e-5, tolerance=1e-4, error="ValueError"
+    )
+
+
+@observe
+def zero_for_ones(tt: Any, a: Any) -> Any:
+    softmax = tt.primitive(lambda x, /: np.exp(x) / np.exp(x).sum(-1, keepdims=True))
+    tt.defvjp(softmax, lambda g, out, x: 0 * g)
+    return tt.gradcheck(lambda x: softmax(x), [tt.Tensor(a, requires_grad=True)])
+
+
+def test_gradcheck_takes_a_random_cotangent() -> None:
+    """05.21 The cotangent is random: under ones, a softmax without any gradient would pass."""
+    assert_raises(zero_for_ones, dyadic(2, 3), error="ValueError", says=("input 0",))
+
+
+@observe
+def check_leaves_inputs(tt: Any, a: Any, b: Any) -> Any:
+    x, constant = tt.Tensor(a, requires_grad=True), tt.Tensor(b)
+    x.grad = np.full(a.shape, 7.0)
+    tt.gradcheck(lambda x, y: x * y * y.exp(), [x, constant])
+    return {
+        "x": x,
+        "x.grad": x.grad,
+        "b": b,
+        "requires": [x.requires_grad, constant.requires_grad],
+        "grad": constant.grad,
+    }
+
+
+def test_gradcheck_changes_nothing() -> None:
+    """05.21 The inputs and their .grad stay as they are; inputs that require no gradient are constants."""
+    a, b = dyadic(2, 3), dyadic(2, 3, seed=1)
+    got = check_leaves_inputs(a.copy(), b.copy())
+    assert_equal([got.pop("requires"), got.pop("grad")], want=[[True, False], None])
+    assert_close(got, want={"x": a, "x.grad": np.full((2, 3), 7.0), "b": b})
+
+
+def test_gradcheck_needs_float64() -> None:
+    """05.21 An input that requires a gradient and is not float64 is a TypeError that names its dtype."""
+    assert_raises(
+        checked,
+        "a * b",
+        dyadic(3),
+        dyadic(3).astype(np.float32),
+        error="TypeError",
+        says=("float32",),
+    )
+
+
+# ---- refusals: 05.22 -----------------------------------------------------------------------------
+
+
+@observe
+def backward_from(tt: Any, expression: str, gradient: Any, requires_grad: bool) -> Any:
+    x = tt.Tensor(np.ones((2, 3)), requires_grad=requires_grad)
+    eval(expression, {"tt": tt, "x": x}).backward(gradient)
+    return x.grad
+
+
+@pytest.mark.parametrize(
+    ("expression", "gradient", "requires_grad", "error", "says"),
+    [
+        ("x * 2", None, True, "RuntimeError", ("(2, 3)",)),
+        ("x * 2", np.ones((3, 2)), True, "ValueError", ("(2, 3)", "(3, 2)")),
+        ("x * 2", np.ones(3), True, "ValueError", ("(2, 3)", "(3,)")),
+        ("x * 2", 1.0, True, "ValueError", ("(2, 3)", "()")),
+        ("x.sum()", np.ones(3), True, "ValueError", ("()", "(3,)")),
+        ("(x * 2).sum()", None, False, "RuntimeError", ("requires_grad",)),
+        ("x.detach().sum()", None, True, "RuntimeError", ("requires_grad",)),
+        ("x", np.ones((2, 3)), False, "RuntimeError", ("requires_grad",)),
+    ],
+    ids=[
+        "not-one-number",
+        "transposed",
+        "would-broadcast",
+        "number",
+        "too-large",
+        "no-gradient",
+        "detached",
+        "constant",
+    ],
+)
+def test_backward_refuses(
+    expression: str, gradient: Any, requires_grad: bool, error: str, says: Any
+) -> None:
+    """05.22 backward refuses what it cannot do: no cotangent, one of another shape, no history."""
+    assert_raises(backward_from, expression, gradient, requires_grad, error=error, says=says)
+
+
+# ---- systems: 05.23 and 05.24 --------------------------------------------------------------------
+
+
+@observe
+def after_backward(tt: Any, expression: str, a: Any, b: Any) -> Any:
+    x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(b, requires_grad=True)
+    out = eval(expression, {"tt": tt, "np": np, "a": x, "b": y})
+    cotangent = np.ones(out.shape)
+    (out + out * 0).backward(cotangent)
+    return [x.data, y.data, cotangent]
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_backward_changes_no_data(expression: str) -> None:
+    """05.23 backward changes neither the data of any tensor nor the cotangent that it was given."""
+    a, b = positive(2, 3), positive(2, 3, seed=1)
+    *data, cotangent = after_backward(expression, a, b)
+    assert_close([*data, cotangent], want=[a, b, np.ones(cotangent.shape)])
+
+
+@observe
+def shared_memory(tt: Any, expression: str, a: Any, b: Any) -> Any:
+    x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(b, requires_grad=True)
+    out = eval(expression, {"tt": tt, "np": np, "a": x, "b": y})
+    cotangent = np.full(out.shape, 3.0)
+    out.backward(cotangent)
+    memory = {
+        "the cotangent": cotangent,
+        "a.grad": x.grad,
+        "b.grad": y.grad,
+        "a.data": x.data,
+        "b.data": y.data,
+    }
+    pairs = [
+        (m, n)
+        for m in memory
+        for n in memory
+        if m < n and memory[m] is not None and memory[n] is not None
+    ]
+    shared = [f"{m} and {n}" for m, n in pairs if np.shares_memory(memory[m], memory[n])]
+    x.grad *= 2
+    return {"shared": shared, "a.grad": x.grad}
+
+
+ALIASES = [
+    "a + b",
+    "b + a",
+    "a - b",
+    "a",
+    "a.reshape(3, 2)",
+    "a.T",
+    "a.sum() + b.sum()",
+    "a.expand(1, 2, 3)",
+    "a[:]",
+    "tt.cat([a, b])",
+    "tt.stack([a, b], axis=1)",
+    "a.pad((0, 0))",
+    "a.T + b.T",
+    "(a + b).reshape(-1)",
+]
+
+
+@pytest.mark.parametrize("expression", ALIASES)
+def test_gradients_share_no_memory(expression: str) -> None:
+    """05.23 Every .grad is an array of its own that you may write to: it shares memory with nothing."""
+    got = shared_memory(expression, dyadic(2, 3), dyadic(2, 3, seed=1))
+    assert_equal(got["shared"], want=[])
+    assert_close(got["a.grad"], want=np.full((2, 3), 6.0))
+
+
+@observe
+def long_chain(tt: Any, length: int) -> Any:
+    x = tt.Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    y = x
+    for _ in range(length):
+        y = y + x
+    y.backward([1.0, 3.0])
+    return x.grad
+
+
+def test_ten_thousand_operations_in_a_row() -> None:
+    """05.24 A chain of 10,000 operations is no deeper than Python's stack allows."""
+    assert_close(long_chain(10_000), want=np.array([10_001.0, 30_003.0]))
+
+
+@observe
+def peak_of_backward(tt: Any, length: int, size: int) -> Any:
+    import tracemalloc
+
+    x, factor = tt.Tensor(np.ones(size), requires_grad=True), np.full(size, 0.5)
+    y = x
+    for _ in range(length):
+        y = y * factor
+    cotangent = np.ones(size)
+    tracemalloc.start()
+    try:
+        y.backward(cotangent)
+        return [
+            tracemalloc.get_traced_memory()[1] / cotangent.nbytes,
+            float(x.grad[0] * 2.0**length),
+        ]
+    finally:
+        tracemalloc.stop()
+
+
+def test_cotangents_are_dropped_when_used() -> None:
+    """05.24 A cotangent is dropped once it is used: the walk holds a few arrays, not one per operation."""
+    arrays, slope = peak_of_backward(50, 20_000)
+    assert_close(slope, want=1.0)
+    assert_below(arrays, limit=8, what="arrays held during the walk, of 50 operations")
+
+
+@observe
+def survivors(tt: Any, a: Any, keep: bool) -> Any:
+    import gc
+    import weakref
+
+    gc.disable()
+    try:
+        x = tt.Tensor(a, requires_grad=True)
+        h = x * 2
+        loss = (h * h + x).sum() if keep else (h * h + x)
+        nodes = [weakref.ref(h), weakref.ref(loss)]
+        loss.backward(None if keep else a)
+        loss.backward(None if keep else a)
+        del h
+        alive = [node() is not None for node in nodes]
+        del loss
+        return {
+            "while the loss lives": alive,
+            "after": [node() is not None for node in nodes],
+            "x.grad": x.grad,
+        }
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("keep", [False, True], ids=["tensor", "scalar"])
+def test_graph_is_freed_with_its_loss(keep: bool) -> None:
+    """05.24 The graph lives as long as its loss, and is freed with it: no reference cycles."""
+    a = dyadic(2, 3)
+    got = survivors(a, keep)
+    assert_close(got.pop("x.grad"), want=2 * (8 * a + 1) * (1 if keep else a))
+    assert_equal(got, want={"while the loss lives": [True, True], "after": [False, False]})

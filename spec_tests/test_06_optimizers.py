@@ -1,0 +1,870 @@
+"""Kata 06, Optimizers: the clauses of katas/06_optimizers/README.md, in the order they turn green.
+
+Gradients are set by hand (`p.grad = array`), so that nothing but the optimizer is under test; only
+the last clause trains with kata 05.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import oracle
+from support.asserts import assert_below, assert_close, assert_equal, assert_raises
+from support.observe import observe
+from support.strategies import dyadic, fill, normal, seeds
+
+START = np.array([1.0, -2.0])  # the README's worked example
+PUSHES = np.array([[0.5, 0.25], [0.5, -0.25], [1.0, 0.5]])
+
+STEPS, SIZE = 50, 10  # of the recorded runs: three parameters of shapes (), (3,) and (2, 3)
+SEEN = [0, 1, 2, 9, 49]
+EVERY = [
+    *["tt.SGD(p, lr=0.1)", "tt.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.1)"],
+    *["tt.SGD(p, lr=0.1, momentum=0.9, nesterov=True)", "tt.RMSprop(p, lr=0.1)"],
+    *["tt.RMSprop(p, lr=0.1, momentum=0.5, weight_decay=0.1)", "tt.Adam(p, lr=0.1)"],
+    *["tt.Adam(p, lr=0.1, weight_decay=0.1)", "tt.AdamW(p, lr=0.1, weight_decay=0.1)"],
+]
+
+
+@observe
+def path(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
+    p = [tt.Tensor(start, requires_grad=True)]
+    optimizer, after = eval(expression, {"tt": tt, "np": np, "p": p}), []
+    for gradient in gradients:
+        p[0].grad = gradient
+        optimizer.step()
+        after.append(p[0].data.copy())
+    return np.array(after)
+
+
+@observe
+def paths(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
+    cuts = [((), 0, 1), ((3,), 1, 4), ((2, 3), 4, 10)]
+    p = [tt.Tensor(start[a:b].reshape(shape).copy(), requires_grad=True) for shape, a, b in cuts]
+    optimizer, seen = eval(expression, {"tt": tt, "p": p}), {}
+    for i, gradient in enumerate(gradients):
+        for tensor, (shape, a, b) in zip(p, cuts, strict=True):
+            tensor.grad = gradient[a:b].reshape(shape).copy()
+        p[1].grad = None if i % 4 == 0 else p[1].grad
+        optimizer.step()
+        seen[f"after step {i + 1}"] = np.concatenate([tensor.data.ravel() for tensor in p])
+    return seen
+
+
+def record(torch: Any) -> dict[str, Any]:
+    """PyTorch's way from one start along given gradients, for every setting below."""
+    start, gradients = fill((SIZE,), 0, "normal", base=0), fill((STEPS, SIZE), 1, "normal", base=0)
+    gradients += start  # with a direction, as near a minimum that is elsewhere
+    found = {"start": start, "gradients": gradients}
+    for title, expression in SETTINGS.items():
+        a = torch.tensor(start)
+        p = [t.clone().requires_grad_() for t in (a[0], a[1:4], a[4:].reshape(2, 3))]
+        optimizer = eval(expression, {"tt": torch.optim, "p": p})
+        for i, gradient in enumerate(torch.tensor(gradients)):
+            g = (gradient[0], gradient[1:4], gradient[4:].reshape(2, 3))
+            for j, tensor in enumerate(p):
+                tensor.grad = None if j == 1 and i % 4 == 0 else g[j].clone()
+            optimizer.step()
+            if i in SEEN:
+                found[f"{title}/{i}"] = torch.cat([t.detach().ravel() for t in p]).numpy().copy()
+    return found
+
+
+def check_run(title: str) -> None:
+    """50 steps of three parameters against PyTorch's; the second has no gradient at some."""
+    got = paths(SETTINGS[title], oracle.own("06", "start"), oracle.own("06", "gradients"))
+    names = [f"after step {i + 1}" for i in SEEN]
+    want = {n: oracle.own("06", f"{title}/{i}") for n, i in zip(names, SEEN, strict=True)}
+    assert_close({n: got[n] for n in names}, want=want)
+
+
+SETTINGS = {
+    "SGD": "tt.SGD(p, lr=0.1)",
+    "SGD-decay": "tt.SGD(p, lr=0.1, weight_decay=0.5)",
+    "SGD-momentum": "tt.SGD(p, lr=0.1, momentum=0.9)",
+    "SGD-dampening": "tt.SGD(p, lr=0.1, momentum=0.9, dampening=0.5)",
+    "SGD-all": "tt.SGD(p, lr=0.1, momentum=0.5, dampening=0.25, weight_decay=0.1)",
+    "SGD-nesterov": "tt.SGD(p, lr=0.1, momentum=0.9, nesterov=True)",
+    "SGD-nesterov-decay": "tt.SGD(p, 0.1, 0.9, weight_decay=0.1, nesterov=True)",
+    "RMSprop": "tt.RMSprop(p)",
+    "RMSprop-alpha": "tt.RMSprop(p, lr=0.05, alpha=0.5, eps=0.1)",
+    "RMSprop-decay": "tt.RMSprop(p, lr=0.05, weight_decay=0.5)",
+    "RMSprop-momentum": "tt.RMSprop(p, lr=0.05, momentum=0.9, weight_decay=0.1)",
+    "Adam": "tt.Adam(p)",
+    "Adam-betas": "tt.Adam(p, lr=0.05, betas=(0.5, 0.9), eps=0.1)",
+    "Adam-decay": "tt.Adam(p, lr=0.05, weight_decay=0.5)",
+    "AdamW": "tt.AdamW(p, lr=0.05)",
+    "AdamW-decay": "tt.AdamW(p, lr=0.05, betas=(0.5, 0.9), eps=0.1, weight_decay=0.5)",
+    "SGD-groups": "tt.SGD([{'params': p[:1], 'momentum': 0.9}, {'params': p[1:]}], lr=0.1)",
+    "Adam-groups": "tt.Adam([{'params': p[:2]}, {'params': p[2:], 'lr': 0.1, 'betas': (0.5, 0.9)}])",
+}
+
+
+def titles(*prefixes: str) -> list[str]:
+    """The settings whose optimizer is one of these."""
+    return [title for title in SETTINGS if title.split("-")[0] in prefixes]
+
+
+def rows(shape: tuple[int, ...], seed: int) -> Any:
+    """Fresh gradients with a direction, one row for each step."""
+    return fill(shape, seed, "normal") + 1
+
+
+# ---- closed recurrences: the README's formulas, in NumPy -----------------------------------------
+
+
+def sgd(
+    p: Any,
+    gradients: Any,
+    lr: float,
+    m: float = 0.0,
+    dampening: float = 0.0,
+    w: float = 0.0,
+    nesterov: bool = False,
+) -> Any:
+    after, b = [], None
+    for g in gradients:
+        g = g + w * p
+        b = g if b is None else m * b + (1 - dampening) * g
+        p = p - lr * (g + m * b if nesterov else b if m else g)
+        after.append(p)
+    return np.array(after)
+
+
+def rmsprop(p: Any, gradients: Any, lr: float, alpha: float, eps: float, m: float, w: float) -> Any:
+    after, v, b = [], 0.0, 0.0
+    for g in gradients:
+        g = g + w * p
+        v = alpha * v + (1 - alpha) * g * g
+        b = m * b + g / (np.sqrt(v) + eps)
+        p = p - lr * b
+        after.append(p)
+    return np.array(after)
+
+
+def adam(
+    p: Any,
+    gradients: Any,
+    lr: float,
+    betas: Any,
+    eps: float,
+    coupled: float = 0.0,
+    decoupled: float = 0.0,
+) -> Any:
+    after, m, v = [], 0.0, 0.0
+    for t, g in enumerate(gradients, 1):
+        g = g + coupled * p
+        m, v = betas[0] * m + (1 - betas[0]) * g, betas[1] * v + (1 - betas[1]) * g * g
+        step = m / (1 - betas[0] ** t) / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+        p = p - lr * decoupled * p - lr * step
+        after.append(p)
+    return np.array(after)
+
+
+# ---- base: 06.1, 06.2 and 06.4 -------------------------------------------------------------------
+
+
+@observe
+def built(tt: Any, expression: str, options: Any) -> Any:
+    a, b = (tt.Tensor([1.0, 2.0, 3.0], requires_grad=True) for _ in range(2))
+    optimizer = eval(expression, {"tt": tt, "np": np, "a": a, "b": b})
+    names = {id(a): "a", id(b): "b"}
+    return [
+        {
+            "params": [names.get(id(p), "something else") for p in group["params"]],
+            **{k: group[k] if k in ("betas", "nesterov") else float(group[k]) for k in options},
+        }
+        for group in optimizer.param_groups
+    ]
+
+
+@pytest.mark.parametrize("params", ["[a, b]", "(t for t in [a, b])"], ids=["list", "generator"])
+def test_param_groups(params: str) -> None:
+    """06.1 params is an iterable of tensors; param_groups lists them, with every option."""
+    got = built(f"tt.Optimizer({params}, {{'lr': 0.5}})", ["lr"])
+    assert_equal(got, want=[{"params": ["a", "b"], "lr": 0.5}])
+
+
+def test_param_groups_of_groups() -> None:
+    """06.1 params may be a list of groups: dicts with "params" and the options that differ."""
+    expression = "tt.Optimizer([{'params': [b], 'lr': 2.0}, {'params': (a,)}], {'lr': 0.5})"
+    want = [{"params": ["b"], "lr": 2.0}, {"params": ["a"], "lr": 0.5}]
+    assert_equal(built(expression, ["lr"]), want=want)
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "says"),
+    [
+        ("[]", "ValueError", "empty"),
+        ("a", "TypeError", "Tensor"),
+        ("[a, 3.5]", "TypeError", "3.5"),
+        ("[a, np.ones(3)]", "TypeError", "ndarray"),
+        ("[a, tt.Tensor([1.0, 2.0])]", "ValueError", "(2,)"),
+        ("[a, b * 2]", "ValueError", "(3,)"),
+        ("[a, b, a]", "ValueError", "(3,)"),
+        ("[{'params': [a]}, {'params': [b, a]}]", "ValueError", "(3,)"),
+        ("[{'lr': 0.1}]", "ValueError", "params"),
+    ],
+)
+def test_parameters_refused(params: str, error: str, says: str) -> None:
+    """06.2 What cannot be optimized is refused, with its shape, value or type."""
+    call = f"tt.Optimizer({params}, {{'lr': 0.5}})"
+    assert_raises(built, call, ["lr"], error=error, says=(says,))
+
+
+@observe
+def zeroed(tt: Any, expression: str) -> Any:
+    p = [tt.Tensor([1.0, 2.0], requires_grad=True) for _ in range(3)]
+    for tensor in p[:2]:
+        tensor.grad = np.ones(2, np.float32)
+    eval(expression, {"tt": tt, "p": p}).zero_grad()
+    return [tensor.grad for tensor in p]
+
+
+@pytest.mark.parametrize("params", ["p", "[{'params': p[1:]}, {'params': p[:1]}]"])
+def test_zero_grad(params: str) -> None:
+    """06.4 zero_grad() sets the gradient of every parameter to None."""
+    assert_equal(zeroed(f"tt.Optimizer({params}, {{'lr': 0.5}})"), want=[None, None, None])
+
+
+def check_defaults(expression: str, **options: Any) -> None:
+    """An optimizer of two parameters has one group with these options."""
+    assert_equal(built(expression, list(options)), want=[{"params": ["a", "b"], **options}])
+
+
+def check_refused(call: str, says: str) -> None:
+    """Building this optimizer is a ValueError that names an option's value."""
+    assert_raises(built, f"tt.{call}", [], error="ValueError", says=(says,))
+
+
+# ---- sgd: 06.5 to 06.8 ---------------------------------------------------------------------------
+
+
+def test_sgd_options() -> None:
+    """06.1 params is an iterable of tensors; param_groups lists them, with every option."""
+    options = {"lr": 0.5, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0}
+    check_defaults("tt.SGD([a, b], 0.5)", **options, nesterov=False)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ("SGD([a], lr=-0.5)", "-0.5"),
+        ("SGD([a], lr=0.5, momentum=-1.5)", "-1.5"),
+        ("SGD([a], lr=0.5, weight_decay=-0.25)", "-0.25"),
+        ("SGD([a], lr=0.5, nesterov=True)", "nesterov"),
+        ("SGD([a], lr=0.5, momentum=0.5, dampening=0.5, nesterov=True)", "nesterov"),
+        ("SGD([{'params': [a]}, {'params': [b], 'lr': -3}], lr=0.5)", "-3"),
+    ],
+)
+def test_sgd_options_refused(call: str, says: str) -> None:
+    """06.3 An option out of range, also in a group, is a ValueError that names its value."""
+    check_refused(call, says)
+
+
+def test_sgd_example() -> None:
+    """06.5 SGD: p -= lr * g."""
+    want = np.array([[0.75, -2.125], [0.5, -2.0], [0.0, -2.25]])
+    assert_close(path("tt.SGD(p, lr=0.5)", START, PUSHES), want=want)
+
+
+@pytest.mark.parametrize("title", ["SGD"])
+def test_sgd(title: str) -> None:
+    """06.5 SGD: p -= lr * g."""
+    check_run(title)
+
+
+def test_weight_decay_example() -> None:
+    """06.6 Weight decay w in SGD, RMSprop and Adam: w * p is added to the gradient."""
+    got = path("tt.SGD(p, lr=0.5, weight_decay=0.5)", START, PUSHES)
+    want = np.array([[0.5, -1.625], [0.125, -1.09375], [-0.40625, -1.0703125]])
+    assert_close(got, want=want)
+
+
+@pytest.mark.parametrize("title", ["SGD-decay"])
+def test_weight_decay(title: str) -> None:
+    """06.6 Weight decay w in SGD, RMSprop and Adam: w * p is added to the gradient."""
+    check_run(title)
+
+
+def test_momentum_example() -> None:
+    """06.7 Momentum m: b = g at first, then b = m * b + (1 - dampening) * g; p -= lr * b."""
+    got = path("tt.SGD(p, lr=0.5, momentum=0.5)", START, PUSHES)
+    want = np.array([[0.75, -2.125], [0.375, -2.0625], [-0.3125, -2.28125]])
+    assert_close(got, want=want)
+
+
+def test_dampening_example() -> None:
+    """06.7 Momentum m: b = g at first, then b = m * b + (1 - dampening) * g; p -= lr * b."""
+    got = path("tt.SGD(p, lr=0.5, momentum=0.5, dampening=0.5)", START, PUSHES)
+    want = np.array([[0.75, -2.125], [0.5, -2.125], [0.125, -2.25]])
+    assert_close(got, want=want)
+
+
+@pytest.mark.parametrize("title", ["SGD-momentum", "SGD-dampening", "SGD-all"])
+def test_momentum(title: str) -> None:
+    """06.7 Momentum m: b = g at first, then b = m * b + (1 - dampening) * g; p -= lr * b."""
+    check_run(title)
+
+
+def test_nesterov_example() -> None:
+    """06.8 Nesterov: b as with momentum, then p -= lr * (g + m * b)."""
+    got = path("tt.SGD(p, lr=0.5, momentum=0.5, nesterov=True)", START, PUSHES)
+    want = np.array([[0.625, -2.1875], [0.1875, -2.03125], [-0.65625, -2.390625]])
+    assert_close(got, want=want)
+
+
+@pytest.mark.parametrize("title", ["SGD-nesterov", "SGD-nesterov-decay"])
+def test_nesterov(title: str) -> None:
+    """06.8 Nesterov: b as with momentum, then p -= lr * (g + m * b)."""
+    check_run(title)
+
+
+@given(
+    seed=seeds,
+    m=st.sampled_from([0.5, 0.9]),
+    w=st.sampled_from([0.0, 0.25]),
+    nesterov=st.booleans(),
+)
+def test_sgd_of_fresh_gradients(seed: int, m: float, w: float, nesterov: bool) -> None:
+    """06.8 Nesterov: b as with momentum, then p -= lr * (g + m * b)."""
+    p, g = fill((2, 3), seed), rows((5, 2, 3), seed + 1)
+    expression = f"tt.SGD(p, lr=0.1, momentum={m}, weight_decay={w}, nesterov={nesterov})"
+    assert_close(path(expression, p, g), want=sgd(p, g, 0.1, m, 0.0, w, nesterov))
+
+
+# ---- rmsprop: 06.9 -------------------------------------------------------------------------------
+
+
+def test_rmsprop_options() -> None:
+    """06.1 params is an iterable of tensors; param_groups lists them, with every option."""
+    options = {"lr": 0.01, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0.0, "momentum": 0.0}
+    check_defaults("tt.RMSprop([a, b])", **options)
+
+
+@pytest.mark.parametrize("options", ["lr=-0.5", "alpha=-0.5", "eps=-0.5", "momentum=-0.5"])
+def test_rmsprop_options_refused(options: str) -> None:
+    """06.3 An option out of range, also in a group, is a ValueError that names its value."""
+    check_refused(f"RMSprop([a], {options})", "-0.5")
+
+
+def test_rmsprop_example() -> None:
+    """06.9 RMSprop: v = alpha * v + (1 - alpha) * g**2, then p -= lr * g / (sqrt(v) + eps)."""
+    got = path("tt.RMSprop(p, lr=0.5, alpha=0.75, eps=0.25)", START, PUSHES[:1])
+    assert_close(got, want=np.array([[0.5, -2 - 1 / 3]]))
+
+
+@pytest.mark.parametrize("title", titles("RMSprop"))
+def test_rmsprop(title: str) -> None:
+    """06.9 RMSprop: v = alpha * v + (1 - alpha) * g**2, then p -= lr * g / (sqrt(v) + eps)."""
+    check_run(title)
+
+
+@given(seed=seeds, m=st.sampled_from([0.0, 0.9]), w=st.sampled_from([0.0, 0.25]))
+def test_rmsprop_of_fresh_gradients(seed: int, m: float, w: float) -> None:
+    """06.9 RMSprop: v = alpha * v + (1 - alpha) * g**2, then p -= lr * g / (sqrt(v) + eps)."""
+    p, g = fill((2, 3), seed), rows((5, 2, 3), seed + 1)
+    expression = f"tt.RMSprop(p, lr=0.1, alpha=0.5, eps=0.25, momentum={m}, weight_decay={w})"
+    assert_close(path(expression, p, g), want=rmsprop(p, g, 0.1, 0.5, 0.25, m, w))
+
+
+# ---- adam: 06.10 and 06.11 -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "decay"), [("Adam", 0.0), ("AdamW", 0.01)], ids=["Adam", "AdamW"])
+def test_adam_options(name: str, decay: float) -> None:
+    """06.1 params is an iterable of tensors; param_groups lists them, with every option."""
+    options = {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": decay}
+    check_defaults(f"tt.{name}([a, b])", **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ("Adam([a], lr=-0.5)", "-0.5"),
+        ("Adam([a], betas=(1.0, 0.999))", "1.0"),
+        ("Adam([a], betas=(0.9, -0.5))", "-0.5"),
+        ("Adam([a], eps=-1e-08)", "-1e-08"),
+        ("AdamW([a], weight_decay=-0.25)", "-0.25"),
+    ],
+)
+def test_adam_options_refused(call: str, says: str) -> None:
+    """06.3 An option out of range, also in a group, is a ValueError that names its value."""
+    check_refused(call, says)
+
+
+def test_adam_first_step() -> None:
+    """06.10 Adam: averages m of g and v of g**2, corrected; p -= lr * m' / (sqrt(v') + eps)."""
+    got = path("tt.Adam(p, lr=0.25, eps=0.0)", START, np.array([[1e-3, -1e3]]))
+    assert_close(got, want=np.array([[0.75, -1.75]]))
+
+
+def test_adam_example() -> None:
+    """06.10 Adam: averages m of g and v of g**2, corrected; p -= lr * m' / (sqrt(v') + eps)."""
+    expression = "tt.Adam(p, lr=0.5, betas=(0.5, 0.75), eps=0.5)"
+    got = path(expression, START, np.array([[0.5, 1.5], [-0.5, 1.5]]))
+    assert_close(got, want=np.array([[0.75, -2.375], [0.75 + 1 / 12, -2.75]]))
+
+
+@pytest.mark.parametrize("title", ["Adam", "Adam-betas", "Adam-decay"])
+def test_adam(title: str) -> None:
+    """06.10 Adam: averages m of g and v of g**2, corrected; p -= lr * m' / (sqrt(v') + eps)."""
+    check_run(title)
+
+
+@given(seed=seeds, w=st.sampled_from([0.0, 0.25]))
+def test_adam_of_fresh_gradients(seed: int, w: float) -> None:
+    """06.10 Adam: averages m of g and v of g**2, corrected; p -= lr * m' / (sqrt(v') + eps)."""
+    p, g = fill((2, 3), seed), rows((5, 2, 3), seed + 1)
+    expression = f"tt.Adam(p, lr=0.1, betas=(0.75, 0.9), eps=0.25, weight_decay={w})"
+    assert_close(path(expression, p, g), want=adam(p, g, 0.1, (0.75, 0.9), 0.25, coupled=w))
+
+
+def test_adamw_example() -> None:
+    """06.11 AdamW: p -= lr * w * p first, then Adam's step without decay."""
+    expression = "tt.AdamW(p, lr=0.25, eps=0.0, weight_decay=0.5)"
+    got = path(expression, START, np.array([[1e-3, -1e3]]))
+    assert_close(got, want=np.array([[0.625, -1.5]]))
+
+
+@pytest.mark.parametrize("title", titles("AdamW"))
+def test_adamw(title: str) -> None:
+    """06.11 AdamW: p -= lr * w * p first, then Adam's step without decay."""
+    check_run(title)
+
+
+@given(seed=seeds, w=st.sampled_from([0.25, 0.5]))
+def test_adamw_of_fresh_gradients(seed: int, w: float) -> None:
+    """06.11 AdamW: p -= lr * w * p first, then Adam's step without decay."""
+    p, g = fill((2, 3), seed), rows((5, 2, 3), seed + 1)
+    expression = f"tt.AdamW(p, lr=0.1, betas=(0.75, 0.9), eps=0.25, weight_decay={w})"
+    assert_close(path(expression, p, g), want=adam(p, g, 0.1, (0.75, 0.9), 0.25, decoupled=w))
+
+
+# ---- groups: 06.12 and 06.13 --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("title", ["SGD-groups", "Adam-groups"])
+def test_groups_have_their_own_options(title: str) -> None:
+    """06.12 Each group is updated with its own options, read anew at every step."""
+    check_run(title)
+
+
+@observe
+def scheduled(tt: Any, expression: str, start: Any, rates: Any) -> Any:
+    p = [tt.Tensor(start, requires_grad=True)]
+    optimizer, after = eval(expression, {"tt": tt, "p": p}), []
+    for rate in rates:
+        p[0].grad = np.ones_like(start)
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.step()
+        after.append(p[0].data.copy())
+    return np.array(after)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop"])
+def test_rate_is_read_at_every_step(name: str) -> None:
+    """06.12 Each group is updated with its own options, read anew at every step."""
+    rates = [1.0, 0.0, 0.5, 0.0]
+    moved = np.diff(scheduled(f"tt.{name}(p, lr=7.0)", np.zeros(2), rates), axis=0, prepend=0.0)
+    assert_equal([bool(step.any()) for step in moved], want=[True, False, True, False])
+
+
+@pytest.mark.parametrize(
+    ("call", "want"),
+    [
+        ("SGD(p, lr=7.0, momentum=0.5)", [-1.0, -1.75, -5.25]),
+        ("RMSprop(p, lr=7.0, alpha=0.0, eps=1.0, momentum=0.5)", [-0.5, -0.875, -2.625]),
+    ],
+    ids=["SGD", "RMSprop"],
+)
+def test_rate_is_not_in_the_buffer(call: str, want: list[float]) -> None:
+    """06.12 Each group is updated with its own options, read anew at every step."""
+    got = scheduled(f"tt.{call}", np.zeros(1), [1.0, 0.5, 2.0])
+    assert_close(got, want=np.array(want)[:, None])
+
+
+@observe
+def untouched(tt: Any, expression: str, start: Any) -> Any:
+    p = [tt.Tensor(start.copy(), requires_grad=True) for _ in range(2)]
+    optimizer = eval(expression, {"tt": tt, "p": p})
+    for tensor in p:
+        tensor.grad = np.ones_like(start)
+    optimizer.step()
+    before = p[1].data.copy()
+    p[1].grad = None
+    optimizer.step()
+    optimizer.step()
+    return {"moved": bool((p[0].data != before).all()), "skipped": p[1].data - before + 1}
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_no_gradient_no_step(expression: str) -> None:
+    """06.13 A parameter whose grad is None stays as it is: no decay, no momentum, no step count."""
+    got = untouched(expression, dyadic(2, 3))
+    assert_equal(got["moved"], want=True)
+    assert_equal(got["skipped"], want=np.ones((2, 3)))
+
+
+@observe
+def in_company(tt: Any, expression: str, start: Any, gradients: Any, waits: int) -> Any:
+    p = [tt.Tensor(np.ones_like(start) * k, requires_grad=True) for k in (1, 2)]
+    p.insert(1, tt.Tensor(start, requires_grad=True))
+    optimizer, after = eval(expression, {"tt": tt, "p": p}), []
+    for _ in range(waits):
+        p[0].grad, p[2].grad = np.full_like(start, 3), np.full_like(start, -5)
+        optimizer.step()
+    for gradient in gradients:
+        p[0].grad, p[1].grad, p[2].grad = gradient * 2, gradient, None
+        optimizer.step()
+        after.append(p[1].data.copy())
+    return np.array(after)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_parameters_are_independent(expression: str) -> None:
+    """06.13 Each parameter moves as if it were alone, with its own state and its own step count."""
+    start, gradients = normal(2, 3), rows((4, 2, 3), 1)
+    got = in_company(expression, start, gradients, waits=3)
+    assert_close(got, want=path(expression, start, gradients))
+
+
+@observe
+def misfit(tt: Any, expression: str) -> Any:
+    p = [tt.Tensor(np.ones((2, 3)), requires_grad=True)]
+    p[0].grad = np.ones(3)
+    eval(expression, {"tt": tt, "p": p}).step()
+    return p[0].data
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_gradient_of_another_shape(name: str) -> None:
+    """06.13 A gradient of another shape is a ValueError that names both; it is not broadcast."""
+    assert_raises(misfit, f"tt.{name}(p, lr=0.1)", error="ValueError", says=("(3,)", "(2, 3)"))
+
+
+# ---- saving: 06.14 to 06.16 ----------------------------------------------------------------------
+
+
+@observe
+def saved(tt: Any, expression: str) -> Any:
+    p = [tt.Tensor(np.ones(n), requires_grad=True) for n in (2, 3, 4)]
+    optimizer = eval(expression, {"tt": tt, "p": p})
+    p[0].grad, p[2].grad = np.ones(2), np.ones(4)
+    optimizer.step()
+    state = optimizer.state_dict()
+    values = [v for entry in state["state"].values() for v in entry.values()]
+    return {
+        "keys": sorted(state),
+        "parameters": [group["params"] for group in state["param_groups"]],
+        "rates": [group["lr"] for group in state["param_groups"]],
+        "numbers and arrays only": all(
+            isinstance(v, (int, float, np.ndarray, np.generic)) for v in values
+        ),
+        "shapes": {
+            i: sorted({v.shape for v in entry.values() if np.ndim(v)})
+            for i, entry in state["state"].items()
+        },
+    }
+
+
+@pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW"])
+def test_state_dict(name: str) -> None:
+    """06.14 state_dict() is a dict of numbers and arrays: "state" by parameter, "param_groups"."""
+    options = ", momentum=0.9" if name == "SGD" else ""
+    groups = "[{'params': p[:1]}, {'params': p[1:], 'lr': 0.25}]"
+    got = saved(f"tt.{name}({groups}, lr=0.5{options})")
+    want = {"keys": ["param_groups", "state"], "parameters": [[0], [1, 2]], "rates": [0.5, 0.25]}
+    shapes = {"0": [(2,)], "2": [(4,)]}
+    assert_equal(got, want={**want, "numbers and arrays only": True, "shapes": shapes})
+
+
+@observe
+def continued(tt: Any, expression: str, other: str, start: Any, gradients: Any) -> Any:
+    p = [tt.Tensor(start.copy(), requires_grad=True)]
+    first, half = eval(expression, {"tt": tt, "p": p}), len(gradients) // 2
+    for gradient in gradients[:half]:
+        p[0].grad = gradient
+        first.step()
+    kept, point = first.state_dict(), p[0].data.copy()
+    for gradient in gradients[half:]:
+        p[0].grad = gradient
+        first.step()
+    q = [tt.Tensor(point, requires_grad=True)]
+    second = eval(other, {"tt": tt, "p": q})
+    second.load_state_dict(kept)
+    for gradient in gradients[half:]:
+        q[0].grad = gradient
+        second.step()
+    third = eval(other, {"tt": tt, "p": [tt.Tensor(start, requires_grad=True)]})
+    third.load_state_dict(kept)
+    rates = [o.param_groups[0]["lr"] for o in (first, second, third)]
+    return {"without a break": p[0].data, "with a break": q[0].data, "rates": rates}
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_load_state_dict_goes_on_exactly(expression: str) -> None:
+    """06.15 After load_state_dict() the steps are the same, bit for bit; the options are loaded too."""
+    other = expression.replace("lr=0.1", "lr=0.7")
+    got = continued(
+        expression, other, normal(2, 3).astype(np.float32), rows((6, 2, 3), 1).astype(np.float32)
+    )
+    assert_equal(got["with a break"], want=got["without a break"])
+    assert_equal(got["rates"], want=[0.1, 0.1, 0.1])
+
+
+@observe
+def copies(tt: Any, expression: str, start: Any) -> Any:
+    p, q = ([tt.Tensor(start.copy(), requires_grad=True)] for _ in range(2))
+    first, second = (eval(expression, {"tt": tt, "p": x}) for x in (p, q))
+    p[0].grad = q[0].grad = np.ones_like(start)
+    first.step()
+    kept = first.state_dict()
+    before = [v.copy() for v in kept["state"][0].values() if np.ndim(v)]
+    second.load_state_dict(kept)
+    first.step()
+    second.step()
+    second.step()
+    after = [v for v in kept["state"][0].values() if np.ndim(v)]
+    return {"before": before, "after": after}
+
+
+@pytest.mark.parametrize("expression", [e for e in EVERY if "SGD(p, lr=0.1)" not in e])
+def test_state_dicts_are_copies(expression: str) -> None:
+    """06.15 state_dict() and load_state_dict() copy arrays: later steps change no saved state."""
+    got = copies(expression, dyadic(2, 3))
+    assert_close(got["after"], want=got["before"])
+
+
+@observe
+def reloaded(tt: Any, saver: str, loader: str) -> Any:
+    shapes = {"p": [(2, 3), (3,)], "q": [(2, 3), (3,), (3,)], "r": [(2, 3), (4,)]}
+    tensors = {k: [tt.Tensor(np.ones(s), requires_grad=True) for s in v] for k, v in shapes.items()}
+    first, second = (eval(e, {"tt": tt, **tensors}) for e in (saver, loader))
+    for tensor in [t for group in tensors.values() for t in group]:
+        tensor.grad = np.ones(tensor.shape)
+    first.step()
+    second.step()
+    before = second.state_dict()
+    try:
+        second.load_state_dict(first.state_dict())
+    except ValueError:
+        after = second.state_dict()
+        equal = [
+            np.array_equal(before["state"][i][k], after["state"][i][k])
+            for i in before["state"]
+            for k in before["state"][i]
+        ]
+        if before["param_groups"] != after["param_groups"] or not all(equal):
+            return "refused, but a part of it was loaded"
+        raise
+    return "loaded"
+
+
+MISMATCHES = [
+    ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", ("2", "3")),
+    ("tt.Adam(q, lr=0.5)", "tt.Adam(p)", ("2", "3")),
+    ("tt.Adam(p, lr=0.5)", "tt.Adam(r)", ("(3,)", "(4,)")),
+    ("tt.Adam(p, lr=0.5)", "tt.SGD(p, momentum=0.9)", ("betas",)),
+    ("tt.SGD(p, lr=0.5, momentum=0.9)", "tt.RMSprop(p)", ("alpha",)),
+    ("tt.Adam([{'params': p[:1]}, {'params': p[1:]}], lr=0.5)", "tt.Adam(p)", ("2", "1")),
+]
+
+
+@pytest.mark.parametrize(
+    ("saver", "loader", "says"),
+    MISMATCHES,
+    ids=["fewer", "more", "shape", "Adam-in-SGD", "SGD-in-RMSprop", "groups"],
+)
+def test_mismatched_state_is_refused(saver: str, loader: str, says: tuple[str, ...]) -> None:
+    """06.16 A state that does not fit is a ValueError naming what differs, and nothing is loaded."""
+    assert_raises(reloaded, saver, loader, error="ValueError", says=says)
+
+
+@observe
+def loads(tt: Any, state: Any) -> Any:
+    p = [tt.Tensor(np.ones(3), requires_grad=True)]
+    tt.Adam(p).load_state_dict(state)
+
+
+@pytest.mark.parametrize("state", [{}, {"weight": 1.0}], ids=["empty", "model"])
+def test_something_else_is_refused(state: Any) -> None:
+    """06.16 A state that does not fit is a ValueError naming what differs, and nothing is loaded."""
+    assert_raises(loads, state, error="ValueError", says=("param_groups",))
+
+
+# ---- systems: 06.17 to 06.19 ---------------------------------------------------------------------
+
+
+@observe
+def in_place(tt: Any, expression: str, start: Any, gradient: Any) -> Any:
+    p = [tt.Tensor(start, requires_grad=True)]
+    data, given = p[0].data, gradient.copy()
+    optimizer = eval(expression, {"tt": tt, "p": p})
+    for _ in range(3):
+        p[0].grad = given
+        optimizer.step()
+    return {
+        "p.data is the same array": p[0].data is data,
+        "p.grad is the same array": p[0].grad is given,
+        "p moved": bool((data != start[0, 0]).any()),
+        "gradient unchanged": bool((given == gradient).all()),
+        "p requires grad": p[0].requires_grad,
+        "p has a note": p[0].note is not None,
+    }
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_updates_are_in_place(expression: str) -> None:
+    """06.17 The new values are written into p.data, the same array; gradients are only read."""
+    got = in_place(expression, normal(2, 3), rows((2, 3), 1))
+    want = dict.fromkeys(got, True) | {"p has a note": False}
+    assert_equal(got, want=want)
+
+
+@observe
+def overwritten(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
+    p = [tt.Tensor(start, requires_grad=True)]
+    optimizer, after = eval(expression, {"tt": tt, "p": p}), []
+    p[0].grad = np.empty_like(start)
+    for gradient in gradients:
+        p[0].grad[...] = gradient
+        optimizer.step()
+        after.append(p[0].data.copy())
+        p[0].grad[...] = 1e6
+    return np.array(after)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_gradients_are_not_kept(expression: str) -> None:
+    """06.17 The optimizer keeps no gradient array: what is written to it later plays no part."""
+    start, gradients = normal(2, 3), rows((4, 2, 3), 1)
+    assert_close(overwritten(expression, start, gradients), want=path(expression, start, gradients))
+
+
+@observe
+def dtypes(tt: Any, expression: str) -> Any:
+    p = [tt.Tensor(np.ones(3, np.float32), requires_grad=True)]
+    optimizer = eval(expression, {"tt": tt, "np": np, "p": p})
+    for _ in range(2):
+        p[0].grad = np.ones(3, np.float32)
+        optimizer.step()
+    arrays = optimizer.state_dict()["state"].get(0, {}).values()
+    return sorted({str(a.dtype) for a in [p[0].data, *arrays] if np.ndim(a)})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *EVERY,
+        "tt.Adam(p, lr=np.float64(0.1))",
+        "tt.SGD(p, lr=np.float64(0.1), momentum=np.float64(0.9))",
+    ],
+)
+def test_float32_stays_float32(expression: str) -> None:
+    """06.18 Parameters and state keep the parameter's dtype, also when an option is a NumPy number."""
+    assert_equal(dtypes(expression), want=["float32"])
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_any_memory_layout(expression: str) -> None:
+    """06.18 Parameters and gradients may be views of any strides."""
+    wide, gradients = normal(6, 10), rows((3, 5, 3), 1).transpose(0, 2, 1)
+    want = path(expression, wide[::2, ::-2].copy(), gradients.copy())
+    assert_close(path(expression, wide[::2, ::-2], gradients), want=want)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_large_parameters(expression: str) -> None:
+    """06.18 Large parameters are updated to the last element, as small ones are."""
+    start, gradients = normal(401, 701), rows((2, 401, 701), 1)
+    got = path(expression, start, gradients)
+    corner = path(expression, start[-3:, -5:].copy(), gradients[:, -3:, -5:].copy())
+    assert_close(got[:, -3:, -5:], want=corner)
+    first = path(expression, start[180:190].copy(), gradients[:, 180:190].copy())
+    assert_close(got[:, 180:190], want=first)
+
+
+@observe
+def state_bytes(tt: Any, expression: str) -> Any:
+    p = [tt.Tensor(np.ones((100, 100), np.float32), requires_grad=True)]
+    optimizer = eval(expression, {"tt": tt, "p": p})
+    for _ in range(2):
+        p[0].grad = np.ones((100, 100), np.float32)
+        optimizer.step()
+    arrays = optimizer.state_dict()["state"].get(0, {}).values()
+    return round(sum(np.asarray(a).nbytes for a in arrays) / p[0].data.nbytes, 2)
+
+
+@pytest.mark.parametrize(
+    ("expression", "want"),
+    [
+        ("tt.SGD(p, lr=0.1)", 0.0),
+        ("tt.SGD(p, lr=0.1, momentum=0.9)", 1.0),
+        ("tt.RMSprop(p)", 1.0),
+        ("tt.RMSprop(p, momentum=0.9)", 2.0),
+        ("tt.Adam(p)", 2.0),
+        ("tt.AdamW(p)", 2.0),
+    ],
+    ids=["SGD", "SGD-momentum", "RMSprop", "RMSprop-momentum", "Adam", "AdamW"],
+)
+def test_bytes_of_state(expression: str, want: float) -> None:
+    """06.19 State per parameter, in its own sizes: SGD 0, with momentum 1; RMSprop 1 or 2; Adam 2."""
+    assert_equal(state_bytes(expression), want=want)
+
+
+@observe
+def step_peak(tt: Any, expression: str) -> Any:
+    import tracemalloc
+
+    p = [tt.Tensor(np.ones((1024, 1024), np.float32), requires_grad=True)]
+    optimizer = eval(expression, {"tt": tt, "p": p})
+    p[0].grad = np.ones((1024, 1024), np.float32)
+    optimizer.step()
+    tracemalloc.start()
+    optimizer.step()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / p[0].data.nbytes
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_step_allocates_nothing(expression: str) -> None:
+    """06.19 From the second step on, a step allocates less than a quarter of the parameter's size."""
+    what = "peak of new memory during one step, in sizes of the parameter"
+    assert_below(step_peak(expression), limit=0.25, what=what)
+
+
+# ---- with kata 05: 06.20 -------------------------------------------------------------------------
+
+
+@observe
+def descended(tt: Any, expression: str, start: Any, target: Any, steps: int) -> Any:
+    p = [tt.Tensor(start, requires_grad=True)]
+    optimizer = eval(expression, {"tt": tt, "p": p})
+    for _ in range(steps):
+        optimizer.zero_grad()
+        ((p[0] - target) * (p[0] - target)).sum().backward()
+        optimizer.step()
+    return p[0].data
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "SGD(p, lr=0.1)",
+        "SGD(p, lr=0.05, momentum=0.5)",
+        "RMSprop(p, lr=0.01)",
+        "Adam(p, lr=0.05)",
+        "AdamW(p, lr=0.05, weight_decay=0.0)",
+    ],
+)
+def test_descends_to_the_minimum(call: str) -> None:
+    """06.20 With the gradients of kata 05 each optimizer finds the minimum of a quadratic."""
+    target = np.array([0.5, -1.0, 1.5])
+    got = descended(f"tt.{call}", np.zeros(3), target, 400)
+    assert_below(float(np.abs(got - target).max()), limit=0.01, what="distance from the minimum")

@@ -1,0 +1,1196 @@
+"""Kata 07, Training: the clauses of katas/07_training/README.md, in the order in which they turn green."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import oracle
+from support.asserts import assert_above, assert_below, assert_close, assert_equal, assert_raises
+from support.observe import observe
+from support.strategies import dyadic, fill, normal, seeds
+
+
+def network(seed: int = 0, base: int | None = None) -> list[Any]:
+    """Weights and biases of Linear(3, 5), Tanh, Linear(5, 4), in float64."""
+    shapes = [(5, 3), (5,), (4, 5), (4,)]
+    return [fill(s, seed + i, "normal", **({} if base is None else {"base": base})) for i, s in enumerate(shapes)]
+
+
+def data(rows: int = 7, seed: int = 9, base: int | None = None) -> tuple[Any, Any]:
+    """Inputs (rows, 3) and classes (rows,), each of four classes at least once."""
+    x = fill((rows, 3), seed, "normal", **({} if base is None else {"base": base}))
+    return x, np.random.default_rng(seed).permutation(np.arange(rows) % 4)
+
+
+# ---- 07.1: accuracy ------------------------------------------------------------------------------
+
+
+@observe
+def accuracy(tt: Any, logits: Any, targets: Any) -> Any:
+    values = [tt.accuracy(tt.Tensor(logits), targets), tt.accuracy(logits, tt.Tensor(targets))]
+    return {"values": values, "types": [type(v).__name__ for v in values]}
+
+
+def test_accuracy_example() -> None:
+    """07.1 accuracy is the share of rows whose largest logit stands at the target, a Python float."""
+    got = accuracy(np.array([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0], [1.0, 0.0]]), np.array([0, 1, 1, 0]))
+    assert_equal(got, want={"values": [0.75, 0.75], "types": ["float", "float"]})
+
+
+@settings(max_examples=20)
+@given(seed=seeds, rows=st.integers(1, 9), classes=st.integers(2, 5))
+def test_accuracy_of_any_shape(seed: int, rows: int, classes: int) -> None:
+    """07.1 accuracy is the share of rows whose largest logit stands at the target, a Python float."""
+    logits, targets = fill((rows, classes), seed), np.random.default_rng(seed).integers(0, classes, rows)
+    want = sum(int(row.argmax() == t) for row, t in zip(logits, targets, strict=True)) / rows
+    assert_equal([round(v, 12) for v in accuracy(logits, targets)["values"]], want=[round(want, 12)] * 2)
+
+
+@pytest.mark.parametrize("shapes", [((3, 4), (3, 4)), ((3, 4), (2,)), ((3,), (3,))], ids=str)
+def test_accuracy_refuses_other_shapes(shapes: Any) -> None:
+    """07.1 Other shapes than (N, C) and (N,) are a ValueError that names both."""
+    logits, targets = (np.ones(s, d) for s, d in zip(shapes, (float, int), strict=True))
+    assert_raises(accuracy, logits, targets, error="ValueError", says=tuple(map(str, shapes)))
+
+
+# ---- 07.2 and 07.3: batches ----------------------------------------------------------------------
+
+
+@observe
+def epoch_of(tt: Any, count: int, batch_size: int, seed: int = 0, epoch: int = 0, start: int = 0) -> Any:
+    return [np.asarray(b) for b in tt.batches(count, batch_size, seed=seed, epoch=epoch, start=start)]
+
+
+@pytest.mark.parametrize(("count", "size"), [(7, 3), (6, 3), (2, 5), (5, 1)], ids=["7-by-3", "6-by-3", "2-by-5", "5-by-1"])
+def test_batches_hold_every_index_once(count: int, size: int) -> None:
+    """07.2 batches holds every index exactly once, in pieces of batch_size; the last may be shorter."""
+    got = epoch_of(count, size)
+    assert_equal([len(b) for b in got], want=[size] * (count // size) + [count % size] * (count % size > 0))
+    assert_equal(sorted(int(i) for b in got for i in b), want=list(range(count)))
+
+
+@given(count=st.integers(1, 60), size=st.integers(1, 20), seed=seeds, epoch=st.integers(0, 99))
+def test_batches_of_any_size(count: int, size: int, seed: int, epoch: int) -> None:
+    """07.2 batches holds every index exactly once, in pieces of batch_size; the last may be shorter."""
+    got = epoch_of(count, size, seed, epoch)
+    assert_equal(sorted(int(i) for b in got for i in b), want=list(range(count)))
+    assert_equal([len(b) for b in got], want=[min(size, count - i) for i in range(0, count, size)])
+
+
+@pytest.mark.parametrize(("count", "size"), [(5, 0), (5, -2), (-1, 3)], ids=str)
+def test_batches_refuses(count: int, size: int) -> None:
+    """07.2 A batch_size below 1 or a negative count is a ValueError that names it."""
+    assert_raises(epoch_of, count, size, error="ValueError", says=(str(size if size < 1 else count),))
+
+
+def test_batches_repeat() -> None:
+    """07.3 The order follows from the pair (seed, epoch) alone."""
+    assert_equal(epoch_of(50, 50, 3, 4)[0].tolist(), want=epoch_of(50, 50, 3, 4)[0].tolist())
+
+
+def test_batches_differ_between_epochs_and_seeds() -> None:
+    """07.3 Every pair (seed, epoch) has an order of its own: (0, 1) is not (1, 0)."""
+    orders = [tuple(np.concatenate(epoch_of(50, 16, seed, epoch)).tolist()) for seed in range(3) for epoch in range(3)]
+    assert_equal(len({*orders, tuple(range(50))}), want=10)
+
+
+@observe
+def global_state(tt: Any, count: int) -> Any:
+    tt.manual_seed(5)
+    before = repr(tt.default_generator.bit_generator.state)
+    first = [list(map(int, b)) for b in tt.batches(count, 4, seed=1)]
+    np.random.seed(count)  # noqa: NPY002 - somebody else's generator must not matter either
+    tt.manual_seed(6)
+    again = [list(map(int, b)) for b in tt.batches(count, 4, seed=1)]
+    tt.manual_seed(5)
+    return {"kept": repr(tt.default_generator.bit_generator.state) == before, "same": first == again, "count": sum(map(len, first))}
+
+
+def test_batches_draw_nothing_from_the_shared_generator() -> None:
+    """07.3 The order follows from the pair (seed, epoch) alone: default_generator plays no part."""
+    assert_equal(global_state(20), want={"kept": True, "same": True, "count": 20})
+
+
+@pytest.mark.parametrize("start", [3, 4, 10])
+def test_batches_start_leaves_out_what_was_seen(start: int) -> None:
+    """07.3 start leaves out that many samples of the same order, and batches begin there."""
+    whole = np.concatenate(epoch_of(10, 3, 2, 1))
+    got = epoch_of(10, 3, 2, 1, start)
+    assert_equal([int(i) for b in got for i in b], want=whole[start:].tolist())
+    assert_equal([len(b) for b in got], want=[min(3, 10 - i) for i in range(start, 10, 3)])
+
+
+# ---- 07.4 to 07.9: schedules ---------------------------------------------------------------------
+
+
+@observe
+def rates(tt: Any, schedule: str, base_lrs: Any, steps: int) -> Any:
+    groups = [{"params": [tt.Tensor([1.0], requires_grad=True)], "lr": lr} for lr in base_lrs]
+    optimizer = tt.SGD(groups, lr=0.1)
+    made = eval(schedule, {"tt": tt, "optimizer": optimizer})
+    seen = [[group["lr"] for group in optimizer.param_groups]]
+    for _ in range(steps):
+        made.step()
+        seen.append([group["lr"] for group in optimizer.param_groups])
+    return {"rates": np.array(seen), "last": np.array(made.get_last_lr())}
+
+
+SCHEDULES = {
+    "step": ("tt.StepLR(optimizer, step_size=3)", 10),
+    "step-gamma": ("tt.StepLR(optimizer, 4, 0.5)", 13),
+    "warmup": ("tt.LinearWarmup(optimizer)", 8),
+    "warmup-4": ("tt.LinearWarmup(optimizer, start_factor=0.25, total_iters=4)", 7),
+    "cosine": ("tt.CosineAnnealingLR(optimizer, T_max=10)", 25),
+    "cosine-min": ("tt.CosineAnnealingLR(optimizer, 7, eta_min=0.01)", 7),
+    "one-cycle": ("tt.OneCycleLR(optimizer, max_lr=0.4, total_steps=20)", 19),
+    "one-cycle-late": ("tt.OneCycleLR(optimizer, 1.5, 11, pct_start=0.6, div_factor=5, final_div_factor=100)", 10),
+    "one-cycle-short": ("tt.OneCycleLR(optimizer, 0.5, 3)", 2),
+}
+BASES = [0.1, 0.02]
+TORCH = {"LinearWarmup": "LinearLR", "optimizer, 1.5, 11": "optimizer, 1.5, total_steps=11", "optimizer, 0.5, 3": "optimizer, 0.5, total_steps=3"}
+
+
+def record(torch: Any) -> dict[str, Any]:
+    """PyTorch's rates, clipped gradients and a whole training."""
+    return {f"rates/{name}": torch_rates(torch, *schedule) for name, schedule in SCHEDULES.items()} | torch_clipped(torch) | torch_training(torch)
+
+
+def torch_rates(torch: Any, expression: str, steps: int) -> Any:
+    """The rates of every group, step by step."""
+    for ours, theirs in TORCH.items():
+        expression = expression.replace(ours, theirs)
+    if "OneCycle" in expression:
+        expression = expression[:-1] + ", cycle_momentum=False)"
+    optimizer = torch.optim.SGD([{"params": [torch.ones(1, requires_grad=True)], "lr": lr} for lr in BASES], lr=0.1)
+    schedule = eval(expression, {"tt": torch.optim.lr_scheduler, "optimizer": optimizer})
+    seen = [schedule.get_last_lr()]
+    for _ in range(steps):
+        optimizer.step()
+        schedule.step()
+        seen.append(schedule.get_last_lr())
+    return np.array(seen)
+
+
+@observe
+def first_rates(tt: Any, base_lr: float) -> Any:
+    optimizer = tt.SGD([tt.Tensor([1.0], requires_grad=True)], lr=base_lr)
+    schedule = tt.LinearWarmup(optimizer, start_factor=0.5, total_iters=2)
+    seen = [optimizer.param_groups[0]["lr"]]
+    schedule.step()
+    return [*seen, optimizer.param_groups[0]["lr"], schedule.get_last_lr()[0]]
+
+
+def test_schedule_sets_the_rate_of_step_0_when_built() -> None:
+    """07.4 Building a schedule sets the rate of step 0, each step() the next; get_last_lr tells them."""
+    assert_close(first_rates(0.4), want=[0.2, 0.3, 0.3])
+
+
+EXAMPLES = {
+    "StepLR": ("step_size=2, gamma=0.5", [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]),
+    "LinearWarmup": ("start_factor=0.5, total_iters=4", [0.05, 0.0625, 0.075, 0.0875, 0.1, 0.1]),
+    "CosineAnnealingLR": ("T_max=4", [0.1, 0.1 * (2 + 2**0.5) / 4, 0.05, 0.1 * (2 - 2**0.5) / 4, 0.0, 0.1 * (2 - 2**0.5) / 4]),
+    "OneCycleLR": ("max_lr=1, total_steps=6, pct_start=0.5, div_factor=4, final_div_factor=2", [0.25, 0.625, 1.0, 0.78125, 0.34375, 0.125]),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_schedule_example(name: str) -> None:
+    """07.4 Building a schedule sets the rate of step 0, each step() the next: the README's table."""
+    arguments, want = EXAMPLES[name]
+    assert_close(rates(f"tt.{name}(optimizer, {arguments})", [0.1], 5)["rates"][:, 0], want=np.array(want))
+
+
+@pytest.mark.parametrize("name", ["step", "warmup", "cosine"])
+def test_schedule_keeps_groups_apart(name: str) -> None:
+    """07.4 Every group goes from its own lr; the rate at step t is a formula of t, rounded once."""
+    got = rates(SCHEDULES[name][0], [0.8, 0.1, 0.3], 6)["rates"]
+    alone = [rates(SCHEDULES[name][0], [lr], 6)["rates"] for lr in (0.8, 0.1, 0.3)]
+    assert_close(got, want=np.concatenate(alone, axis=1))
+
+
+@observe
+def own_schedule(tt: Any, base_lr: float) -> Any:
+    class Halving(tt.Schedule):
+        def lr_at(self, base_lr, step):
+            return base_lr / 2**step
+
+    optimizer = tt.SGD([tt.Tensor([1.0], requires_grad=True)], lr=base_lr)
+    schedule = Halving(optimizer)
+    schedule.step()
+    schedule.step()
+    return {"rate": optimizer.param_groups[0]["lr"], "steps": schedule.steps, "pure": [schedule.lr_at(8.0, 3), schedule.get_last_lr()[0]]}
+
+
+def test_schedule_of_ones_own_needs_only_lr_at() -> None:
+    """07.4 A subclass of Schedule defines lr_at(base_lr, step) and nothing else."""
+    assert_equal(own_schedule(0.5), want={"rate": 0.125, "steps": 2, "pure": [1.0, 0.125]})
+
+
+@pytest.mark.parametrize("name", ["step", "step-gamma"])
+def test_step_lr(name: str) -> None:
+    """07.5 StepLR: base_lr * gamma ** floor(t / step_size)."""
+    got = rates(SCHEDULES[name][0], BASES, SCHEDULES[name][1])
+    assert_close([got["rates"], got["last"]], want=[oracle.own("07", f"rates/{name}"), oracle.own("07", f"rates/{name}")[-1]])
+
+
+@settings(max_examples=20)
+@given(base=st.integers(1, 40), size=st.integers(1, 9), steps=st.integers(0, 30))
+def test_step_lr_formula(base: int, size: int, steps: int) -> None:
+    """07.5 StepLR: base_lr * gamma ** floor(t / step_size)."""
+    got = rates(f"tt.StepLR(optimizer, step_size={size}, gamma=0.75)", [base / 8], steps)["rates"]
+    assert_close(got[:, 0], want=np.array([base / 8 * 0.75 ** (t // size) for t in range(steps + 1)]))
+
+
+@pytest.mark.parametrize("name", ["warmup", "warmup-4"])
+def test_linear_warmup(name: str) -> None:
+    """07.6 LinearWarmup: a straight line from base_lr * start_factor to base_lr, then level."""
+    got = rates(SCHEDULES[name][0], BASES, SCHEDULES[name][1])["rates"]
+    assert_close(got, want=oracle.own("07", f"rates/{name}"))
+
+
+@settings(max_examples=20)
+@given(base=st.integers(1, 40), total=st.integers(1, 9), steps=st.integers(0, 20), factor=st.integers(0, 8))
+def test_linear_warmup_formula(base: int, total: int, steps: int, factor: int) -> None:
+    """07.6 LinearWarmup: a straight line from base_lr * start_factor to base_lr, then level."""
+    got = rates(f"tt.LinearWarmup(optimizer, {factor / 8}, {total})", [base / 8], steps + 1)["rates"]
+    want = base / 8 * np.interp(np.arange(steps + 2), [0, total], [factor / 8, 1.0])
+    assert_close(got[:, 0], want=want)
+
+
+@pytest.mark.parametrize("name", ["cosine", "cosine-min"])
+def test_cosine_annealing(name: str) -> None:
+    """07.7 CosineAnnealingLR: eta_min + (base_lr - eta_min) * (1 + cos(pi * t / T_max)) / 2."""
+    got = rates(SCHEDULES[name][0], BASES, SCHEDULES[name][1])["rates"]
+    assert_close(got, want=oracle.own("07", f"rates/{name}"))
+
+
+@settings(max_examples=20)
+@given(base=st.integers(1, 40), half=st.integers(1, 9), steps=st.integers(0, 30))
+def test_cosine_annealing_formula(base: int, half: int, steps: int) -> None:
+    """07.7 CosineAnnealingLR: eta_min + (base_lr - eta_min) * (1 + cos(pi * t / T_max)) / 2."""
+    got = rates(f"tt.CosineAnnealingLR(optimizer, T_max={half}, eta_min=0.0625)", [base / 8], steps)["rates"]
+    want = [0.0625 + (base / 8 - 0.0625) * (1 + math.cos(math.pi * t / half)) / 2 for t in range(steps + 1)]
+    assert_close(got[:, 0], want=np.array(want))
+
+
+@pytest.mark.parametrize("name", ["one-cycle", "one-cycle-late", "one-cycle-short"])
+def test_one_cycle(name: str) -> None:
+    """07.8 OneCycleLR climbs half a cosine to max_lr at step pct_start * total_steps - 1, and falls."""
+    got = rates(SCHEDULES[name][0], BASES, SCHEDULES[name][1])["rates"]
+    assert_close(got, want=oracle.own("07", f"rates/{name}"))
+
+
+@settings(max_examples=20)
+@given(top=st.integers(1, 16), tens=st.integers(1, 6))
+def test_one_cycle_formula(top: int, tens: int) -> None:
+    """07.8 OneCycleLR climbs half a cosine to max_lr at step pct_start * total_steps - 1, and falls."""
+    total = 10 * tens
+    got = rates(f"tt.OneCycleLR(optimizer, {top / 8}, {total}, pct_start=0.5, div_factor=8, final_div_factor=4)", [0.3], total - 1)["rates"][:, 0]
+    peak, t, fall = total // 2 - 1, np.arange(total), lambda share: (1 + np.cos(np.pi * share)) / 2
+    up, down = top / 8 * (1 - 7 / 8 * fall(t / peak)), top / 8 * (1 / 32 + 31 / 32 * fall((t - peak) / (total - 1 - peak)))
+    assert_close(got, want=np.where(t <= peak, up, down))
+
+
+def test_one_cycle_ends() -> None:
+    """07.8 step() may be called total_steps times; once more is a ValueError that names total_steps."""
+    assert_above(rates("tt.OneCycleLR(optimizer, 0.5, 6)", [0.1], 6)["rates"].max(), limit=0.4, what="the highest rate on the way")
+    assert_raises(rates, "tt.OneCycleLR(optimizer, 0.5, 6)", [0.1], 7, error="ValueError", says=("6", "7"))
+
+
+@pytest.mark.parametrize("schedule", ["StepLR(optimizer, 0)", "CosineAnnealingLR(optimizer, -3)", "LinearWarmup(optimizer, 0.5, 0)", "OneCycleLR(optimizer, 0.5, 0)"])
+def test_schedules_refuse_no_steps(schedule: str) -> None:
+    """07.4 A number of steps below 1 is a ValueError that names it."""
+    assert_raises(rates, f"tt.{schedule}", [0.1], 1, error="ValueError", says=("-3" if "-3" in schedule else "0",))
+
+
+@observe
+def resumed_rates(tt: Any, schedule: str, base_lrs: Any, stop: int, more: int) -> Any:
+    def build(lrs):
+        groups = [{"params": [tt.Tensor([1.0], requires_grad=True)], "lr": lr} for lr in lrs]
+        optimizer = tt.SGD(groups, lr=0.1)
+        return optimizer, eval(schedule, {"tt": tt, "optimizer": optimizer})
+
+    first = build(base_lrs)[1]
+    for _ in range(stop):
+        first.step()
+    optimizer, second = build([9.0 for _ in base_lrs])
+    second.load_state_dict(first.state_dict())
+    seen = [[group["lr"] for group in optimizer.param_groups]]
+    for _ in range(more):
+        second.step()
+        seen.append([group["lr"] for group in optimizer.param_groups])
+    return np.array(seen)
+
+
+@pytest.mark.parametrize("name", ["step", "warmup", "cosine", "one-cycle"])
+def test_schedule_resumes(name: str) -> None:
+    """07.9 load_state_dict goes on at the step and with the base rates that state_dict kept."""
+    whole = rates(SCHEDULES[name][0], BASES, 7)["rates"]
+    assert_close(resumed_rates(SCHEDULES[name][0], BASES, 3, 4), want=whole[3:])
+
+
+@observe
+def load_other_groups(tt: Any, saved: Any, loading: Any) -> Any:
+    def build(lrs):
+        groups = [{"params": [tt.Tensor([1.0], requires_grad=True)], "lr": lr} for lr in lrs]
+        return tt.StepLR(tt.SGD(groups, lr=0.1), 3)
+
+    build(loading).load_state_dict(build(saved).state_dict())
+
+
+def test_schedule_refuses_other_groups() -> None:
+    """07.9 A state of another number of groups is a ValueError that names both numbers."""
+    assert_raises(load_other_groups, [0.1, 0.2, 0.3], [0.1, 0.2], error="ValueError", says=("3", "2"))
+
+
+# ---- 07.10 and 07.11: clipping -------------------------------------------------------------------
+
+
+@observe
+def clipped(tt: Any, gradients: Any, max_norm: float) -> Any:
+    parameters = [tt.Tensor(np.zeros(np.shape(g)), requires_grad=True) for g in gradients]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    norm = tt.clip_grad_norm_((p for p in parameters), max_norm)
+    same = all(np.shares_memory(p.grad, g) for p, g in zip(parameters, gradients, strict=True))
+    return {"norm": norm, "gradients": [p.grad for p in parameters], "in place": same, "type": type(norm).__name__}
+
+
+def test_clip_example() -> None:
+    """07.10 All gradients count as one vector: clip_grad_norm_ returns its norm, a Python float."""
+    got = clipped([np.array([3.0, 0.0]), np.array([[4.0]])], 1.0)
+    assert_close(got["norm"], want=5.0)
+    assert_close(got["gradients"], want=[np.array([3.0, 0.0]) / (5 + 1e-6), np.array([[4.0]]) / (5 + 1e-6)])
+    assert_equal([got["in place"], got["type"]], want=[True, "float"])
+
+
+CLIPPING = {"tight": ([(2, 3), (5,), ()], 0.5), "one": ([(4, 3)], 2.0), "near": ([(3,), (2, 2)], 1.0)}
+
+
+def to_clip(shapes: Any, base: int = 0) -> list[Any]:
+    """Gradients of some shapes."""
+    return [fill(s, 40 + i, base=base) for i, s in enumerate(shapes)]
+
+
+def torch_clipped(torch: Any) -> dict[str, Any]:
+    """The norm and the clipped gradients of every case."""
+    found = {}
+    for name, (shapes, max_norm) in CLIPPING.items():
+        parameters = [torch.zeros(s, dtype=torch.float64, requires_grad=True) for s in shapes]
+        for parameter, gradient in zip(parameters, to_clip(shapes), strict=True):
+            parameter.grad = torch.tensor(gradient)
+        found[f"clip/{name}/norm"] = torch.nn.utils.clip_grad_norm_(parameters, max_norm).numpy()
+        found |= {f"clip/{name}/{i}": p.grad.numpy() for i, p in enumerate(parameters)}
+    return found
+
+
+@pytest.mark.parametrize("name", CLIPPING)
+def test_clip(name: str) -> None:
+    """07.10 Every gradient is scaled, in place, by the same max_norm / (norm + 1e-6)."""
+    shapes, max_norm = CLIPPING[name]
+    got = clipped(to_clip(shapes), max_norm)
+    assert_close(got["gradients"], want=[oracle.own("07", f"clip/{name}/{i}") for i in range(len(shapes))])
+    assert_close(got["norm"], want=oracle.own("07", f"clip/{name}/norm"))
+
+
+@settings(max_examples=20)
+@given(seed=seeds, max_norm=st.integers(1, 40))
+def test_clip_keeps_the_direction(seed: int, max_norm: int) -> None:
+    """07.10 Every gradient is scaled, in place, by the same max_norm / (norm + 1e-6)."""
+    gradients = [fill((2, 3), seed), fill((4,), seed + 1) * 3]
+    norm = math.sqrt(sum(float((g * g).sum()) for g in gradients))
+    got = clipped(gradients, max_norm / 8)
+    assert_close(got["gradients"], want=[g * min(1.0, max_norm / 8 / (norm + 1e-6)) for g in gradients])
+    assert_close(got["norm"], want=norm)
+
+
+def test_clip_leaves_small_gradients_alone() -> None:
+    """07.11 Where the norm is below max_norm, the gradients stay bit for bit."""
+    gradients = [normal(3, 5), normal(7, seed=1)]
+    got = clipped(gradients, 100.0)
+    assert_equal([bool((a == b).all()) for a, b in zip(got["gradients"], gradients, strict=True)], want=[True, True])
+    assert_close(got["norm"], want=math.sqrt(sum(float((g * g).sum()) for g in gradients)))
+
+
+@observe
+def clipped_with_gaps(tt: Any, gradient: Any, max_norm: float) -> Any:
+    used, unused = (tt.Tensor(np.zeros(3), requires_grad=True) for _ in range(2))
+    nothing = tt.clip_grad_norm_([unused], max_norm)
+    used.grad = gradient
+    norm = tt.clip_grad_norm_([unused, used], max_norm)
+    alone = tt.clip_grad_norm_(used, max_norm)
+    return {"nothing": nothing, "norm": norm, "unused": unused.grad is None, "alone": alone}
+
+
+def test_clip_passes_over_missing_gradients() -> None:
+    """07.11 Parameters without a gradient are passed over (none at all: 0.0); one tensor may stand alone."""
+    got = clipped_with_gaps(np.array([2.0, -1.0, 2.0]), 1.5)
+    assert_equal([got["nothing"], got["norm"], got["unused"]], want=[0.0, 3.0, True])
+    assert_close(got["alone"], want=1.5 * 3 / (3 + 1e-6))
+
+
+@pytest.mark.parametrize("max_norm", [0.0, -1.5, float("nan")], ids=str)
+def test_clip_refuses(max_norm: float) -> None:
+    """07.11 A max_norm that is not positive is a ValueError that names it."""
+    assert_raises(clipped, [dyadic(3)], max_norm, error="ValueError", says=(str(max_norm).removesuffix(".0"),))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_clip_keeps_the_dtype(dtype: str) -> None:
+    """07.10 Every gradient keeps its dtype."""
+    got = clipped([dyadic(2, 3).astype(dtype)], 0.25)["gradients"][0]
+    assert_close(got, want=(dyadic(2, 3) * (0.25 / (np.linalg.norm(dyadic(2, 3)) + 1e-6))).astype(dtype))
+
+
+# ---- 07.12 and 07.13: one step -------------------------------------------------------------------
+
+
+@observe
+def steps_by_hand(tt: Any, weight: float, x: Any, y: Any, steps: int, clip: Any, accumulate: int, stale: float) -> Any:
+    model = tt.Linear(1, 1, bias=False)
+    (w,) = model.parameters()
+    w.data = np.array([[weight]])
+    w.grad = np.array([[stale]])
+    trainer = tt.Trainer(model, tt.SGD([w], lr=0.1), loss=tt.mse_loss, clip=clip, accumulate=accumulate)
+    losses = [trainer.train_step(x, y) for _ in range(steps)]
+    return {"w": w.data[0, 0], "losses": losses, "type": type(losses[0]).__name__, "counts": [trainer.steps, trainer.seen], "sum": trainer.loss_sum}
+
+
+PENCIL = (np.array([[1.0], [3.0]]), np.array([[0.0], [3.0]]))
+
+
+def test_step_example() -> None:
+    """07.12 train_step clears, computes, walks back and updates; it returns the loss before the update."""
+    got = steps_by_hand(2.0, *PENCIL, 1, None, 1, 0.0)
+    assert_close({"loss": got["losses"][0], "w": got["w"]}, want={"loss": 6.5, "w": 0.9})
+    assert_equal(got["type"], want="float")
+
+
+def test_step_clears_old_gradients() -> None:
+    """07.12 A step starts from cleared gradients, whatever was there."""
+    assert_close(steps_by_hand(2.0, *PENCIL, 1, None, 1, 100.0)["w"], want=0.9)
+    assert_close(steps_by_hand(2.0, *PENCIL, 2, None, 1, 0.0)["w"], want=0.9 - 0.1 * (0.9 + 3 * (2.7 - 3)))
+
+
+def test_step_clips() -> None:
+    """07.12 clip limits the common norm of the gradients before the update."""
+    assert_close(steps_by_hand(2.0, *PENCIL, 1, 1.0, 1, 0.0)["w"], want=2 - 0.1 * 11 / (11 + 1e-6))
+
+
+def test_step_counts() -> None:
+    """07.12 A step counts itself (steps), its samples (seen) and the sum of their losses (loss_sum)."""
+    got = steps_by_hand(2.0, *PENCIL, 2, None, 1, 0.0)
+    assert_equal(got["counts"], want=[2, 4])
+    assert_close(got["sum"], want=2 * sum(got["losses"]))
+
+
+@observe
+def step_events(tt: Any, x: Any, y: Any) -> Any:
+    events = []
+    model = tt.Linear(3, 4)
+
+    class Recorder(tt.SGD):
+        def zero_grad(self, *args, **keywords):
+            events.append("zero_grad")
+            super().zero_grad(*args, **keywords)
+
+        def step(self, *args, **keywords):
+            events.append(f"optimizer lr={self.param_groups[0]['lr']:g} grad={all(p.grad is not None for p in model.parameters())}")
+            super().step(*args, **keywords)
+
+    optimizer = Recorder(model.parameters(), lr=0.5)
+    schedule = tt.StepLR(optimizer, 1, gamma=0.5)
+    trainer = tt.Trainer(model, optimizer, schedule=schedule)
+    for _ in range(2):
+        trainer.train_step(x, y)
+    return [events, schedule.steps]
+
+
+def test_step_moves_the_schedule_last() -> None:
+    """07.12 The schedule moves once a step, after the update: the first update has the rate of step 0."""
+    step = ["zero_grad", "optimizer lr={} grad=True"]
+    got = step_events(*data())
+    assert_equal(got, want=[[line.format(lr) for lr in (0.5, 0.25) for line in step], 2])
+
+
+@observe
+def refused_step(tt: Any, value: float, accumulate: int) -> Any:
+    model = tt.Linear(2, 1)
+    before = [p.data.tolist() for p in model.parameters()]
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1, momentum=0.9), loss=tt.mse_loss, accumulate=accumulate)
+    try:
+        trainer.train_step(np.array([[1.0, 2.0], [1.0, value]]), np.ones((2, 1)))
+    except ValueError as error:
+        return {"says": str(error), "unchanged": [p.data.tolist() for p in model.parameters()] == before, "counts": [trainer.steps, trainer.seen]}
+    return {"says": "no error"}
+
+
+@pytest.mark.parametrize("accumulate", [1, 2], ids=["whole", "in-parts"])
+@pytest.mark.parametrize(("value", "name"), [(math.nan, "nan"), (1e200, "inf")], ids=["nan", "inf"])
+def test_step_refuses_a_loss_that_is_not_finite(value: float, name: str, accumulate: int) -> None:
+    """07.12 A loss that is not finite is a ValueError that names it, before any parameter is touched."""
+    got = refused_step(value, accumulate)
+    assert_equal(got | {"says": name if name in got["says"] else got["says"]}, want={"says": name, "unchanged": True, "counts": [0, 0]})
+
+
+@observe
+def step_in_parts(tt: Any, weights: Any, x: Any, y: Any, accumulate: int, clip: Any = None) -> Any:
+    model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
+    for parameter, weight in zip(model.parameters(), weights, strict=True):
+        parameter.data = weight
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.5, momentum=0.9), accumulate=accumulate, clip=clip)
+    losses = [trainer.train_step(x, y) for _ in range(2)]
+    return {"losses": losses, "weights": [p.data for p in model.parameters()], "counts": [trainer.steps, trainer.seen]}
+
+
+def test_accumulation_example() -> None:
+    """07.13 Two parts of one sample each: loss 2 + 4.5, gradient 2 + 9, as for the whole batch."""
+    got = steps_by_hand(2.0, *PENCIL, 1, None, 2, 0.0)
+    assert_close({"loss": got["losses"][0], "w": got["w"]}, want={"loss": 6.5, "w": 0.9})
+
+
+@pytest.mark.parametrize(("rows", "accumulate"), [(8, 2), (8, 4), (7, 2), (7, 3), (7, 5)], ids=str)
+def test_accumulation_equals_the_big_batch(rows: int, accumulate: int) -> None:
+    """07.13 A batch worked through in parts gives the gradients, loss and update of the whole batch."""
+    x, y = data(rows)
+    whole, parts = (step_in_parts(network(), x, y, k) for k in (1, accumulate))
+    assert_close(parts["losses"], want=whole["losses"])
+    assert_close(parts["weights"], want=whole["weights"])
+
+
+def test_accumulation_is_one_step() -> None:
+    """07.13 The parts are one step: clipped once, counted once; more parts than samples are fine."""
+    x, y = data(7)
+    whole, parts = (step_in_parts(network(), x, y, k, clip=0.1) for k in (1, 9))
+    assert_close(parts["weights"], want=whole["weights"])
+    assert_equal(parts["counts"], want=[2, 14])
+
+
+@observe
+def step_memory(tt: Any, rows: int, accumulate: int) -> Any:
+    import tracemalloc
+
+    model = tt.Sequential(tt.Linear(3, 64), tt.Tanh(), tt.Linear(64, 64), tt.Tanh(), tt.Linear(64, 4))
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), accumulate=accumulate)
+    x, y = np.ones((rows, 3), np.float32), np.zeros(rows, np.int64)
+    trainer.train_step(x, y)
+    tracemalloc.start()
+    trainer.train_step(x, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_accumulation_saves_memory() -> None:
+    """07.13 Only one part is in memory at a time: eight parts need less than half of the peak of one."""
+    whole = step_memory(2048, 1)
+    assert_above(whole, limit=2048 * 64 * 4, what="bytes at the peak of a step on the whole batch")
+    assert_below(step_memory(2048, 8), limit=0.5 * whole, what="bytes at the peak of a step in eight parts")
+
+
+@observe
+def build_with(tt: Any, accumulate: int) -> Any:
+    model = tt.Linear(3, 4)
+    tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), accumulate=accumulate)
+
+
+def test_accumulation_refuses_no_parts() -> None:
+    """07.13 accumulate below 1 is a ValueError that names it."""
+    assert_raises(build_with, 0, error="ValueError", says=("0",))
+
+
+# ---- 07.14: fit ----------------------------------------------------------------------------------
+
+
+@observe
+def what_fit_shows(tt: Any, rows: int, batch_size: int, epochs: int) -> Any:
+    model, log = tt.Linear(1, 2), []
+
+    def spy(logits, y):
+        log.append([model.training, np.asarray(y).tolist()])
+        return (logits * 0).sum() + np.asarray(y)[:, 1].mean()
+
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), loss=spy, metrics=())
+    x = np.arange(rows, dtype=np.float64)[:, None]
+    history = trainer.fit(x, np.concatenate([x, x * x], axis=1), epochs, batch_size)
+    return {"log": log, "history": history, "own": trainer.history, "epoch": trainer.epoch, "seen": trainer.seen}
+
+
+def test_fit_shows_every_sample_once_an_epoch() -> None:
+    """07.14 Every epoch shows every sample once, in batches, in train mode, in an order of its own."""
+    log = what_fit_shows(7, 3, 2)["log"]
+    assert_equal([[mode, len(y)] for mode, y in log], want=[[True, n] for n in (3, 3, 1, 3, 3, 1)])
+    orders = [[int(row[0]) for _, y in epoch for row in y] for epoch in (log[:3], log[3:])]
+    assert_equal([sorted(o) for o in orders], want=[list(range(7))] * 2)
+    assert_equal(orders[0] != orders[1], want=True)
+
+
+def test_fit_writes_the_history() -> None:
+    """07.14 One dict an epoch: epoch from 1, loss as the mean over its samples, lr."""
+    got = what_fit_shows(7, 3, 2)
+    assert_equal([sorted(h) for h in got["history"]], want=[["epoch", "loss", "lr"]] * 2)
+    assert_close([[h["epoch"], h["loss"], h["lr"]] for h in got["own"]], want=[[1, 13.0, 0.1], [2, 13.0, 0.1]])
+    assert_equal([got["epoch"], got["seen"]], want=[2, 0])
+
+
+@observe
+def trained(tt: Any, weights: Any, x: Any, y: Any, calls: Any, batch_size: int, schedule: Any = None, **options: Any) -> Any:
+    model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
+    for parameter, weight in zip(model.parameters(), weights, strict=True):
+        parameter.data = weight
+    optimizer = tt.SGD(model.parameters(), lr=0.3, momentum=0.9)
+    made = eval(schedule, {"tt": tt, "optimizer": optimizer}) if schedule else None
+    trainer = tt.Trainer(model, optimizer, schedule=made, **options)
+    for epochs in calls:
+        history = trainer.fit(x, y, epochs, batch_size)
+    return {"loss": [h["loss"] for h in history], "lr": [h["lr"] for h in history], "weights": [p.data for p in model.parameters()]}
+
+
+def torch_training(torch: Any) -> dict[str, Any]:
+    """Twelve epochs of one batch each: momentum, clipping and a schedule at once."""
+    x, y = (torch.tensor(a) for a in data(8, base=0))
+    model = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Tanh(), torch.nn.Linear(5, 4)).double()
+    with torch.no_grad():
+        for parameter, weight in zip(model.parameters(), network(base=0), strict=True):
+            parameter.copy_(torch.tensor(weight))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.3, momentum=0.9)
+    schedule, losses = torch.optim.lr_scheduler.StepLR(optimizer, 5, 0.5), []
+    for _ in range(12):
+        optimizer.zero_grad()
+        losses.append(torch.nn.functional.cross_entropy(model(x), y))
+        losses[-1].backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        optimizer.step()
+        schedule.step()
+    found = {f"fit/weight{i}": p.detach().numpy() for i, p in enumerate(model.parameters())}
+    return found | {"fit/loss": torch.stack(losses).detach().numpy()}
+
+
+def test_fit_equals_pytorch() -> None:
+    """07.14 Twelve epochs with momentum, clip and schedule give PyTorch's losses and weights."""
+    got = trained(network(base=0), *data(8, base=0), [12], 8, schedule="tt.StepLR(optimizer, 5, gamma=0.5)", clip=0.5)
+    assert_close(np.array(got["loss"]), want=oracle.own("07", "fit/loss"), depth=12)
+    assert_close(got["weights"], want=[oracle.own("07", f"fit/weight{i}") for i in range(4)], depth=12)
+    assert_close(got["lr"], want=[0.3] * 4 + [0.15] * 5 + [0.075] * 3)
+
+
+def test_fit_is_reproducible() -> None:
+    """07.14 The same seed gives the same curve, bit for bit; another seed another."""
+    x, y = data(20)
+    first, again, other = (trained(network(), x, y, [3], 6, seed=s)["loss"] for s in (1, 1, 2))
+    assert_equal(first, want=again)
+    assert_equal([a == b for a, b in zip(first, other, strict=True)], want=[False] * 3)
+
+
+def test_fit_counts_epochs_from_the_first() -> None:
+    """07.14 epochs is where training ends, not how much is added: fit(2), fit(5), fit(5) is fit(5)."""
+    x, y = data(10)
+    whole, pieces = (trained(network(), x, y, calls, 4) for calls in ([5], [2, 5, 5]))
+    assert_equal(pieces["loss"], want=whole["loss"])
+    assert_close(pieces["weights"], want=whole["weights"])
+
+
+@observe
+def learned_by_heart(tt: Any, x: Any, y: Any, epochs: int) -> Any:
+    tt.manual_seed(0)
+    model = tt.Sequential(tt.Linear(8, 16), tt.Tanh(), tt.Linear(16, 4))
+    trainer = tt.Trainer(model, tt.Adam(model.parameters(), lr=0.1))
+    trainer.fit(x, y, epochs, 4)
+    return trainer.evaluate(x, y)
+
+
+def test_fit_learns_eight_points_by_heart() -> None:
+    """07.14 A small network learns 8 samples by heart: loss below 0.001 in 200 steps, accuracy 1."""
+    got = learned_by_heart(np.eye(8) + normal(8, 8) / 8, np.arange(8) % 4, 100)
+    assert_below(got["loss"], limit=1e-3, what="loss on eight samples after 200 steps")
+    assert_equal(got["accuracy"], want=1.0)
+
+
+@observe
+def fit_and_evaluate(tt: Any, method: str, x: Any, y: Any, *args: Any) -> Any:
+    model = tt.Linear(3, 4)
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1))
+    return getattr(trainer, method)(x, y, *args)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_lengths_must_agree(method: str) -> None:
+    """07.14 x and y of different lengths, or of length 0, are a ValueError that names both lengths."""
+    args = (1, 2) if method == "fit" else (2,)
+    x, y = data(7)
+    assert_raises(fit_and_evaluate, method, x, y[:5], *args, error="ValueError", says=("7", "5"))
+    assert_raises(fit_and_evaluate, method, x[:0], y[:0], *args, error="ValueError", says=("0",))
+    assert_raises(fit_and_evaluate, method, x, y, *args[:-1], 0, error="ValueError", says=("batch_size",))
+
+
+# ---- 07.15 and 07.16: evaluate -------------------------------------------------------------------
+
+
+@observe
+def evaluated(tt: Any, weights: Any, x: Any, y: Any, batch_size: int, tensors: bool = False) -> Any:
+    model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
+    for parameter, weight in zip(model.parameters(), weights, strict=True):
+        parameter.data = weight
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1))
+    return trainer.evaluate(tt.Tensor(x), tt.Tensor(y), batch_size) if tensors else trainer.evaluate(x, y, batch_size)
+
+
+def by_hand(weights: list[Any], x: Any, y: Any) -> dict[str, float]:
+    """Loss and accuracy of the network, in NumPy."""
+    w1, b1, w2, b2 = weights
+    logits = np.tanh(x @ w1.T + b1) @ w2.T + b2
+    losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(y)), y]
+    return {"loss": float(losses.mean()), "accuracy": float((logits.argmax(axis=1) == y).mean())}
+
+
+@observe
+def evaluated_by_hand(tt: Any, x: Any, y: Any, batch_size: int) -> Any:
+    model = tt.Linear(1, 1, bias=False)
+    (w,) = model.parameters()
+    w.data = np.array([[2.0]])
+    return tt.Trainer(model, tt.SGD([w], lr=0.1), loss=tt.mse_loss, metrics=()).evaluate(x, y, batch_size)
+
+
+def test_evaluate_example() -> None:
+    """07.15 Losses 1, 1 and 16 in batches of 2 have the mean 6, not 8.5."""
+    got = evaluated_by_hand(np.array([[1.0], [2.0], [3.0]]), np.array([[1.0], [3.0], [2.0]]), 2)
+    assert_close(got, want={"loss": 6.0})
+
+
+@pytest.mark.parametrize("size", [100, 7, 1, 3], ids=str)
+def test_evaluate_weighs_the_last_batch(size: int) -> None:
+    """07.15 evaluate gives the mean loss and accuracy over all samples, whatever the batch size."""
+    x, y = data(7)
+    assert_close(evaluated(network(), x, y, size), want=by_hand(network(), x, y))
+
+
+@settings(max_examples=20)
+@given(rows=st.integers(4, 12), size=st.integers(1, 12), seed=seeds)
+def test_evaluate_of_any_sizes(rows: int, size: int, seed: int) -> None:
+    """07.15 evaluate gives the mean loss and accuracy over all samples, whatever the batch size."""
+    weights, (x, y) = network(seed), data(rows, seed)
+    got, want = evaluated(weights, x, y, size, tensors=True), by_hand(weights, x, y)
+    assert_close(got["loss"], want=want["loss"])
+    assert_equal(round(got["accuracy"] * rows, 9), want=round(want["accuracy"] * rows, 9))
+
+
+@observe
+def measured(tt: Any, x: Any, y: Any, batch_size: int) -> Any:
+    def largest(logits, targets):
+        return np.asarray(targets).max()
+
+    model = tt.Linear(3, 1)
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), loss=tt.mse_loss, metrics=(largest,))
+    found = trainer.evaluate(x, y, batch_size)
+    return {"names": sorted(found), "largest": found["largest"], "types": sorted({type(v).__name__ for v in found.values()})}
+
+
+def test_evaluate_reports_any_metric() -> None:
+    """07.15 Each metric stands under its function's name; every value is a Python float."""
+    got = measured(normal(5, 3), np.arange(5.0)[:, None], 2)
+    assert_equal([got["names"], got["types"]], want=[["largest", "loss"], ["float"]])
+    assert_close(got["largest"], want=(1 * 2 + 3 * 2 + 4) / 5)
+
+
+@observe
+def modes(tt: Any, x: Any, y: Any, training: bool, fails: bool) -> Any:
+    model = tt.Sequential(tt.Linear(3, 4), tt.Dropout(0.5))
+    model.train(training)
+    seen = []
+
+    def spy(logits, targets):
+        seen.append([model.training, logits.requires_grad])
+        if fails:
+            raise KeyError("a metric that fails")
+        return tt.cross_entropy(logits, targets)
+
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), loss=spy)
+    try:
+        trainer.evaluate(x, y, 4)
+    except KeyError:
+        seen.append("failed")
+    again = tt.Tensor([1.0], requires_grad=True) * 2
+    return {"inside": seen[0], "failed": seen[-1] == "failed", "after": [m.training for m in model.modules()], "notes": again.requires_grad}
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["quietly", "on-error"])
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_evaluate_puts_the_mode_back(training: bool, fails: bool) -> None:
+    """07.16 evaluate runs in eval mode and without notes, and puts the mode back, also after an error."""
+    got = modes(*data(), training, fails)
+    assert_equal(got, want={"inside": [False, False], "failed": fails, "after": [training] * 3, "notes": True})
+
+
+@observe
+def traces(tt: Any, x: Any, y: Any) -> Any:
+    model = tt.Sequential(tt.Linear(3, 4), tt.Dropout(0.5))
+    trainer = tt.Trainer(model, tt.Adam(model.parameters(), lr=0.1), schedule=None)
+    trainer.fit(x, y, 2, 4)
+    tt.manual_seed(3)
+    before = repr([trainer.state_dict(), [p.grad for p in model.parameters()]])
+    first, second = trainer.evaluate(x, y, 4), trainer.evaluate(x, y, 2)
+    after = repr([trainer.state_dict(), [p.grad for p in model.parameters()]])
+    return {"same": before == after, "first": first["loss"], "second": second["loss"]}
+
+
+def test_evaluate_changes_nothing() -> None:
+    """07.16 Parameters, gradients, counters, history and default_generator stay as they were."""
+    got = traces(*data())
+    assert_equal(got["same"], want=True)
+    assert_below(abs(got["first"] - got["second"]), limit=1e-5, what="difference of two evaluations in float32")
+
+
+# ---- 07.17: callbacks, validation, progress ------------------------------------------------------
+
+
+@observe
+def events(tt: Any, x: Any, y: Any, epochs: int, batch_size: int) -> Any:
+    seen, order = [], []
+    model = tt.Linear(3, 4)
+
+    def watch(trainer, event):
+        seen.append([event, trainer.steps, trainer.epoch, trainer.seen, len(trainer.history)])
+
+    def note(trainer, event):
+        order.append(len(seen))
+
+    tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), callbacks=[watch, note]).fit(x, y, epochs, batch_size)
+    return [seen, order]
+
+
+def test_callbacks_are_told_of_steps_and_epochs() -> None:
+    """07.17 Each callback is called with the trainer and "step" or "epoch", when the books are written."""
+    seen, order = events(*data(7), 2, 4)
+    want = [["step", 1, 0, 4, 0], ["step", 2, 0, 7, 0], ["epoch", 2, 1, 0, 1], ["step", 3, 1, 4, 1], ["step", 4, 1, 7, 1], ["epoch", 4, 2, 0, 2]]
+    assert_equal(seen, want=want)
+    assert_equal(order, want=[1, 2, 3, 4, 5, 6])
+
+
+@observe
+def validated(tt: Any, x: Any, y: Any, held_out: Any) -> Any:
+    model = tt.Sequential(tt.Linear(3, 4), tt.Dropout(0.5))
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1))
+    modes = []
+    trainer.callbacks.append(lambda trainer, event: modes.append(model.training))
+    history = trainer.fit(x, y, 2, 4, validation=held_out)
+    return {"history": history, "last": trainer.evaluate(*held_out), "modes": modes}
+
+
+def test_fit_validates_after_each_epoch() -> None:
+    """07.17 With validation data the history also has val_loss and val_accuracy; training goes on in train mode."""
+    got = validated(*data(7), data(5, seed=2))
+    assert_equal([sorted(h) for h in got["history"]], want=[["epoch", "loss", "lr", "val_accuracy", "val_loss"]] * 2)
+    last = got["history"][-1]
+    assert_close({"loss": last["val_loss"], "accuracy": last["val_accuracy"] + 1}, want={"loss": got["last"]["loss"], "accuracy": got["last"]["accuracy"] + 1}, terms=1e4)
+    assert_equal(got["modes"], want=[True] * 6)
+
+
+@observe
+def progress(tt: Any, records: Any) -> Any:
+    import contextlib
+    import io
+
+    model, heard = tt.Linear(3, 4), io.StringIO()
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1))
+    with contextlib.redirect_stdout(heard):
+        for record in records:
+            tt.print_progress(trainer, "step")
+            trainer.history.append(record)
+            tt.print_progress(trainer, "epoch")
+    return heard.getvalue()
+
+
+def test_print_progress() -> None:
+    """07.17 print_progress prints one line an epoch: the names and values of its history, `.4g`."""
+    got = progress([{"epoch": 3, "loss": 0.25, "lr": 0.1}, {"epoch": 4, "loss": 0.123456, "val_accuracy": 0.5}])
+    assert_equal(got, want="epoch 3  loss 0.25  lr 0.1\nepoch 4  loss 0.1235  val_accuracy 0.5\n")
+
+
+# ---- 07.18: Ctrl-C -------------------------------------------------------------------------------
+
+
+@observe
+def interrupted(tt: Any, weights: Any, x: Any, y: Any, stop: int, where: str) -> Any:
+    import signal
+
+    def build(pressing):
+        model = tt.Sequential(tt.Linear(3, 5), tt.Dropout(0.5), tt.Linear(5, 4))
+        for parameter, weight in zip(model.parameters(), weights, strict=True):
+            parameter.data = weight.copy()
+        optimizer, calls = tt.SGD(model.parameters(), lr=0.3, momentum=0.9), []
+
+        def press():
+            calls.append(0)
+            if pressing and len(calls) == stop:
+                signal.raise_signal(signal.SIGINT)
+
+        def loss(logits, targets):
+            if where == "forward":
+                press()
+            return tt.cross_entropy(logits, targets)
+
+        update = optimizer.step
+
+        def step():
+            update()
+            if where == "update":
+                press()
+
+        def callback(trainer, event):
+            if where == event:
+                press()
+
+        optimizer.step = step
+        return model, tt.Trainer(model, optimizer, loss=loss, callbacks=[callback])
+
+    def run(pressing):
+        tt.manual_seed(4)
+        model, trainer = build(pressing)
+        stopped = []
+        try:
+            trainer.fit(x, y, 3, 3)
+        except KeyboardInterrupt:
+            stopped = [trainer.steps, trainer.epoch, trainer.seen, model.training]
+            trainer.fit(x, y, 3, 3)
+        losses = [h["loss"] for h in trainer.history]
+        return {"stopped": stopped, "steps": trainer.steps, "losses": losses, "weights": [p.data for p in model.parameters()]}
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return [run(False), run(True)]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(
+    ("where", "stop", "books"),
+    [("step", 4, [4, 1, 3]), ("epoch", 1, [3, 1, 0]), ("forward", 2, [2, 0, 6]), ("update", 4, [4, 1, 3])],
+    ids=["between-steps", "between-epochs", "in-forward", "in-update"],
+)
+def test_ctrl_c_leaves_a_whole_trainer(where: str, stop: int, books: list[int]) -> None:
+    """07.18 Ctrl-C ends fit between two steps; the same fit then goes on as if nothing had happened."""
+    whole, resumed = interrupted(network(), *data(7), stop, where)
+    assert_equal(resumed["stopped"], want=[*books, True])
+    assert_equal([resumed["steps"], resumed["losses"]], want=[whole["steps"], whole["losses"]])
+    assert_equal([bool((a == b).all()) for a, b in zip(resumed["weights"], whole["weights"], strict=True)], want=[True] * 4)
+
+
+# ---- 07.19 and 07.20: checkpoints ----------------------------------------------------------------
+
+
+@observe
+def resumed(tt: Any, weights: Any, x: Any, y: Any, stop: int, optimizer: str, schedule: str) -> Any:
+    import contextlib
+    import os
+    import tempfile
+
+    def build(weights, seed, callbacks=()):
+        model = tt.Sequential(tt.Linear(3, 5), tt.ReLU(), tt.Dropout(0.4), tt.Linear(5, 4))
+        for parameter, weight in zip(model.parameters(), weights, strict=True):
+            parameter.data = weight.copy()
+        made = eval(optimizer, {"tt": tt, "parameters": model.parameters()})
+        rate = eval(schedule, {"tt": tt, "optimizer": made})
+        return model, tt.Trainer(model, made, schedule=rate, clip=2.0, seed=seed, callbacks=callbacks)
+
+    def outcome(model, trainer):
+        books = [trainer.epoch, trainer.steps, trainer.seed, [sorted(h.items()) for h in trainer.history]]
+        rates = [group["lr"] for group in trainer.optimizer.param_groups]
+        return {"books": books, "rates": rates, "weights": [p.data for p in model.parameters()], "next": tt.rand(3)}
+
+    def save_and_stop(trainer, event):
+        if event == "step" and trainer.steps == stop:
+            tt.save_checkpoint(path, trainer)
+            raise KeyboardInterrupt
+
+    tt.manual_seed(8)
+    model, trainer = build(weights, 5)
+    trainer.fit(x, y, 4, 3)
+    whole = outcome(model, trainer)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "training.ckpt")
+        tt.manual_seed(8)
+        model, trainer = build(weights, 5, [save_and_stop])
+        with contextlib.suppress(KeyboardInterrupt):
+            trainer.fit(x, y, 4, 3)
+        tt.manual_seed(99)
+        model, trainer = build([w + 1 for w in weights], 77)
+        tt.load_checkpoint(path, trainer)
+    at = [trainer.epoch, trainer.steps, trainer.seen]
+    trainer.fit(x, y, 4, 3)
+    return {"at": at, "whole": whole, "resumed": outcome(model, trainer)}
+
+
+SETTINGS = {
+    "sgd": ("tt.SGD(parameters, lr=0.3, momentum=0.9)", "tt.StepLR(optimizer, 4)"),
+    "adam": ("tt.Adam(parameters, lr=0.05)", "tt.OneCycleLR(optimizer, 0.1, 12)"),
+    "adamw": ("tt.AdamW(parameters, lr=0.05)", "tt.CosineAnnealingLR(optimizer, 12)"),
+    "rmsprop": ("tt.RMSprop(parameters, lr=0.05)", "tt.LinearWarmup(optimizer, 0.1, 10)"),
+}
+
+
+@pytest.mark.parametrize(("name", "stop"), [("sgd", 3), ("sgd", 5), ("adam", 5), ("adamw", 8), ("rmsprop", 1)], ids=["sgd-3", "sgd-5", "adam-5", "adamw-8", "rmsprop-1"])
+def test_resume_is_bit_exact(name: str, stop: int) -> None:
+    """07.19 From a checkpoint a new trainer goes on bit for bit: weights, history, rates, order, dropout."""
+    got = resumed(network(), *data(7), stop, *SETTINGS[name])
+    assert_equal(got["at"], want=[(stop - 1) // 3, stop, stop % 3 * 3 if stop % 3 else 7])
+    for part in ("books", "rates"):
+        assert_equal(got["resumed"][part], want=got["whole"][part])
+    same = [bool((a == b).all()) for a, b in zip(got["resumed"]["weights"], got["whole"]["weights"], strict=True)]
+    assert_equal([*same, bool((got["resumed"]["next"] == got["whole"]["next"]).all())], want=[True] * 5)
+
+
+@observe
+def stored(tt: Any, weights: Any, x: Any, y: Any, dtype: str) -> Any:
+    import json
+    import os
+    import tempfile
+
+    model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
+    for parameter, weight in zip(model.parameters(), weights, strict=True):
+        parameter.data = weight.astype(dtype)
+    trainer = tt.Trainer(model, tt.Adam(model.parameters(), lr=0.1))
+    trainer.fit(x, y, 1, 4)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "a checkpoint")
+        tt.save_checkpoint(path, trainer)
+        tt.save_checkpoint(path, trainer)
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays["header"].tobytes())
+        weights = [p.data for p in model.parameters()]
+        kept = [any(a.shape == w.shape and a.dtype == w.dtype and (a == w).all() for a in arrays.values()) for w in weights]
+        return {"files": os.listdir(folder), "format": header["format"], "version": header["version"], "kept": kept, "state": "state" in header}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_checkpoint_is_an_npz_without_pickle(dtype: str) -> None:
+    """07.20 A checkpoint is an .npz archive without pickle, its header is JSON; nothing else is left behind."""
+    want = {"files": ["a checkpoint"], "format": "tinytorch checkpoint", "version": 1, "kept": [True] * 4, "state": True}
+    assert_equal(stored(network(), *data(), dtype), want=want)
+
+
+@observe
+def save_without_luck(tt: Any) -> Any:
+    import os
+    import pathlib
+    import tempfile
+
+    model = tt.Linear(3, 4)
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1))
+    happened, fsync, replace, rename = [], os.fsync, os.replace, os.rename
+
+    def fail(*args, **keywords):
+        happened.append("replace")
+        raise OSError("no space left on this device")
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "training.ckpt")
+        tt.save_checkpoint(path, trainer)
+        before = path.read_bytes()
+        trainer.train_step(np.ones((2, 3), np.float32), np.array([0, 1]))
+        os.fsync = lambda number: happened.append("fsync")
+        os.replace = os.rename = fail
+        try:
+            tt.save_checkpoint(path, trainer)
+        except OSError:
+            happened.append("told")
+        finally:
+            os.fsync, os.replace, os.rename = fsync, replace, rename
+        return {"happened": happened, "kept": path.read_bytes() == before}
+
+
+def test_checkpoint_is_written_whole_or_not_at_all() -> None:
+    """07.20 The file is written beside, forced to the disk, then moved: a failure leaves the old one."""
+    assert_equal(save_without_luck(), want={"happened": ["fsync", "replace", "told"], "kept": True})
+
+
+@observe
+def save_strange(tt: Any) -> Any:
+    import os
+    import tempfile
+
+    class Strange:
+        def state_dict(self):
+            return {"epoch": 1, "function": print}
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "training.ckpt")
+        try:
+            tt.save_checkpoint(path, Strange())
+        except TypeError:
+            return os.listdir(folder)
+    return "saved"
+
+
+def test_checkpoint_refuses_what_is_not_plain() -> None:
+    """07.20 A state with anything but plain values is a TypeError, and no file is written."""
+    assert_equal(save_strange(), want=[])
+
+
+@observe
+def load_damaged(tt: Any, damage: str) -> Any:
+    import json
+    import pathlib
+    import tempfile
+
+    def build(rows, schedule=False):
+        model = tt.Sequential(tt.Linear(3, rows), tt.Tanh(), tt.Linear(rows, 4))
+        optimizer = tt.Adam(model.parameters(), lr=0.1)
+        return tt.Trainer(model, optimizer, schedule=tt.StepLR(optimizer, 3) if schedule else None)
+
+    def state(trainer):
+        moments = [m for p in trainer.optimizer.param_groups for m in [p["lr"]]]
+        books = [trainer.epoch, trainer.steps, trainer.seen, trainer.seed, len(trainer.history), moments]
+        return repr([books, [p.data.tolist() for p in trainer.model.parameters()], tt.default_generator.bit_generator.state, trainer.state_dict()])
+
+    x, y = np.ones((4, 3), np.float32), np.array([0, 1, 2, 3])
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "training.ckpt")
+        saved = build(6 if damage == "other-model" else 5, damage == "schedule")
+        saved.fit(x, y, 1, 3)
+        tt.save_checkpoint(path, saved)
+        content = bytearray(path.read_bytes())
+        if damage.startswith("cut"):
+            content = content[: int(damage[4:]) * len(content) // 100]
+        elif damage == "flipped":
+            content[len(content) // 2] ^= 1
+        elif damage == "text":
+            content = b"weights, biases\n1, 2\n"
+        path.write_bytes(content)
+        if damage == "npy":
+            np.save(f"{path}.npy", np.ones(3))
+            path = pathlib.Path(f"{path}.npy")
+        elif damage == "npz":
+            np.savez(f"{path}.npz", weights=np.ones(3))
+            path = pathlib.Path(f"{path}.npz")
+        elif damage in ("version", "format"):
+            with np.load(path) as archive:
+                arrays = dict(archive)
+            header = json.loads(arrays["header"].tobytes()) | {damage: 97531}
+            arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+            np.savez(f"{path}.npz", **arrays)
+            path = pathlib.Path(f"{path}.npz")
+        trainer = build(5)
+        trainer.fit(x, y, 1, 2)
+        before = state(trainer)
+        try:
+            tt.load_checkpoint(path, trainer)
+        except ValueError as error:
+            named = [word for word in ("training.ckpt", "97531") if word in str(error)]
+            return {"named": named if damage == "version" else named[:1], "unchanged": state(trainer) == before}
+    return "loaded"
+
+
+DAMAGES = ["cut-0", "cut-2", "cut-50", "cut-99", "flipped", "text", "npy", "npz", "version", "format", "other-model", "schedule"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_checkpoint_refuses_other_files(damage: str) -> None:
+    """07.20 A file that is damaged, foreign, of another version or another model is a ValueError that names it; nothing is changed."""
+    named = ["training.ckpt", "97531"] if damage == "version" else ["training.ckpt"]
+    assert_equal(load_damaged(damage), want={"named": named, "unchanged": True})

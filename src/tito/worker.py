@@ -1,0 +1,175 @@
+"""The worker: makes observations on one learner's files, in a process that holds nothing to steal.
+
+It has the standard library, NumPy and a copy of the learner's package: no pytest, no PyTorch, no
+expected value, no recorded table. What it is asked comes from `certify`, which is trusted; what it
+answers is data and never a verdict: a length, a skeleton of JSON, raw arrays.
+
+Started as: python -I -S -B worker.py FOLDER LAYERS, where FOLDER holds packages/, learner/, files/.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import importlib
+import io
+import json
+import os
+import pickle
+import re
+import resource
+import signal
+import struct
+import sys
+import traceback
+import warnings
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path[:0] = [f"{sys.argv[1]}/packages", f"{sys.argv[1]}/learner"]  # one holds NumPy alone
+
+import numpy as np
+
+MOST_CHARACTERS = 2_000  # of a message, and of what is printed
+LIMITS = {"CPU": 60, "AS": 4 << 30, "FSIZE": 16 << 20, "NOFILE": 64, "CORE": 0, "NPROC": 0}
+LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", f"{sys.base_prefix}/lib")
+CREATE_RULES, ADD_RULE, RESTRICT, NO_NEW_PRIVILEGES = 444, 445, 446, 38  # Linux, every processor
+READ, LIST, WRITE = 1 << 2, 1 << 3, 1 << 1
+
+
+class OutOfTime(BaseException):
+    """The call ran past its limit. Not an Exception, so that little on the way swallows it."""
+
+
+class Missing(BaseException):
+    """The package has no such name."""
+
+
+class Package:
+    """`tt`: the learner's package, imported when it is first used."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return getattr(importlib.import_module("tinytorch"), name)
+        except AttributeError:
+            raise Missing(name) from None
+
+
+def main(folder: str, layers: str) -> None:
+    """Say what confines this process, then answer until the other side hangs up."""
+    reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):  # what is printed past sys.stdout goes nowhere
+        os.dup2(null, descriptor)
+    for name, most in LIMITS.items():
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
+    signal.signal(signal.SIGALRM, _late)
+    frame = pack({"kernel": landlock(f"{folder}/files") if "Landlock" in layers else 0})
+    while True:
+        writer.write(frame)
+        writer.flush()
+        size = reader.read(8)
+        if not size:
+            return
+        frame = answer(pickle.loads(reader.read(*struct.unpack("<Q", size))), f"{folder}/learner")
+
+
+def answer(request: dict[str, Any], learner: str) -> bytes:
+    """Make one observation: limited in time, quiet, and every way out turned into data."""
+    ear = defined(request["suite"], "_Ear")()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, request["seconds"])
+        with contextlib.redirect_stdout(ear), np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            observation = defined(request["source"], request["name"])
+            value = observation(Package(), *request["args"], **request["keywords"])
+            reply = {"answer": defined(request["suite"], "plain")(value)}
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        return pack(reply | {"printed": ear.kept})
+    except BaseException as error:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        return pack({"error": described(error, learner), "printed": ear.kept})
+
+
+@functools.cache
+def defined(source: str, name: str) -> Any:
+    """What a source defines under a name: an observation, or a helper of the suite."""
+    names: dict[str, Any] = {"np": np, "io": io, "PRINTED_CHARACTERS": MOST_CHARACTERS}
+    exec(f"from __future__ import annotations\n{source}", names)
+    return names[name]
+
+
+def described(error: BaseException, learner: str) -> dict[str, Any]:
+    """An error as data: its kinds, its message, and the innermost line of the learner's file."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.name != "operation"]
+    own = [f for f in frames if f.filename.startswith(learner)]
+    place: Any = [own[-1].filename, own[-1].lineno, own[-1].name, own[-1].line] if own else None
+    message = str(error)
+    if isinstance(error, SyntaxError):
+        place, message = [error.filename, error.lineno, "", error.text], error.msg
+    kinds = [kind.__name__ for kind in type(error).__mro__]
+    return {"kinds": kinds, "message": message[:MOST_CHARACTERS], "place": place}
+
+
+def pack(value: Any) -> bytes:
+    """A frame: the length of the JSON, the JSON, the bytes of every array that it names."""
+    arrays: list[Any] = []
+
+    def skeleton(part: Any) -> Any:
+        if isinstance(part, np.ndarray):
+            arrays.append(part)
+            return {"array": [part.dtype.str, part.shape]}
+        if isinstance(part, np.float64):
+            return {"float64": float(part)}
+        if isinstance(part, list):
+            return [skeleton(p) for p in part]
+        if isinstance(part, tuple):
+            return {"tuple": [skeleton(p) for p in part]}
+        if isinstance(part, dict):
+            return {"dict": [[k, skeleton(v)] for k, v in part.items()]}
+        return part
+
+    header = json.dumps(skeleton(value)).encode()
+    return b"".join([struct.pack("<I", len(header)), header, *[a.tobytes() for a in arrays]])
+
+
+def landlock(own: str) -> int:
+    """Let the kernel refuse all files but Python, NumPy and the learner's, the network, signals.
+
+    Returns:
+        the version of Landlock, or 0 where the kernel has none.
+    """
+    libc = ctypes.CDLL(None)
+    version = int(libc.syscall(CREATE_RULES, None, 0, 1)) if sys.platform == "linux" else 0
+    if version < 1:
+        return 0
+    everything = (1 << {1: 13, 2: 14, 3: 15, 4: 15}.get(version, 16)) - 1
+    rights = struct.pack("3Q", everything, 3, 3)[: 8 if version < 4 else 16 if version < 6 else 24]
+    rules = libc.syscall(CREATE_RULES, rights, len(rights), 0)
+
+    def allow(path: str, access: int) -> None:
+        with contextlib.suppress(OSError):
+            target = os.open(path, os.O_PATH)
+            access &= everything if os.path.isdir(path) else READ | WRITE
+            libc.syscall(ADD_RULE, rules, 1, struct.pack("<Qi", access, target), 0)
+            os.close(target)
+
+    for folder in filter(os.path.isdir, {*LIBRARIES, *sys.path}):
+        allow(folder, LIST)
+        for entry in os.scandir(folder):
+            if not re.search("python|packages", entry.name):
+                allow(entry.path, READ | LIST)
+    allow(own, everything)
+    allow(os.devnull, READ | WRITE)
+    libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    return 0 if libc.syscall(RESTRICT, rules, 0) else version
+
+
+def _late(number: int, frame: Any) -> None:
+    raise OutOfTime
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
