@@ -315,6 +315,7 @@ def either_side(tt: Any, expression: str, a: Any) -> Any:
         "divide-number": ("a / 4", lambda a: a / 4),
         "__radd__": ("2 + a", lambda a: 2 + a),
         "__rsub__": ("2 - a", lambda a: 2 - a),
+        "__rsub__-tenth": ("0.1 - a", lambda a: 0.1 - a),
         "__rmul__": ("2 * a", lambda a: 2 * a),
         "__rtruediv__": ("3 / a", lambda a: 3 / a),
         "__rpow__": ("2 ** a", lambda a: 2**a),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.asserts import (
     assert_above,
@@ -40,9 +40,8 @@ from support.strategies import (
 
 PAIRED = tuple(PAIRS)
 THREE = [(2, 1, 3), (2, 3, 5), (3, 3, 3)]
-DIFFERENCES = (
-    45_000.0  # a central difference is good to 1e-6 of the largest slope: 45,000 roundings
-)
+FEW = settings(max_examples=25)  # each example looks at every element
+DIFFERENCES = 45_000.0  # roundings: a central difference is good to 1e-6 of the largest slope
 
 
 def case(name: str, expression: str, shapes: Any, kind: Any = "dyadic", torch: str = "") -> Case:
@@ -87,41 +86,26 @@ def check_differences(expression: str, seed: int, *inputs: Any) -> None:
 # ---- the engine: 05.1 to 05.10, with the rules of add and multiply -------------------------------
 
 
-@observe
-def worked_example(tt: Any) -> Any:
-    x, y = tt.Tensor(2.0, requires_grad=True), tt.Tensor(3.0, requires_grad=True)
-    z = x * y + x
-    z.backward()
-    return {"z": z.item(), "x.grad": x.grad, "y.grad": y.grad}
+PRODUCTS_AND_SUMS = {
+    "product": ("a * b", lambda a, b: [b, a]),
+    "sum": ("a + b", lambda a, b: [np.ones_like(a), np.ones_like(b)]),
+    "chain": ("(a + 2) * 3 * b", lambda a, b: [3 * b, 3 * (a + 2)]),
+}
 
 
-def test_worked_example() -> None:
+@pytest.mark.parametrize("name", PRODUCTS_AND_SUMS)
+def test_backward_applies_the_chain_rule(name: str) -> None:
     """05.1 backward() leaves in .grad of every leaf the derivative of the result with respect to it."""
-    assert_close(
-        worked_example(), want={"z": 8.0, "x.grad": np.float32(4.0), "y.grad": np.float32(2.0)}
-    )
-
-
-@pytest.mark.parametrize(
-    ("expression", "want"),
-    [
-        ("a * b", lambda a, b: (b, a)),
-        ("a + b", lambda a, b: (1 + 0 * a, 1 + 0 * b)),
-        ("a * b * a", lambda a, b: (2 * a * b, a * a)),
-    ],
-    ids=["product", "sum", "chain"],
-)
-def test_backward_applies_the_chain_rule(expression: str, want: Any) -> None:
-    """05.1 backward() leaves in .grad of every leaf the derivative of the result with respect to it."""
+    expression, slopes = PRODUCTS_AND_SUMS[name]
     a, b, c = dyadic(2, 3), dyadic(2, 3, seed=1), normal(2, 3, seed=2)
-    assert_close(gradients(expression, c, a, b), want=[c * w for w in want(a, b)])
+    assert_close(gradients(expression, c, a, b), want=[c * s for s in slopes(a, b)])
 
 
 @observe
 def which_have_gradients(tt: Any, a: Any, b: Any) -> Any:
     x, constant = tt.Tensor(a, requires_grad=True), tt.Tensor(b)
     on_the_way = x * constant
-    result = on_the_way + x * 2
+    result = on_the_way * 3
     result.backward(np.ones_like(a))
     tensors = {"leaf": x, "constant": constant, "on the way": on_the_way, "result": result}
     return {name: t.grad is not None for name, t in tensors.items()} | {"x.grad": x.grad}
@@ -130,7 +114,7 @@ def which_have_gradients(tt: Any, a: Any, b: Any) -> Any:
 def test_leaves_only() -> None:
     """05.2 Only leaves that require a gradient receive one; all other tensors keep .grad None."""
     got = which_have_gradients(dyadic(2, 3), dyadic(2, 3, seed=1))
-    assert_close(got.pop("x.grad"), want=dyadic(2, 3, seed=1) + 2)
+    assert_close(got.pop("x.grad"), want=3 * dyadic(2, 3, seed=1))
     assert_equal(got, want={"leaf": True, "constant": False, "on the way": False, "result": False})
 
 
@@ -189,7 +173,7 @@ def test_gradient_is_like_the_data(shape: Any, dtype: str, other: str, cotangent
 @observe
 def from_cotangent(tt: Any, a: Any, expression: str) -> Any:
     x = tt.Tensor(a, requires_grad=True)
-    (x * x).backward(eval(expression, {"tt": tt, "np": np}))
+    (x * 4).backward(eval(expression, {"tt": tt, "np": np}))
     return x.grad
 
 
@@ -205,14 +189,13 @@ def from_cotangent(tt: Any, a: Any, expression: str) -> Any:
 )
 def test_backward_starts_from_the_gradient(expression: str) -> None:
     """05.3 backward(gradient) starts from that cotangent; without one, a tensor of one element starts from 1."""
-    assert_close(from_cotangent(dyadic(3), expression), want=2 * dyadic(3) * [1.0, -2.0, 4.0])
+    assert_close(from_cotangent(dyadic(3), expression), want=np.array([4.0, -8.0, 16.0]))
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (1, 1)], ids=str)
 def test_backward_starts_from_one(shape: Any) -> None:
     """05.3 backward(gradient) starts from that cotangent; without one, a tensor of one element starts from 1."""
-    x = np.full(shape, 1.5)
-    assert_close(gradients("a * a * 3", None, x)[0], want=6 * x)
+    assert_close(gradients("a * 6", None, np.full(shape, 1.5))[0], want=np.full(shape, 6.0))
 
 
 def test_backward_from_a_leaf() -> None:
@@ -221,19 +204,33 @@ def test_backward_from_a_leaf() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "slope"),
-    [
-        ("a + a", lambda a: 2 + 0 * a),
-        ("a * a", lambda a: 2 * a),
-        ("a * a + a", lambda a: 2 * a + 1),
-        ("a + a * a", lambda a: 2 * a + 1),
-        ("a * a * a + a * a + a", lambda a: 3 * a**2 + 2 * a + 1),
-    ],
+    ("expression", "factor"), [("a + a", 2.0), ("a + a + a", 3.0)], ids=["twice", "three-times"]
 )
-def test_uses_add_up(expression: str, slope: Any) -> None:
+def test_uses_add_up(expression: str, factor: float) -> None:
+    """05.4 A tensor that is used several times receives the sum over its uses."""
+    c = normal(2, 3, seed=1)
+    assert_close(gradients(expression, c, dyadic(2, 3))[0], want=factor * c)
+
+
+def test_both_factors_add_up() -> None:
     """05.4 A tensor that is used several times receives the sum over its uses."""
     a, c = dyadic(2, 3), normal(2, 3, seed=1)
-    assert_close(gradients(expression, c, a)[0], want=c * slope(a))
+    assert_close(gradients("a * a", c, a)[0], want=2 * a * c)
+
+
+@observe
+def worked_example(tt: Any) -> Any:
+    x, y = tt.Tensor(2.0, requires_grad=True), tt.Tensor(3.0, requires_grad=True)
+    z = x * y + x
+    z.backward()
+    return {"z": z.item(), "x.grad": x.grad, "y.grad": y.grad}
+
+
+def test_worked_example() -> None:
+    """05.4 A tensor that is used several times receives the sum over its uses."""
+    assert_close(
+        worked_example(), want={"z": 8.0, "x.grad": np.float32(4.0), "y.grad": np.float32(2.0)}
+    )
 
 
 @observe
@@ -278,18 +275,20 @@ def test_the_same_graph_again() -> None:
 
 DIAMONDS = {
     "late-left": (
-        ["n[0] * 2", "n[1] * n[0]", "n[2] * n[1]", "n[1] * n[3]"],
-        lambda x: 4 * 8 * x**3,
+        ["n[0] * 2", "n[2] * n[1]", "n[3] * n[2]", "n[2] * n[4]"],
+        lambda x, y: [24 * x**2 * y, 8 * x**3],
     ),
     "late-right": (
-        ["n[0] * 2", "n[1] * n[0]", "n[2] * n[1]", "n[3] * n[1]"],
-        lambda x: 4 * 8 * x**3,
+        ["n[0] * 2", "n[2] * n[1]", "n[3] * n[2]", "n[4] * n[2]"],
+        lambda x, y: [24 * x**2 * y, 8 * x**3],
     ),
+    "leaf-left": (["n[0] * n[1]", "n[2] * 3", "n[0] + n[3]"], lambda x, y: [1 + 3 * y, 3 * x]),
+    "leaf-right": (["n[0] * n[1]", "n[2] * 3", "n[3] + n[0]"], lambda x, y: [1 + 3 * y, 3 * x]),
     "wide": (
-        ["n[0] * n[0]", "n[1] * 3", "n[1] * 5", "n[2] * n[3]", "n[4] + n[1]"],
-        lambda x: 60 * x**3 + 2 * x,
+        ["n[0] * n[1]", "n[2] * 3", "n[2] * 5", "n[3] * n[4]", "n[5] + n[2]"],
+        lambda x, y: [30 * x * y**2 + y, 30 * x**2 * y + x],
     ),
-    "leaf-late": (["n[0] * n[0]", "n[1] * n[0]", "n[0] * n[2]"], lambda x: 4 * x**3),
+    "sum-of-sums": (["n[0] + n[1]", "n[2] + n[0]"], lambda x, y: [2 + 0 * x, 1 + 0 * y]),
 }
 
 
@@ -306,9 +305,9 @@ def program(tt: Any, steps: Any, cotangent: Any, *arrays: Any) -> Any:
 @pytest.mark.parametrize("name", DIAMONDS)
 def test_every_use_before_a_tensor_passes_on(name: str) -> None:
     """05.6 A tensor passes its gradient on once, after all its uses have reported."""
-    steps, slope = DIAMONDS[name]
-    x, c = dyadic(2, 3), normal(2, 3, seed=1)
-    assert_close(program(steps, c, x)[0], want=c * slope(x))
+    steps, slopes = DIAMONDS[name]
+    x, y, c = dyadic(2, 3), dyadic(2, 3, seed=1), normal(2, 3, seed=2)
+    assert_close(program(steps, c, x, y), want=[c * s for s in slopes(x, y)])
 
 
 @observe
@@ -335,19 +334,6 @@ def test_ladder_of_diamonds_is_linear() -> None:
     assert_equal(got["rule calls"], want=22)
 
 
-BROADCAST = [
-    case("add", "a + b", PAIRED),
-    case("multiply", "a * b", PAIRED),
-    case("add-three", "a + b * c", (((2, 3), (1, 3), ()), ((3, 1), (1, 5), (2, 1, 1)))),
-]
-
-
-@pytest.mark.parametrize("case", BROADCAST, ids=str)
-def test_broadcast_gradients(case: Case) -> None:
-    """05.7 Where broadcasting stretched an operand, its gradient is summed back to its shape."""
-    check_gradients("05", case)
-
-
 def summed_to(gradient: Any, shape: Any) -> Any:
     """Sum one axis after the other until the shape fits."""
     while gradient.ndim > len(shape):
@@ -355,15 +341,6 @@ def summed_to(gradient: Any, shape: Any) -> Any:
     for axis, size in enumerate(shape):
         gradient = gradient.sum(axis, keepdims=True) if size == 1 else gradient
     return gradient
-
-
-@given(shapes=broadcast_pairs(), seed=seeds)
-def test_broadcast_gradients_of_any_shapes(shapes: Any, seed: int) -> None:
-    """05.7 Where broadcasting stretched an operand, its gradient is summed back to its shape."""
-    a, b = fill(shapes[0], seed), fill(shapes[1], seed + 1)
-    c = fill(np.broadcast_shapes(*shapes), seed + 2, "normal")
-    want = [summed_to(c * (b + 1), a.shape), summed_to(c * a, b.shape)]
-    assert_close(gradients("a * b + a", c, a, b), want=want, terms=np.abs(c).sum() * 64)
 
 
 @observe
@@ -390,6 +367,28 @@ def test_unbroadcast_refuses(gradient: Any, shape: Any) -> None:
     assert_raises(
         unbroadcast, dyadic(*gradient), shape, error="ValueError", says=(str(gradient), str(shape))
     )
+
+
+BROADCAST = [
+    case("add", "a + b", PAIRED),
+    case("multiply", "a * b", PAIRED),
+    case("add-three", "a + b * c", (((2, 3), (1, 3), ()), ((3, 1), (1, 5), (2, 1, 1)))),
+]
+
+
+@pytest.mark.parametrize("case", BROADCAST, ids=str)
+def test_broadcast_gradients(case: Case) -> None:
+    """05.7 Where broadcasting stretched an operand, its gradient is summed back to its shape."""
+    check_gradients("05", case)
+
+
+@given(shapes=broadcast_pairs(), seed=seeds)
+def test_broadcast_gradients_of_any_shapes(shapes: Any, seed: int) -> None:
+    """05.7 Where broadcasting stretched an operand, its gradient is summed back to its shape."""
+    a, b = fill(shapes[0], seed), fill(shapes[1], seed + 1)
+    c = fill(np.broadcast_shapes(*shapes), seed + 2, "normal")
+    want = [summed_to(c * (b + 1), a.shape), summed_to(c * a, b.shape)]
+    assert_close(gradients("a * b + a", c, a, b), want=want, terms=np.abs(c).sum() * 64)
 
 
 @observe
@@ -563,6 +562,7 @@ def test_arithmetic_gradients(case: Case) -> None:
     check_gradients("05", case)
 
 
+@FEW
 @given(
     shapes=broadcast_pairs(),
     seed=seeds,
@@ -646,6 +646,7 @@ SMOOTH = [
 ]
 
 
+@FEW
 @given(shape=shapes(max_side=3), seed=seeds, expression=st.sampled_from(SMOOTH))
 def test_elementwise_gradients_of_any_shape(shape: Any, seed: int, expression: str) -> None:
     """05.12 The rules of exp, log, sqrt, absolute, clip, maximum and where."""
@@ -754,6 +755,7 @@ def test_reduction_gradients(case: Case) -> None:
     check_gradients("05", case)
 
 
+@FEW
 @given(
     shape=shapes(min_dims=2, max_side=3),
     seed=seeds,
@@ -832,6 +834,7 @@ MOVES = [
 ]
 
 
+@FEW
 @given(shape=shapes(min_dims=3, max_side=3), seed=seeds, expression=st.sampled_from(MOVES))
 def test_movement_gradients_of_any_shape(shape: Any, seed: int, expression: str) -> None:
     """05.15 The rules of reshape, permute, expand and pad send every element back where it came from."""
@@ -937,6 +940,7 @@ NAMES = [
 ]
 
 
+@FEW
 @given(shape=shapes(min_dims=1, max_side=3), seed=seeds, name=st.sampled_from(NAMES))
 def test_activation_gradients_of_any_shape(shape: Any, seed: int, name: str) -> None:
     """05.17 The rules of the activations, finite also at inputs of +-1000."""
@@ -1142,6 +1146,7 @@ def test_float32_stays_float32_on_the_way(expression: str) -> None:
     assert_equal(got, want=["float32", (2, 3), "float32", True])
 
 
+@FEW
 @given(steps=programs(), seed=seeds)
 def test_linear_in_the_cotangent(steps: Any, seed: int) -> None:
     """05.18 The gradient is linear in the cotangent."""
@@ -1271,6 +1276,18 @@ def test_gradcheck_of_your_rules(expression: str) -> None:
 
 
 @observe
+def zero_for_ones(tt: Any, a: Any) -> Any:
+    softmax = tt.primitive(lambda x, /: np.exp(x) / np.exp(x).sum(-1, keepdims=True))
+    tt.defvjp(softmax, lambda g, out, x: 0 * g)
+    return tt.gradcheck(lambda x: softmax(x), [tt.Tensor(a, requires_grad=True)])
+
+
+def test_gradcheck_takes_a_random_cotangent() -> None:
+    """05.21 The cotangent is random: under ones, a softmax without any gradient would pass."""
+    assert_raises(zero_for_ones, dyadic(2, 3), error="ValueError", says=("input 0",))
+
+
+@observe
 def checked_with_rule(tt: Any, rule: str, a: Any, b: Any, **options: Any) -> Any:
     product = tt.primitive(lambda a, b, /: a * b)
     tt.defvjp(product, lambda g, out, a, b: g * b, eval(f"lambda g, out, a, b: {rule}", {"np": np}))
@@ -1286,7 +1303,7 @@ def checked_with_rule(tt: Any, rule: str, a: Any, b: Any, **options: Any) -> Any
     [
         ("2 * g * a", "(0, 0)"),
         ("-g * a", "(0, 0)"),
-        ("g * b", ""),
+        ("g * b", "(0, 0)"),
         ("0 * g", "(0, 0)"),
         ("a + 0 * g", "(0, 0)"),
         ("np.where(np.arange(6).reshape(2, 3) == 5, 0, g * a)", "(1, 2)"),
@@ -1296,7 +1313,7 @@ def checked_with_rule(tt: Any, rule: str, a: Any, b: Any, **options: Any) -> Any
 )
 def test_gradcheck_finds_a_wrong_rule(rule: str, index: str) -> None:
     """05.21 Where they disagree at any element, a ValueError names the input's position and the index."""
-    a, b = 1 + positive(2, 3), 1 + positive(2, 3, seed=1)
+    a, b = 1 + positive(2, 3), 3 + positive(2, 3, seed=1)
     assert_raises(checked_with_rule, rule, a, b, error="ValueError", says=("input 1", index))
 
 
@@ -1307,18 +1324,6 @@ def test_gradcheck_tolerance() -> None:
     assert_raises(
         checked_with_rule, "g * a * (1 + 1e-3)", a, b, eps=1e-5, tolerance=1e-4, error="ValueError"
     )
-
-
-@observe
-def zero_for_ones(tt: Any, a: Any) -> Any:
-    softmax = tt.primitive(lambda x, /: np.exp(x) / np.exp(x).sum(-1, keepdims=True))
-    tt.defvjp(softmax, lambda g, out, x: 0 * g)
-    return tt.gradcheck(lambda x: softmax(x), [tt.Tensor(a, requires_grad=True)])
-
-
-def test_gradcheck_takes_a_random_cotangent() -> None:
-    """05.21 The cotangent is random: under ones, a softmax without any gradient would pass."""
-    assert_raises(zero_for_ones, dyadic(2, 3), error="ValueError", says=("input 0",))
 
 
 @observe
@@ -1402,17 +1407,21 @@ def test_backward_refuses(
 def after_backward(tt: Any, expression: str, a: Any, b: Any) -> Any:
     x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(b, requires_grad=True)
     out = eval(expression, {"tt": tt, "np": np, "a": x, "b": y})
+    beside = tt.Tensor(np.zeros(out.shape), requires_grad=True)
     cotangent = np.ones(out.shape)
-    (out + out * 0).backward(cotangent)
-    return [x.data, y.data, cotangent]
+    (out + beside).backward(cotangent)
+    return {"a": x, "b": y, "cotangent": cotangent, "the other operand's gradient": beside.grad}
 
 
 @pytest.mark.parametrize("expression", EVERY)
 def test_backward_changes_no_data(expression: str) -> None:
-    """05.23 backward changes neither the data of any tensor nor the cotangent that it was given."""
+    """05.23 backward writes neither to the data of any tensor nor to a cotangent, its own or the caller's."""
     a, b = positive(2, 3), positive(2, 3, seed=1)
-    *data, cotangent = after_backward(expression, a, b)
-    assert_close([*data, cotangent], want=[a, b, np.ones(cotangent.shape)])
+    got = after_backward(expression, a, b)
+    ones = np.ones(got["cotangent"].shape)
+    assert_close(
+        got, want={"a": a, "b": b, "cotangent": ones, "the other operand's gradient": ones}
+    )
 
 
 @observe

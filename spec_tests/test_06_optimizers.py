@@ -42,14 +42,14 @@ def path(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
 
 
 @observe
-def paths(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
+def paths(tt: Any, expression: str, start: Any, gradients: Any, gaps: bool) -> Any:
     cuts = [((), 0, 1), ((3,), 1, 4), ((2, 3), 4, 10)]
     p = [tt.Tensor(start[a:b].reshape(shape).copy(), requires_grad=True) for shape, a, b in cuts]
     optimizer, seen = eval(expression, {"tt": tt, "p": p}), {}
     for i, gradient in enumerate(gradients):
         for tensor, (shape, a, b) in zip(p, cuts, strict=True):
             tensor.grad = gradient[a:b].reshape(shape).copy()
-        p[1].grad = None if i % 4 == 0 else p[1].grad
+        p[1].grad = None if gaps and i % 4 == 0 else p[1].grad
         optimizer.step()
         seen[f"after step {i + 1}"] = np.concatenate([tensor.data.ravel() for tensor in p])
     return seen
@@ -67,7 +67,7 @@ def record(torch: Any) -> dict[str, Any]:
         for i, gradient in enumerate(torch.tensor(gradients)):
             g = (gradient[0], gradient[1:4], gradient[4:].reshape(2, 3))
             for j, tensor in enumerate(p):
-                tensor.grad = None if j == 1 and i % 4 == 0 else g[j].clone()
+                tensor.grad = None if "gaps" in title and j == 1 and i % 4 == 0 else g[j].clone()
             optimizer.step()
             if i in SEEN:
                 found[f"{title}/{i}"] = torch.cat([t.detach().ravel() for t in p]).numpy().copy()
@@ -75,8 +75,9 @@ def record(torch: Any) -> dict[str, Any]:
 
 
 def check_run(title: str) -> None:
-    """50 steps of three parameters against PyTorch's; the second has no gradient at some."""
-    got = paths(SETTINGS[title], oracle.own("06", "start"), oracle.own("06", "gradients"))
+    """50 steps of three parameters against PyTorch's."""
+    start, gradients = oracle.own("06", "start"), oracle.own("06", "gradients")
+    got = paths(SETTINGS[title], start, gradients, gaps="gaps" in title)
     names = [f"after step {i + 1}" for i in SEEN]
     want = {n: oracle.own("06", f"{title}/{i}") for n, i in zip(names, SEEN, strict=True)}
     assert_close({n: got[n] for n in names}, want=want)
@@ -101,12 +102,11 @@ SETTINGS = {
     "AdamW-decay": "tt.AdamW(p, lr=0.05, betas=(0.5, 0.9), eps=0.1, weight_decay=0.5)",
     "SGD-groups": "tt.SGD([{'params': p[:1], 'momentum': 0.9}, {'params': p[1:]}], lr=0.1)",
     "Adam-groups": "tt.Adam([{'params': p[:2]}, {'params': p[2:], 'lr': 0.1, 'betas': (0.5, 0.9)}])",
+    "SGD-gaps": "tt.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.1)",
+    "RMSprop-gaps": "tt.RMSprop(p, lr=0.05, momentum=0.5)",
+    "Adam-gaps": "tt.Adam(p, lr=0.05, betas=(0.5, 0.9))",
+    "AdamW-gaps": "tt.AdamW(p, lr=0.05, weight_decay=0.5)",
 }
-
-
-def titles(*prefixes: str) -> list[str]:
-    """The settings whose optimizer is one of these."""
-    return [title for title in SETTINGS if title.split("-")[0] in prefixes]
 
 
 def rows(shape: tuple[int, ...], seed: int) -> Any:
@@ -305,6 +305,24 @@ def test_dampening_example() -> None:
     assert_close(got, want=want)
 
 
+@observe
+def beside(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
+    p = [tt.Tensor(start.copy(), requires_grad=True) for _ in range(2)]
+    optimizer, after = eval(expression, {"tt": tt, "p": p}), []
+    for gradient in gradients:
+        p[0].grad, p[1].grad = gradient, -5 * gradient
+        optimizer.step()
+        after.append(p[0].data.copy())
+    return np.array(after)
+
+
+def test_momentum_of_two_parameters() -> None:
+    """06.13 Each parameter moves as if it were alone, with its own state and its own step count."""
+    expression = "tt.SGD(p, lr=0.5, momentum=0.5)"
+    got = beside(expression, START, PUSHES)
+    assert_close(got, want=sgd(START, PUSHES, 0.5, 0.5))
+
+
 @pytest.mark.parametrize("title", ["SGD-momentum", "SGD-dampening", "SGD-all"])
 def test_momentum(title: str) -> None:
     """06.7 Momentum m: b = g at first, then b = m * b + (1 - dampening) * g; p -= lr * b."""
@@ -358,7 +376,7 @@ def test_rmsprop_example() -> None:
     assert_close(got, want=np.array([[0.5, -2 - 1 / 3]]))
 
 
-@pytest.mark.parametrize("title", titles("RMSprop"))
+@pytest.mark.parametrize("title", ["RMSprop", "RMSprop-alpha", "RMSprop-decay", "RMSprop-momentum"])
 def test_rmsprop(title: str) -> None:
     """06.9 RMSprop: v = alpha * v + (1 - alpha) * g**2, then p -= lr * g / (sqrt(v) + eps)."""
     check_run(title)
@@ -410,6 +428,12 @@ def test_adam_example() -> None:
     assert_close(got, want=np.array([[0.75, -2.375], [0.75 + 1 / 12, -2.75]]))
 
 
+def test_adam_decay_example() -> None:
+    """06.6 Weight decay w in SGD, RMSprop and Adam: w * p is added to the gradient."""
+    got = path("tt.Adam(p, lr=0.25, eps=0.0, weight_decay=0.5)", START, np.array([[0.5, 0.5]]))
+    assert_close(got, want=np.array([[0.75, -1.75]]))
+
+
 @pytest.mark.parametrize("title", ["Adam", "Adam-betas", "Adam-decay"])
 def test_adam(title: str) -> None:
     """06.10 Adam: averages m of g and v of g**2, corrected; p -= lr * m' / (sqrt(v') + eps)."""
@@ -431,7 +455,7 @@ def test_adamw_example() -> None:
     assert_close(got, want=np.array([[0.625, -1.5]]))
 
 
-@pytest.mark.parametrize("title", titles("AdamW"))
+@pytest.mark.parametrize("title", ["AdamW", "AdamW-decay"])
 def test_adamw(title: str) -> None:
     """06.11 AdamW: p -= lr * w * p first, then Adam's step without decay."""
     check_run(title)
@@ -528,9 +552,15 @@ def in_company(tt: Any, expression: str, start: Any, gradients: Any, waits: int)
 @pytest.mark.parametrize("expression", EVERY)
 def test_parameters_are_independent(expression: str) -> None:
     """06.13 Each parameter moves as if it were alone, with its own state and its own step count."""
-    start, gradients = normal(2, 3), rows((4, 2, 3), 1)
+    start, gradients = normal(3), rows((3, 3), 1)
     got = in_company(expression, start, gradients, waits=3)
     assert_close(got, want=path(expression, start, gradients))
+
+
+@pytest.mark.parametrize("title", ["SGD-gaps", "RMSprop-gaps", "Adam-gaps", "AdamW-gaps"])
+def test_runs_with_gaps(title: str) -> None:
+    """06.13 Each parameter moves as if it were alone, with its own state and its own step count."""
+    check_run(title)
 
 
 @observe
@@ -584,40 +614,6 @@ def test_state_dict(name: str) -> None:
 
 
 @observe
-def continued(tt: Any, expression: str, other: str, start: Any, gradients: Any) -> Any:
-    p = [tt.Tensor(start.copy(), requires_grad=True)]
-    first, half = eval(expression, {"tt": tt, "p": p}), len(gradients) // 2
-    for gradient in gradients[:half]:
-        p[0].grad = gradient
-        first.step()
-    kept, point = first.state_dict(), p[0].data.copy()
-    for gradient in gradients[half:]:
-        p[0].grad = gradient
-        first.step()
-    q = [tt.Tensor(point, requires_grad=True)]
-    second = eval(other, {"tt": tt, "p": q})
-    second.load_state_dict(kept)
-    for gradient in gradients[half:]:
-        q[0].grad = gradient
-        second.step()
-    third = eval(other, {"tt": tt, "p": [tt.Tensor(start, requires_grad=True)]})
-    third.load_state_dict(kept)
-    rates = [o.param_groups[0]["lr"] for o in (first, second, third)]
-    return {"without a break": p[0].data, "with a break": q[0].data, "rates": rates}
-
-
-@pytest.mark.parametrize("expression", EVERY)
-def test_load_state_dict_goes_on_exactly(expression: str) -> None:
-    """06.15 After load_state_dict() the steps are the same, bit for bit; the options are loaded too."""
-    other = expression.replace("lr=0.1", "lr=0.7")
-    got = continued(
-        expression, other, normal(2, 3).astype(np.float32), rows((6, 2, 3), 1).astype(np.float32)
-    )
-    assert_equal(got["with a break"], want=got["without a break"])
-    assert_equal(got["rates"], want=[0.1, 0.1, 0.1])
-
-
-@observe
 def copies(tt: Any, expression: str, start: Any) -> Any:
     p, q = ([tt.Tensor(start.copy(), requires_grad=True)] for _ in range(2))
     first, second = (eval(expression, {"tt": tt, "p": x}) for x in (p, q))
@@ -641,60 +637,114 @@ def test_state_dicts_are_copies(expression: str) -> None:
 
 
 @observe
-def reloaded(tt: Any, saver: str, loader: str) -> Any:
-    shapes = {"p": [(2, 3), (3,)], "q": [(2, 3), (3,), (3,)], "r": [(2, 3), (4,)]}
-    tensors = {k: [tt.Tensor(np.ones(s), requires_grad=True) for s in v] for k, v in shapes.items()}
-    first, second = (eval(e, {"tt": tt, **tensors}) for e in (saver, loader))
-    for tensor in [t for group in tensors.values() for t in group]:
-        tensor.grad = np.ones(tensor.shape)
-    first.step()
-    second.step()
-    before = second.state_dict()
-    try:
-        second.load_state_dict(first.state_dict())
-    except ValueError:
-        after = second.state_dict()
-        equal = [
-            np.array_equal(before["state"][i][k], after["state"][i][k])
-            for i in before["state"]
-            for k in before["state"][i]
-        ]
-        if before["param_groups"] != after["param_groups"] or not all(equal):
-            return "refused, but a part of it was loaded"
-        raise
-    return "loaded"
+def continued(tt: Any, expression: str, other: str, start: Any, gradients: Any) -> Any:
+    p = [tt.Tensor(start.copy(), requires_grad=True)]
+    first, half = eval(expression, {"tt": tt, "p": p}), len(gradients) // 2
+    for gradient in gradients[:half]:
+        p[0].grad = gradient.copy()
+        first.step()
+    kept, point = first.state_dict(), p[0].data.copy()
+    for gradient in gradients[half:]:
+        p[0].grad = gradient.copy()
+        first.step()
+    q = [tt.Tensor(point, requires_grad=True)]
+    second = eval(other, {"tt": tt, "p": q})
+    second.load_state_dict(kept)
+    for gradient in gradients[half:]:
+        q[0].grad = gradient.copy()
+        second.step()
+    third = eval(other, {"tt": tt, "p": [tt.Tensor(start, requires_grad=True)]})
+    third.load_state_dict(kept)
+    rates = [o.param_groups[0]["lr"] for o in (first, second, third)]
+    return {"without a break": p[0].data, "with a break": q[0].data, "rates": rates}
 
 
-MISMATCHES = [
-    ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", ("2", "3")),
-    ("tt.Adam(q, lr=0.5)", "tt.Adam(p)", ("2", "3")),
-    ("tt.Adam(p, lr=0.5)", "tt.Adam(r)", ("(3,)", "(4,)")),
-    ("tt.Adam(p, lr=0.5)", "tt.SGD(p, momentum=0.9)", ("betas",)),
-    ("tt.SGD(p, lr=0.5, momentum=0.9)", "tt.RMSprop(p)", ("alpha",)),
-    ("tt.Adam([{'params': p[:1]}, {'params': p[1:]}], lr=0.5)", "tt.Adam(p)", ("2", "1")),
-]
-
-
-@pytest.mark.parametrize(
-    ("saver", "loader", "says"),
-    MISMATCHES,
-    ids=["fewer", "more", "shape", "Adam-in-SGD", "SGD-in-RMSprop", "groups"],
-)
-def test_mismatched_state_is_refused(saver: str, loader: str, says: tuple[str, ...]) -> None:
-    """06.16 A state that does not fit is a ValueError naming what differs, and nothing is loaded."""
-    assert_raises(reloaded, saver, loader, error="ValueError", says=says)
+@pytest.mark.parametrize("expression", EVERY)
+def test_load_state_dict_goes_on_exactly(expression: str) -> None:
+    """06.15 After load_state_dict() the steps are the same, bit for bit; the options are loaded too."""
+    other = expression.replace("lr=0.1", "lr=0.7")
+    got = continued(expression, other, normal(3), rows((6, 3), 1))
+    assert_equal(got["with a break"], want=got["without a break"])
+    assert_equal(got["rates"], want=[0.1, 0.1, 0.1])
 
 
 @observe
-def loads(tt: Any, state: Any) -> Any:
+def reloaded(tt: Any, expression: str, a: str, b: str, p: Any, q: Any) -> Any:
+    tensors = [[tt.Tensor(np.ones(s), requires_grad=True) for s in shapes] for shapes in (p, q)]
+    for tensor in [t for group in tensors for t in group]:
+        tensor.grad = np.ones(tensor.shape)
+    names = {"tt": tt, "p": tensors[0], "q": tensors[1]}
+    names |= {"a": eval(a, names), "b": eval(b, names)}
+    names["a"].step()
+    names["b"].step()
+    return eval(expression, names)
+
+
+@observe
+def after_refusal(tt: Any, expression: str, a: str, b: str, p: Any, q: Any) -> Any:
+    tensors = [[tt.Tensor(np.ones(s), requires_grad=True) for s in shapes] for shapes in (p, q)]
+    for tensor in [t for group in tensors for t in group]:
+        tensor.grad = np.ones(tensor.shape)
+    names = {"tt": tt, "p": tensors[0], "q": tensors[1]}
+    names |= {"a": eval(a, names), "b": eval(b, names)}
+    names["a"].step()
+    names["b"].step()
+    before, refused = names["b"].state_dict(), False
+    try:
+        eval(expression, names)
+    except ValueError:
+        refused = True
+    after = names["b"].state_dict()
+    pairs = [(v, after["state"][i][k]) for i, e in before["state"].items() for k, v in e.items()]
+    return {
+        "refused": refused,
+        "options as before": before["param_groups"] == after["param_groups"],
+        "state as before": all(np.array_equal(old, new) for old, new in pairs),
+    }
+
+
+LOADING = "b.load_state_dict(a.state_dict())"
+TWO_GROUPS = "tt.Adam([{'params': p[:1]}, {'params': p[1:]}], lr=0.5)"
+MISMATCHES = [
+    ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3), (3,)], [(2, 3), (3,), (3,)], ("2", "3")),
+    ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3), (3,), (3,)], [(2, 3), (3,)], ("2", "3")),
+    ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3), (3,)], [(2, 3), (4,)], ("(3,)", "(4,)")),
+    ("tt.Adam(p, lr=0.5)", "tt.SGD(q, momentum=0.9)", [(3,)], [(3,)], ("betas",)),
+    ("tt.SGD(p, lr=0.5, momentum=0.9)", "tt.RMSprop(q)", [(3,)], [(3,)], ("alpha",)),
+    (TWO_GROUPS, "tt.Adam(q)", [(3,), (2,)], [(3,), (2,)], ("2", "1")),
+]
+KINDS = ["fewer", "more", "shape", "Adam-in-SGD", "SGD-in-RMSprop", "groups"]
+
+
+@pytest.mark.parametrize(("a", "b", "p", "q", "says"), MISMATCHES, ids=KINDS)
+def test_mismatched_state_is_refused(a: str, b: str, p: Any, q: Any, says: Any) -> None:
+    """06.16 A state that does not fit is a ValueError naming what differs, and nothing is loaded."""
+    assert_raises(reloaded, LOADING, a, b, p, q, error="ValueError", says=says)
+
+
+@pytest.mark.parametrize(("a", "b", "p", "q", "says"), MISMATCHES, ids=KINDS)
+def test_mismatched_state_changes_nothing(a: str, b: str, p: Any, q: Any, says: Any) -> None:
+    """06.16 A state that does not fit is a ValueError naming what differs, and nothing is loaded."""
+    want = {"refused": True, "options as before": True, "state as before": True}
+    assert_equal(after_refusal(LOADING, a, b, p, q), want=want)
+
+
+@observe
+def loads(tt: Any, expression: str, state: Any) -> Any:
     p = [tt.Tensor(np.ones(3), requires_grad=True)]
-    tt.Adam(p).load_state_dict(state)
+    eval(expression, {"tt": tt, "p": p, "state": state})
 
 
 @pytest.mark.parametrize("state", [{}, {"weight": 1.0}], ids=["empty", "model"])
 def test_something_else_is_refused(state: Any) -> None:
     """06.16 A state that does not fit is a ValueError naming what differs, and nothing is loaded."""
-    assert_raises(loads, state, error="ValueError", says=("param_groups",))
+    assert_raises(
+        loads,
+        "tt.Adam(p).load_state_dict(state)",
+        state,
+        error="ValueError",
+        says=("param_groups",),
+    )
 
 
 # ---- systems: 06.17 to 06.19 ---------------------------------------------------------------------
@@ -703,7 +753,7 @@ def test_something_else_is_refused(state: Any) -> None:
 @observe
 def in_place(tt: Any, expression: str, start: Any, gradient: Any) -> Any:
     p = [tt.Tensor(start, requires_grad=True)]
-    data, given = p[0].data, gradient.copy()
+    data, before, given = p[0].data, start.copy(), gradient.copy()
     optimizer = eval(expression, {"tt": tt, "p": p})
     for _ in range(3):
         p[0].grad = given
@@ -711,7 +761,7 @@ def in_place(tt: Any, expression: str, start: Any, gradient: Any) -> Any:
     return {
         "p.data is the same array": p[0].data is data,
         "p.grad is the same array": p[0].grad is given,
-        "p moved": bool((data != start[0, 0]).any()),
+        "p moved": bool((data != before).all()),
         "gradient unchanged": bool((given == gradient).all()),
         "p requires grad": p[0].requires_grad,
         "p has a note": p[0].note is not None,
@@ -721,7 +771,7 @@ def in_place(tt: Any, expression: str, start: Any, gradient: Any) -> Any:
 @pytest.mark.parametrize("expression", EVERY)
 def test_updates_are_in_place(expression: str) -> None:
     """06.17 The new values are written into p.data, the same array; gradients are only read."""
-    got = in_place(expression, normal(2, 3), rows((2, 3), 1))
+    got = in_place(expression, normal(3), rows((3,), 1))
     want = dict.fromkeys(got, True) | {"p has a note": False}
     assert_equal(got, want=want)
 
@@ -742,7 +792,7 @@ def overwritten(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
 @pytest.mark.parametrize("expression", EVERY)
 def test_gradients_are_not_kept(expression: str) -> None:
     """06.17 The optimizer keeps no gradient array: what is written to it later plays no part."""
-    start, gradients = normal(2, 3), rows((4, 2, 3), 1)
+    start, gradients = normal(3), rows((3, 3), 1)
     assert_close(overwritten(expression, start, gradients), want=path(expression, start, gradients))
 
 
@@ -770,23 +820,34 @@ def test_float32_stays_float32(expression: str) -> None:
     assert_equal(dtypes(expression), want=["float32"])
 
 
+@observe
+def strided(tt: Any, expression: str, wide: Any, gradients: Any) -> Any:
+    p = [tt.Tensor(wide[::2, ::-2], requires_grad=True)]
+    optimizer, after = eval(expression, {"tt": tt, "p": p}), []
+    for gradient in gradients:
+        p[0].grad = gradient.T
+        optimizer.step()
+        after.append(wide[::2, ::-2].copy())
+    return np.array(after)
+
+
 @pytest.mark.parametrize("expression", EVERY)
 def test_any_memory_layout(expression: str) -> None:
     """06.18 Parameters and gradients may be views of any strides."""
-    wide, gradients = normal(6, 10), rows((3, 5, 3), 1).transpose(0, 2, 1)
-    want = path(expression, wide[::2, ::-2].copy(), gradients.copy())
-    assert_close(path(expression, wide[::2, ::-2], gradients), want=want)
+    wide, gradients = normal(4, 6), rows((2, 3, 2), 1)
+    want = path(expression, wide[::2, ::-2], gradients.transpose(0, 2, 1))
+    assert_close(strided(expression, wide, gradients), want=want)
 
 
 @pytest.mark.parametrize("expression", EVERY)
 def test_large_parameters(expression: str) -> None:
     """06.18 Large parameters are updated to the last element, as small ones are."""
     start, gradients = normal(401, 701), rows((2, 401, 701), 1)
+    corner = path(expression, start[-3:, -5:], gradients[:, -3:, -5:])
+    middle = path(expression, start[180:182], gradients[:, 180:182])
     got = path(expression, start, gradients)
-    corner = path(expression, start[-3:, -5:].copy(), gradients[:, -3:, -5:].copy())
     assert_close(got[:, -3:, -5:], want=corner)
-    first = path(expression, start[180:190].copy(), gradients[:, 180:190].copy())
-    assert_close(got[:, 180:190], want=first)
+    assert_close(got[:, 180:182], want=middle)
 
 
 @observe

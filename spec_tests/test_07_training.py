@@ -490,52 +490,25 @@ def test_step_counts() -> None:
 
 
 @observe
-def step_events(tt: Any, x: Any, y: Any) -> Any:
-    events = []
-    model = tt.Linear(3, 4)
+def step_rates(tt: Any, x: Any, y: Any) -> Any:
+    seen, model = [], tt.Linear(3, 4)
 
     class Recorder(tt.SGD):
-        def zero_grad(self, *args, **keywords):
-            events.append("zero_grad")
-            super().zero_grad(*args, **keywords)
-
         def step(self, *args, **keywords):
-            events.append(f"optimizer lr={self.param_groups[0]['lr']:g} grad={all(p.grad is not None for p in model.parameters())}")
+            seen.append([schedule.steps, self.param_groups[0]["lr"]])
             super().step(*args, **keywords)
 
     optimizer = Recorder(model.parameters(), lr=0.5)
     schedule = tt.StepLR(optimizer, 1, gamma=0.5)
     trainer = tt.Trainer(model, optimizer, schedule=schedule)
-    for _ in range(2):
+    for _ in range(3):
         trainer.train_step(x, y)
-    return [events, schedule.steps]
+    return {"updates": seen, "after": [schedule.steps, schedule.get_last_lr()[0]]}
 
 
 def test_step_moves_the_schedule_last() -> None:
     """07.12 The schedule moves once a step, after the update: the first update has the rate of step 0."""
-    step = ["zero_grad", "optimizer lr={} grad=True"]
-    got = step_events(*data())
-    assert_equal(got, want=[[line.format(lr) for lr in (0.5, 0.25) for line in step], 2])
-
-
-@observe
-def refused_step(tt: Any, value: float, accumulate: int) -> Any:
-    model = tt.Linear(2, 1)
-    before = [p.data.tolist() for p in model.parameters()]
-    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1, momentum=0.9), loss=tt.mse_loss, accumulate=accumulate)
-    try:
-        trainer.train_step(np.array([[1.0, 2.0], [1.0, value]]), np.ones((2, 1)))
-    except ValueError as error:
-        return {"says": str(error), "unchanged": [p.data.tolist() for p in model.parameters()] == before, "counts": [trainer.steps, trainer.seen]}
-    return {"says": "no error"}
-
-
-@pytest.mark.parametrize("accumulate", [1, 2], ids=["whole", "in-parts"])
-@pytest.mark.parametrize(("value", "name"), [(math.nan, "nan"), (1e200, "inf")], ids=["nan", "inf"])
-def test_step_refuses_a_loss_that_is_not_finite(value: float, name: str, accumulate: int) -> None:
-    """07.12 A loss that is not finite is a ValueError that names it, before any parameter is touched."""
-    got = refused_step(value, accumulate)
-    assert_equal(got | {"says": name if name in got["says"] else got["says"]}, want={"says": name, "unchanged": True, "counts": [0, 0]})
+    assert_equal(step_rates(*data()), want={"updates": [[0, 0.5], [1, 0.25], [2, 0.125]], "after": [3, 0.0625]})
 
 
 @observe
@@ -594,6 +567,26 @@ def test_accumulation_saves_memory() -> None:
 
 
 @observe
+def refused_step(tt: Any, value: float, accumulate: int) -> Any:
+    model = tt.Linear(2, 1)
+    before = [p.data.tolist() for p in model.parameters()]
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1, momentum=0.9), loss=tt.mse_loss, accumulate=accumulate)
+    try:
+        trainer.train_step(np.array([[1.0, 2.0], [1.0, value]]), np.ones((2, 1)))
+    except ValueError as error:
+        return {"says": str(error), "unchanged": [p.data.tolist() for p in model.parameters()] == before, "counts": [trainer.steps, trainer.seen]}
+    return {"says": "no error"}
+
+
+@pytest.mark.parametrize("accumulate", [1, 2], ids=["whole", "in-parts"])
+@pytest.mark.parametrize(("value", "name"), [(math.nan, "nan"), (1e200, "inf")], ids=["nan", "inf"])
+def test_step_refuses_a_loss_that_is_not_finite(value: float, name: str, accumulate: int) -> None:
+    """07.12 A loss that is not finite is a ValueError that names it, before any parameter is touched."""
+    got = refused_step(value, accumulate)
+    assert_equal(got | {"says": name if name in got["says"] else got["says"]}, want={"says": name, "unchanged": True, "counts": [0, 0]})
+
+
+@observe
 def build_with(tt: Any, accumulate: int) -> Any:
     model = tt.Linear(3, 4)
     tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), accumulate=accumulate)
@@ -609,10 +602,18 @@ def test_accumulation_refuses_no_parts() -> None:
 
 @observe
 def what_fit_shows(tt: Any, rows: int, batch_size: int, epochs: int) -> Any:
-    model, log = tt.Linear(1, 2), []
+    log = []
+
+    class Watched(tt.Linear):
+        def forward(self, x):
+            log.append({"training": self.training, "x": x.data[:, 0].tolist()})
+            return super().forward(x)
+
+    model = Watched(1, 2)
+    model.eval()
 
     def spy(logits, y):
-        log.append([model.training, np.asarray(y).tolist()])
+        log[-1]["y"] = np.asarray(y)[:, 0].tolist()
         return (logits * 0).sum() + np.asarray(y)[:, 1].mean()
 
     trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), loss=spy, metrics=())
@@ -624,10 +625,16 @@ def what_fit_shows(tt: Any, rows: int, batch_size: int, epochs: int) -> Any:
 def test_fit_shows_every_sample_once_an_epoch() -> None:
     """07.14 Every epoch shows every sample once, in batches, in train mode, in an order of its own."""
     log = what_fit_shows(7, 3, 2)["log"]
-    assert_equal([[mode, len(y)] for mode, y in log], want=[[True, n] for n in (3, 3, 1, 3, 3, 1)])
-    orders = [[int(row[0]) for _, y in epoch for row in y] for epoch in (log[:3], log[3:])]
-    assert_equal([sorted(o) for o in orders], want=[list(range(7))] * 2)
+    assert_equal([[seen["training"], len(seen["x"])] for seen in log], want=[[True, n] for n in (3, 3, 1, 3, 3, 1)])
+    orders = [[x for seen in epoch for x in seen["x"]] for epoch in (log[:3], log[3:])]
+    assert_equal([sorted(order) for order in orders], want=[[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]] * 2)
     assert_equal(orders[0] != orders[1], want=True)
+
+
+def test_fit_keeps_x_and_y_together() -> None:
+    """07.14 Every sample is shown with its own target."""
+    log = what_fit_shows(7, 3, 2)["log"]
+    assert_equal([seen["y"] for seen in log], want=[seen["x"] for seen in log])
 
 
 def test_fit_writes_the_history() -> None:
@@ -781,20 +788,20 @@ def test_evaluate_of_any_sizes(rows: int, size: int, seed: int) -> None:
 
 @observe
 def measured(tt: Any, x: Any, y: Any, batch_size: int) -> Any:
-    def largest(logits, targets):
-        return np.asarray(targets).max()
+    def target(logits, targets):
+        return np.asarray(targets).mean()
 
     model = tt.Linear(3, 1)
-    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), loss=tt.mse_loss, metrics=(largest,))
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), loss=tt.mse_loss, metrics=(target,))
     found = trainer.evaluate(x, y, batch_size)
-    return {"names": sorted(found), "largest": found["largest"], "types": sorted({type(v).__name__ for v in found.values()})}
+    return {"names": sorted(found), "target": found["target"], "types": sorted({type(v).__name__ for v in found.values()})}
 
 
 def test_evaluate_reports_any_metric() -> None:
     """07.15 Each metric stands under its function's name; every value is a Python float."""
     got = measured(normal(5, 3), np.arange(5.0)[:, None], 2)
-    assert_equal([got["names"], got["types"]], want=[["largest", "loss"], ["float"]])
-    assert_close(got["largest"], want=(1 * 2 + 3 * 2 + 4) / 5)
+    assert_equal([got["names"], got["types"]], want=[["loss", "target"], ["float"]])
+    assert_close(got["target"], want=2.0)
 
 
 @observe
@@ -984,6 +991,56 @@ def test_ctrl_c_leaves_a_whole_trainer(where: str, stop: int, books: list[int]) 
 
 
 @observe
+def saved_and_loaded(tt: Any, weights: Any, x: Any, y: Any, stop: int, part: str) -> Any:
+    import os
+    import tempfile
+
+    def build(weights, seed):
+        model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
+        for parameter, weight in zip(model.parameters(), weights, strict=True):
+            parameter.data = weight.copy()
+        optimizer = tt.Adam(model.parameters(), lr=0.1)
+        return tt.Trainer(model, optimizer, schedule=tt.CosineAnnealingLR(optimizer, 9), seed=seed)
+
+    def look(trainer):
+        if part == "weights":
+            return [p.data.tolist() for p in trainer.model.parameters()]
+        if part == "books":
+            return [trainer.epoch, trainer.steps, trainer.seen, trainer.loss_sum, trainer.seed, [sorted(h.items()) for h in trainer.history]]
+        if part == "draws":
+            return tt.rand(4).tolist()
+        if part == "schedule":
+            trainer.schedule.step()
+            return [trainer.schedule.steps, trainer.schedule.get_last_lr()]
+        before = [p.data.copy() for p in trainer.model.parameters()]
+        for parameter in trainer.model.parameters():
+            parameter.grad = np.ones(parameter.shape)
+        trainer.optimizer.step()
+        return [(p.data - b).tolist() for p, b in zip(trainer.model.parameters(), before, strict=True)]
+
+    tt.manual_seed(6)
+    trainer = build(weights, 5)
+    trainer.fit(x, y, 1, 3)
+    for _ in range(stop):
+        trainer.train_step(x[:2], y[:2])
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "training.ckpt")
+        tt.save_checkpoint(path, trainer)
+        want = look(trainer)
+        tt.manual_seed(99)
+        trainer = build([w + 1 for w in weights], 77)
+        tt.load_checkpoint(path, trainer)
+    return {"saved": want, "loaded": look(trainer)}
+
+
+@pytest.mark.parametrize("part", ["weights", "books", "optimizer", "schedule", "draws"])
+def test_load_restores(part: str) -> None:
+    """07.19 What was saved is loaded: weights, books, the optimizer's averages, the schedule's step, what is drawn next."""
+    got = saved_and_loaded(network(), *data(7), 2, part)
+    assert_equal(got["loaded"], want=got["saved"])
+
+
+@observe
 def resumed(tt: Any, weights: Any, x: Any, y: Any, stop: int, optimizer: str, schedule: str) -> Any:
     import contextlib
     import os
@@ -1138,9 +1195,9 @@ def load_damaged(tt: Any, damage: str) -> Any:
     import pathlib
     import tempfile
 
-    def build(rows, schedule=False):
+    def build(rows, schedule=False, kind=tt.Adam):
         model = tt.Sequential(tt.Linear(3, rows), tt.Tanh(), tt.Linear(rows, 4))
-        optimizer = tt.Adam(model.parameters(), lr=0.1)
+        optimizer = kind(model.parameters(), lr=0.1)
         return tt.Trainer(model, optimizer, schedule=tt.StepLR(optimizer, 3) if schedule else None)
 
     def state(trainer):
@@ -1151,14 +1208,15 @@ def load_damaged(tt: Any, damage: str) -> Any:
     x, y = np.ones((4, 3), np.float32), np.array([0, 1, 2, 3])
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "training.ckpt")
-        saved = build(6 if damage == "other-model" else 5, damage == "schedule")
+        saved = build(6 if damage == "other-model" else 5, damage == "schedule", tt.SGD if damage == "other-optimizer" else tt.Adam)
         saved.fit(x, y, 1, 3)
         tt.save_checkpoint(path, saved)
         content = bytearray(path.read_bytes())
         if damage.startswith("cut"):
             content = content[: int(damage[4:]) * len(content) // 100]
         elif damage == "flipped":
-            content[len(content) // 2] ^= 1
+            middle = slice(len(content) // 2, len(content) // 2 + 64)
+            content[middle] = bytes(255 - byte for byte in content[middle])
         elif damage == "text":
             content = b"weights, biases\n1, 2\n"
         path.write_bytes(content)
@@ -1186,7 +1244,7 @@ def load_damaged(tt: Any, damage: str) -> Any:
     return "loaded"
 
 
-DAMAGES = ["cut-0", "cut-2", "cut-50", "cut-99", "flipped", "text", "npy", "npz", "version", "format", "other-model", "schedule"]
+DAMAGES = ["cut-0", "cut-2", "cut-50", "cut-99", "flipped", "text", "npy", "npz", "version", "format", "other-model", "other-optimizer", "schedule"]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

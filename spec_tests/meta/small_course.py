@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+Process = subprocess.Popen[str]
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("src/tito", "spec_tests/support", "conftest.py", "pyproject.toml", "requirements")
 SETTINGS = ("IMPL", "FORCE", "ALL", "TINYTORCH_SECONDS", "TINYTORCH_SEED", "PYTHONPATH")
@@ -230,11 +231,11 @@ class Course:
     def package(self) -> Path:
         return self.root / "src" / "tinytorch"
 
-    def tito(self, *arguments: str, cwd: Path | None = None, **settings: str) -> Ran:
-        """Run a command as a learner does; settings are environment variables."""
+    def start(self, *arguments: str, cwd: Path | None = None, **settings: str) -> Process:
+        """Start a command as a learner does; settings are environment variables."""
         environment = {k: v for k, v in os.environ.items() if k not in SETTINGS}
         fixed = {"PYTHONPATH": str(self.root / "src"), "COLUMNS": "120", "TERM": "dumb"}
-        done = subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-P", "-m", "tito", *arguments],
             cwd=cwd or self.root,
             env=environment | fixed | settings,
@@ -242,10 +243,13 @@ class Course:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             encoding="utf-8",
-            timeout=60,
-            check=False,
         )
-        return Ran(done.returncode, done.stdout)
+
+    def tito(self, *arguments: str, cwd: Path | None = None, **settings: str) -> Ran:
+        """Run a command to its end."""
+        with self.start(*arguments, cwd=cwd, **settings) as process:
+            said, _ = process.communicate(timeout=120)
+        return Ran(process.returncode, said)
 
     def write(self, module: str, text: str | bytes) -> Path:
         """Put a file into the learner's package."""

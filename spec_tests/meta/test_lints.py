@@ -81,7 +81,10 @@ def call_faults(path: Path, node: ast.Call) -> Iterator[str]:
         yield at(path, node, "zip without strict")
     if name.endswith("default_rng") and not node.args and not node.keywords:
         yield at(path, node, "unseeded generator")
-    if re.match(r"(np|numpy)\.random\.(?!default_rng|Generator|SeedSequence|PCG64|seed|get_state|set_state)", name):
+    if re.match(
+        r"(np|numpy)\.random\.(?!default_rng|Generator|SeedSequence|PCG64|seed|get_state|set_state)",
+        name,
+    ):
         yield at(path, node, f"{name}: numbers from a global generator")
     if re.match(r"random\.\w+$", name):
         yield at(path, node, f"{name}: numbers from a global generator")

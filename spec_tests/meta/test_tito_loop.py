@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -263,3 +265,37 @@ def test_package_that_cannot_be_written(course: Course) -> None:
     assert "cannot write" in ran.text
     assert "next: make it writable" in ran.text
     assert "Traceback" not in ran.text
+
+
+def test_ctrl_c(course: Course) -> None:
+    """Ctrl-C in the middle of a run is one line and code 130, and leaves no process behind."""
+    loop = "def double(x):\n    import time\n    time.sleep(30)\n"
+    course.write("doubling", loop)
+    process = course.start("test", "01", TINYTORCH_SECONDS="60")
+    process.stdout.readline()  # type: ignore[union-attr]  # the header: it is under way
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "stopped; nothing is lost" in said
+    assert "Traceback" not in said
+
+
+def test_help_names_every_command(course: Course) -> None:
+    """`tito --help` lists what there is."""
+    ran = course.tito("--help")
+    assert ran.code == 0
+    for name in ("module", "test", "status", "hint", "reveal", "milestone", "data", "doctor"):
+        assert name in ran.text
+    for name in (
+        "verify",
+        "demo",
+        "stubs",
+        "bench",
+        "budget",
+        "oracle",
+        "gates",
+        "variant",
+        "setup",
+    ):
+        assert name in ran.text

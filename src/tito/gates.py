@@ -2,7 +2,7 @@
 
 Stub: the bare stub passes nothing. Solution: the reference passes everything, under three seeds.
 Variants: every registered wrong answer is killed by the test it names, every right one accepted.
-Prefix: with reference files 1..k and stubs after, specs 1..k are green and k+1 is red.
+Prefix: with reference files 1..k and nothing but stubs after, spec k is green.
 """
 
 from __future__ import annotations
@@ -105,44 +105,74 @@ def variants_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> I
                     f"{len(found)} {'right' if right else 'wrong'} variants, {least} are asked for",
                     f"add to {found[0].path.relative_to(ROOT)}",
                 )
-    every = [v for kata in katas for right in (False, True) for v in variants.load(kata, right)]
-    jobs = [_variant_job(manifest, v, scratch / str(v).replace("/", "-")) for v in every]
+    yield from _wrong(katas, scratch)
+    yield from _right(manifest, katas, scratch)
+
+
+def _wrong(katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
+    """Every wrong variant runs until its first failure."""
+    every = [v for kata in katas for v in variants.load(kata, right=False)]
+    jobs = [variant_job(v, scratch / str(v).replace("/", "-")) for v in every]
     for variant, verdict in zip(every, run(jobs), strict=True):
         problem = _judge(variant, verdict)
         if problem:
-            yield Finding(
-                variant.kata,
-                "variants",
-                f"{variant} {problem}",
-                f"tito variant {variant} shows its run; mend {variant.path.relative_to(ROOT)} or {variant.kata.spec.name}",
+            yield _finding(variant, problem)
+
+
+def _right(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
+    """Right variants of different katas run together: each must stand also among unusual neighbours.
+
+    Where a company fails, its members run alone; if none of them fails there, the company is at fault.
+    """
+    companies = variants.companies([variants.load(kata, right=True) for kata in katas])
+    last = max(kata.number for kata in katas)
+    later = [k.spec for k in manifest.katas if k.number > last]
+    jobs = [
+        Job(
+            variants.build(scratch / f"right{i}", *c),
+            spec_paths([*[k.spec for k in katas], *later]),
+        )
+        for i, c in enumerate(companies)
+    ]
+    for i, (company, verdict) in enumerate(zip(companies, run(jobs), strict=True)):
+        if not verdict.green:
+            alone = list(
+                run([variant_job(v, scratch / f"alone{i}-{j}") for j, v in enumerate(company)])
             )
+            guilty = [
+                (v, _judge(v, a)) for v, a in zip(company, alone, strict=True) if _judge(v, a)
+            ]
+            names = ", ".join(str(v) for v in company)
+            for variant, problem in guilty or [
+                (
+                    company[-1],
+                    f"is refused in company ({names}): {verdict.problem or _first(verdict)}",
+                )
+            ]:
+                yield _finding(variant, problem)
+
+
+def _finding(variant: variants.Variant, problem: str) -> Finding:
+    mend = f"tito variant {variant} shows its run; mend {variant.path.relative_to(ROOT)} or {variant.kata.spec.name}"
+    return Finding(variant.kata, "variants", f"{variant} {problem}", mend)
 
 
 def prefix_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
-    """No test needs a later kata: reference 1..k with stubs after is green up to k and red at k+1."""
-    jobs, asked = [], []
-    for kata in katas:
-        folder = _mixture(manifest, kata.number, scratch / f"prefix{kata.id}")
-        after = [k for k in manifest.katas if k.number == kata.number + 1]
-        jobs.append(Job(folder, spec_paths([k.spec for k in (*manifest.up_to(kata), *after)])))
-        asked.append((kata, after))
-    for (kata, after), verdict in zip(asked, run(jobs), strict=True):
-        late = {name for k in after for name in verdict.tests if name.startswith(k.spec.name)}
-        early = [name for name in verdict.tests if name not in late and name not in verdict.passed]
-        if verdict.problem or early:
+    """No test needs a later kata: spec k is green with reference 1..k and nothing but stubs after.
+
+    That spec k + 1 is red there is what the stub gate of kata k + 1 shows.
+    """
+    jobs = [
+        Job(_mixture(manifest, kata.number, scratch / f"prefix{kata.id}"), spec_paths([kata.spec]))
+        for kata in katas
+    ]
+    for kata, verdict in zip(katas, run(jobs), strict=True):
+        if not verdict.green:
             yield Finding(
                 kata,
                 "prefix",
-                verdict.problem
-                or f"{early[0]} is not green with the reference up to kata {kata.id} alone",
+                f"not green with the reference up to kata {kata.id} alone: {verdict.problem or _first(verdict)}",
                 "move what it needs to the later kata's spec",
-            )
-        if after and late & set(verdict.passed):
-            yield Finding(
-                kata,
-                "prefix",
-                f"{sorted(late & set(verdict.passed))[0]} passes on a stub",
-                "see gate stub",
             )
 
 
@@ -173,14 +203,13 @@ def _mixture(manifest: Manifest, solved: int, folder: Path) -> Path:
     return folder
 
 
-def _variant_job(manifest: Manifest, variant: variants.Variant, folder: Path) -> Job:
-    """A wrong variant runs until its first failure; a right one runs its kata and all later ones."""
-    impl = variants.build(variant, folder)
-    if variant.right:
-        return Job(
-            impl, spec_paths([k.spec for k in manifest.katas if k.number >= variant.kata.number])
-        )
-    return Job(impl, spec_paths([variant.kata.spec]), ("-x",))
+def variant_job(variant: variants.Variant, folder: Path) -> Job:
+    """The run of one variant: a wrong one until its first failure, a right one to the end."""
+    return Job(
+        variants.build(folder, variant),
+        spec_paths([variant.kata.spec]),
+        () if variant.right else ("-x",),
+    )
 
 
 def _judge(variant: variants.Variant, verdict: Verdict) -> str:

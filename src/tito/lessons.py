@@ -24,7 +24,7 @@ def record(katas: Sequence[Kata]) -> dict[Path, str]:
     every = [v for kata in katas for v in variants.load(kata, right=False)]
     with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
         jobs = [
-            Job(variants.build(v, Path(scratch) / str(i)), spec_paths([v.kata.spec]), ("-x",))
+            Job(variants.build(Path(scratch) / str(i), v), spec_paths([v.kata.spec]), ("-x",))
             for i, v in enumerate(every)
         ]
         verdicts = list(run(jobs))

@@ -40,7 +40,7 @@ def variant(manifest: Manifest, name: str) -> int:
     if found is None:
         raise Refusal(f"there is no variant {name}; kata {kata.id} has:\n  " + "\n  ".join(known))
     with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
-        job = four._variant_job(manifest, found, Path(scratch) / "variant")
+        job = four.variant_job(found, Path(scratch) / "variant")
         print(next(runner.verdicts([job])).output)
     print(
         f"{found}: {found.lesson}\n  killed by {found.killed_by}" if not found.right else str(found)

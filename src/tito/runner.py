@@ -203,7 +203,8 @@ def _verdict(folder: Path, seconds: float, code: int | None) -> Verdict:
     except (OSError, ValueError):
         return Verdict({}, _untimely(folder, seconds, code), output, seconds)
     tests = {name.removeprefix("spec_tests/"): test for name, test in report["tests"].items()}
-    problem = "" if report["collected"] else "no test was collected"
+    last = "".join(output.strip().splitlines()[-1:])  # pytest's own reason
+    problem = "" if report["collected"] else f"no test was collected: {last}"
     return Verdict(tests, problem, output, seconds, report["collected"])
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import shutil
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from tito.manifest import ROOT, Kata, ManifestError
@@ -86,19 +88,57 @@ def load(kata: Kata, right: bool) -> list[Variant]:
     return found
 
 
-def build(variant: Variant, destination: Path) -> Path:
-    """Write the implementation that the variant describes; returns the folder that holds it."""
+def build(destination: Path, *varied: Variant) -> Path:
+    """Write the implementation that variants describe; returns the folder that holds it.
+
+    Raises:
+        ManifestError: an edit does not apply exactly once.
+    """
+    reference = ROOT / "reference" / "tinytorch"
     shutil.copytree(
-        ROOT / "reference" / "tinytorch",
-        destination / "tinytorch",
-        ignore=shutil.ignore_patterns("__pycache__"),
+        reference, destination / "tinytorch", ignore=shutil.ignore_patterns("__pycache__")
     )
-    for edit in variant.edits:
-        path = destination / "tinytorch" / edit.file
-        text = path.read_text(encoding="utf-8")
-        if text.count(edit.old) != 1:
-            raise ManifestError(
-                f"{variant}: its piece {edit.old.strip()[:60]!r} stands {text.count(edit.old)} times in reference/tinytorch/{edit.file}, not once: mend {variant.path.relative_to(ROOT)}"
+    for variant in varied:
+        for edit in variant.edits:
+            path = destination / "tinytorch" / edit.file
+            path.write_text(
+                _applied(variant, edit, path.read_text(encoding="utf-8")), encoding="utf-8"
             )
-        path.write_text(text.replace(edit.old, edit.new), encoding="utf-8")
     return destination
+
+
+def companies(by_kata: Sequence[Sequence[Variant]]) -> list[list[Variant]]:
+    """Right variants in companies of at most one of each kata, all of whose edits apply together."""
+    found: list[list[Variant]] = []
+    for row in zip_longest(*by_kata):
+        company: list[Variant] = []
+        for variant in (v for v in row if v is not None):
+            if _fit([*company, variant]):
+                company.append(variant)
+            else:
+                found.append([variant])
+        found.append(company)
+    return found
+
+
+def _fit(varied: Sequence[Variant]) -> bool:
+    """Whether all edits apply, one after the other."""
+    texts: dict[str, str] = {}
+    for variant in varied:
+        for edit in variant.edits:
+            text = texts.setdefault(
+                edit.file,
+                (ROOT / "reference" / "tinytorch" / edit.file).read_text(encoding="utf-8"),
+            )
+            if text.count(edit.old) != 1:
+                return len(varied) == 1  # alone it is left to `build`, which says what is wrong
+            texts[edit.file] = text.replace(edit.old, edit.new)
+    return True
+
+
+def _applied(variant: Variant, edit: Edit, text: str) -> str:
+    if text.count(edit.old) != 1:
+        raise ManifestError(
+            f"{variant}: its piece {edit.old.strip()[:60]!r} stands {text.count(edit.old)} times in reference/tinytorch/{edit.file}, not once: mend {variant.path.relative_to(ROOT)}"
+        )
+    return text.replace(edit.old, edit.new)

@@ -1,0 +1,143 @@
+"""`tito reflect`: predictions are asked for once, measured on the learner's code, judged in words."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from playing import play
+from small_course import DOUBLING, Course
+
+from tito import reflect
+from tito.manifest import ROOT, Kata, load
+from tito.reflect import Question, measure, questions, verdict
+
+QUESTIONS = [(kata, question) for kata in load().katas for question in questions(kata)]
+IDS = [f"{kata.id}-{question.id}" for kata, question in QUESTIONS]
+SMALL = """
+[[question]]
+id = "bytes"
+text = "How many bytes is the double of 1,000 float64 numbers?"
+unit = "bytes"
+tolerance = 0.1
+because = "Eight for each."
+measure = '''
+import numpy as np
+import tinytorch as tt
+print("noise")
+print(tt.double(np.ones(1000)).nbytes)
+'''
+
+[[question]]
+id = "ratio"
+text = "By which factor does double(3) exceed 3?"
+unit = "times"
+tolerance = 0.0
+measure = "import tinytorch as tt; print(tt.double(3.0) / 3)"
+"""
+
+
+@pytest.fixture
+def asked(course: Course) -> Course:
+    (course.root / "katas" / "01_doubling" / "reflect.toml").write_text(SMALL)
+    course.solve("doubling")
+    return course
+
+
+def predict(course: Course, text: str) -> str:
+    """What is said of these predictions."""
+    (course.root / "reflections").mkdir(exist_ok=True)
+    (course.root / "reflections" / "01.toml").write_text(text)
+    ran = play(course, "reflect", "01")
+    assert ran.code == 0, ran.text
+    assert (course.root / "reflections" / "01.toml").read_text() == text
+    return ran.text
+
+
+def test_reflect_asks_first(asked: Course) -> None:
+    """The first call writes the questions with empty answers; the second finds none predicted."""
+    ran = play(asked, "reflect", "1")
+    assert ran.code == 0
+    assert "reflections/01.toml has 2 questions" in ran.text
+    written = (asked.root / "reflections" / "01.toml").read_text()
+    assert "# How many bytes is the double of 1,000 float64 numbers? (in bytes)" in written
+    assert 'bytes = ""' in written
+    text = predict(asked, written)
+    assert text.count("not predicted yet: write") == 2
+    assert "measured" not in text
+
+
+def test_reflect_compares(asked: Course) -> None:
+    """A prediction stands beside the measurement, with the factor between them and a sentence."""
+    text = predict(asked, 'bytes = 4_000\nratio = "2"\n')
+    assert "you predicted  4,000 bytes\n  measured       8,000 bytes" in text
+    assert "too low: it is 2 times as much" in text
+    assert "Eight for each." in text
+    assert "right" in text.partition("ratio")[2]
+    assert "1 of 2 predictions are right" in text
+
+
+def test_reflect_on_code_that_does_not_run(asked: Course) -> None:
+    """A blank, or no number: said, with what to do."""
+    asked.write(
+        "doubling",
+        DOUBLING.replace(
+            "return 2 * np.asarray(x)", "raise NotImplementedError('kata 01: double')"
+        ),
+    )
+    text = predict(asked, 'bytes = 8000\nratio = "two"\n')
+    assert "nothing yet: NotImplementedError: kata 01: double" in text
+    assert "'two' is not a number: write ratio = NUMBER in reflections/01.toml" in text
+
+
+def test_reflect_refuses(course: Course) -> None:
+    """A file that is not TOML, a kata without questions, a locked kata: one message each."""
+    assert "kata 01 has no question with a number" in play(course, "reflect", "01").text
+    (course.root / "katas" / "01_doubling" / "reflect.toml").write_text(SMALL)
+    assert play(course, "reflect", "01").text == "kata 01 is locked: make module-01\n"
+    course.solve("doubling")
+    (course.root / "reflections").mkdir()
+    (course.root / "reflections" / "01.toml").write_text("bytes = 4 MB\n")
+    ran = play(course, "reflect", "01")
+    assert ran.code == 1
+    assert "reflections/01.toml cannot be read" in ran.text
+    assert "line 1" in ran.text
+
+
+@pytest.mark.parametrize(
+    ("predicted", "measured", "right", "words"),
+    [
+        (100.0, 109.0, True, "right, within 10%"),
+        (50.0, 100.0, False, "too low: it is 2 times as much"),
+        (300.0, 100.0, False, "too high: 3 times what it is"),
+        (1.0, 100.0, False, "far too low: it is 100 times as much"),
+        (0.0, 5.0, False, "it is not nothing"),
+        (5.0, 0.0, False, "it is none at all"),
+        (0.0, 0.0, True, "right, within 10%"),
+    ],
+    ids=["right", "half", "thrice", "far", "nothing", "none", "zero"],
+)
+def test_verdict_in_words(predicted: float, measured: float, right: bool, words: str) -> None:
+    """What is said of a prediction and a measurement."""
+    assert verdict(predicted, measured, 0.1) == (right, words)
+
+
+@pytest.mark.parametrize(("kata", "question"), QUESTIONS, ids=IDS)
+def test_questions_are_measured(kata: Kata, question: Question) -> None:
+    """On the reference every question has a number, and twice the same."""
+    first, second = (measure(question, ROOT / "reference") for _ in range(2))
+    assert isinstance(first, float), first
+    assert isinstance(second, float), second
+    assert abs(first - second) <= question.tolerance / 4 * abs(first)
+    ast.parse(question.measure)
+    assert question.id.replace("-", "").isalnum()
+    assert [q.id for q in questions(kata)].count(question.id) == 1
+
+
+def test_blank_predictions_are_toml(tmp_path: Path) -> None:
+    """What a learner finds can be read, whatever a question holds."""
+    for kata in {kata.id: kata for kata, _ in QUESTIONS}.values():
+        path = tmp_path / f"{kata.id}.toml"
+        path.write_text(reflect._blank(kata, questions(kata)), encoding="utf-8")
+        assert set(reflect._predictions(path)) == {q.id for q in questions(kata)}

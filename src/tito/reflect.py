@@ -1,0 +1,163 @@
+"""`tito reflect`: predict a number, then measure it on your own code.
+
+The questions of a kata that have a number for an answer stand in its reflect.toml, each with the
+code that measures it. Predictions stand in reflections/NN.toml, which is the learner's: it is
+written once, empty. A question is measured only when there is a prediction to hold against it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tito import course, stubs
+from tito.course import Refusal, implementation, short
+from tito.endings import paint, told
+from tito.manifest import ROOT, Kata, Manifest, ManifestError, load
+
+FOLDER = ROOT / "reflections"
+SECONDS = 60.0
+WIDTH = 96
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question with a number for an answer.
+
+    Attributes:
+        id: its name in reflections/NN.toml.
+        text, unit: what is asked, and in what the answer counts.
+        tolerance: how far off, relative to what is measured, still counts as right.
+        measure: Python that prints the number, run with the learner's tinytorch.
+        because: what the number says; shown with the measurement.
+    """
+
+    id: str
+    text: str
+    unit: str
+    tolerance: float
+    measure: str
+    because: str = ""
+
+
+def questions(kata: Kata) -> list[Question]:
+    """The questions of a kata; none if it has no reflect.toml."""
+    path = kata.folder / "reflect.toml"
+    if not path.is_file():
+        return []
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))["question"]
+        return [Question(**entry) for entry in entries]
+    except (tomllib.TOMLDecodeError, TypeError, KeyError) as error:
+        raise ManifestError(f"{short(path)}: {error}") from None
+
+
+def measure(question: Question, impl: Path) -> float | str:
+    """The number as it is on this implementation, or why there is none."""
+    command = [sys.executable, "-P", "-B", "-c", question.measure]
+    environment = os.environ | {"PYTHONPATH": str(impl), "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"no answer within {SECONDS:g} s"
+    said = done.stdout.decode(errors="replace").split()
+    why = done.stderr.decode(errors="replace").strip().splitlines()
+    if done.returncode or not said:
+        return why[-1] if why else f"Python ended with code {done.returncode}"
+    return float(said[-1])
+
+
+def reflect(manifest: Manifest, number: str) -> int:
+    """Ask, or hold what was predicted against what is measured."""
+    impl, kata = implementation(), manifest.kata(number)
+    asked, path = questions(kata), FOLDER / f"{kata.id}.toml"
+    if not asked:
+        where = short(kata.folder / "reflect.md")
+        raise Refusal(f"kata {kata.id} has no question with a number; {where} has others")
+    course.demand_unlocked(kata, impl)
+    if not path.exists():
+        stubs.write_atomically(path, _blank(kata, asked))
+        print(f"{short(path)} has {len(asked)} questions for you, each with a number for an answer")
+        print(f"  next: write what you expect behind each =, then: make reflect-{kata.id}")
+        return 0
+    predictions = _predictions(path)
+    right = [_compare(q, predictions.get(q.id, ""), impl, path) for q in asked]
+    print(f"{right.count(True)} of {len(asked)} predictions are right")
+    return 0
+
+
+def _blank(kata: Kata, asked: list[Question]) -> str:
+    """The file of predictions, as the learner finds it."""
+    head = f"What do you expect of your own code? Write a number behind each =, then: make reflect-{kata.id}"
+    lines = [f"# Kata {kata.id} · {kata.title}.", *_wrapped(head, "# ")]
+    for question in asked:
+        lines += ["", *_wrapped(f"{question.text} (in {question.unit})", "# ")]
+        lines.append(f'{question.id} = ""')
+    return "\n".join(lines) + "\n"
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
+
+
+def _predictions(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        example = "a line is NAME = NUMBER, such as kept = 4_000_000"
+        raise Refusal(f"{short(path)} cannot be read: {error}\n  {example}") from None
+
+
+def _compare(question: Question, answer: Any, impl: Path, path: Path) -> bool:
+    """Print one question with what was predicted and what is; whether the prediction is right."""
+    print("\n".join([paint(question.id, "bold"), *_wrapped(question.text, "  ")]))
+    try:
+        predicted = float(str(answer).replace(",", "").replace("_", ""))
+    except ValueError:
+        said = f"{answer!r} is not a number" if answer else "not predicted yet"
+        print(f"  {said}: write {question.id} = NUMBER in {short(path)}\n")
+        return False
+    print(f"  you predicted  {_shown(predicted, question.unit)}")
+    measured = measure(question, impl)
+    if isinstance(measured, str):
+        print(f"  measured       nothing yet: {measured}\n")
+        return False
+    right, words = verdict(predicted, measured, question.tolerance)
+    print(f"  measured       {_shown(measured, question.unit)}")
+    print(f"  {paint(words, 'green' if right else 'yellow')}")
+    print("\n".join([*_wrapped(question.because, "  "), ""]))
+    return right
+
+
+def verdict(predicted: float, measured: float, tolerance: float) -> tuple[bool, str]:
+    """Whether a prediction is right, and in words how it compares.
+
+    Example:
+        >>> verdict(4e6, 8e6, 0.1)
+        (False, 'too low: it is 2 times as much')
+    """
+    if abs(predicted - measured) <= tolerance * abs(measured):
+        return True, f"right, within {tolerance:.0%}" if tolerance else "right"
+    if predicted * measured <= 0:
+        return False, "it is none at all" if measured == 0 else "it is not nothing"
+    ratio = predicted / measured
+    far = "far " if not 0.1 < ratio < 10 else ""
+    if ratio < 1:
+        return False, f"{far}too low: it is {1 / ratio:.3g} times as much"
+    return False, f"{far}too high: {ratio:.3g} times what it is"
+
+
+def _shown(value: float, unit: str) -> str:
+    return f"{value:,.0f} {unit}" if abs(value) >= 100 else f"{value:.3g} {unit}"
+
+
+if __name__ == "__main__":
+    sys.exit(told(lambda: reflect(load(), sys.argv[1])))
