@@ -10,7 +10,9 @@ Everything here is plain tensors of your kata 01. Run it with: make milestone-01
 import sys
 
 import numpy as np
+
 from tinytorch import Tensor, where, zeros  # YOUR code
+from tito import drawing
 from tito import milestones as stage
 from tito.datasets import load_digits
 
@@ -69,14 +71,17 @@ def sections(weight, bias, data, mistakes):
     x, y = two_digits(data.test_images, data.test_labels)
     margin = (scores(weight, bias, x) * y).tolist()
     hardest = [
-        stage.picture(255 - 255 * x.numpy()[i].reshape(8, 8), f"{margin[i]:+.1f}")
+        drawing.picture(255 - 255 * x.numpy()[i].reshape(8, 8), f"{margin[i]:+.1f}")
         for i in np.argsort(margin)[:8]
     ]
     title = f"Weights: blue speaks for {PAIR[0]}, red for {PAIR[1]}"
     return [
-        ("Mistakes in each epoch", stage.plot(mistakes, f"{len(mistakes)} epochs")),
-        (title, stage.pictures([stage.picture(weight_picture(weight))], wide=True)),
-        ("The closest calls: distance on the right side (negative: a mistake)", stage.pictures(hardest)),
+        ("Mistakes in each epoch", drawing.plot(mistakes, f"{len(mistakes)} epochs")),
+        (title, drawing.pictures([drawing.picture(weight_picture(weight))], wide=True)),
+        (
+            "The closest calls: distance on the right side (negative: a mistake)",
+            drawing.pictures(hardest),
+        ),
     ]
 
 
@@ -84,7 +89,9 @@ def main() -> int:
     data = load_digits()
     train_x, train_y = two_digits(data.train_images, data.train_labels)
     test_x, test_y = two_digits(data.test_images, data.test_labels)
-    stage.console.print(f"{MILESTONE.id}: {PAIR[0]} or {PAIR[1]}? {len(train_x)} images to learn from, {len(test_x)} to be tested on")
+    stage.console.print(
+        f"{MILESTONE.id}: {PAIR[0]} or {PAIR[1]}? {len(train_x)} images to learn from, {len(test_x)} to be tested on"
+    )
     weight, bias, mistakes = train(train_x, train_y)
     for epoch, count in enumerate(mistakes, 1):
         stage.console.print(f"epoch {epoch}: {count} mistakes")

@@ -180,14 +180,14 @@ def torch_rates(torch: Any, expression: str, steps: int) -> Any:
 def first_rates(tt: Any, base_lr: float) -> Any:
     optimizer = tt.SGD([tt.Tensor([1.0], requires_grad=True)], lr=base_lr)
     schedule = tt.LinearWarmup(optimizer, start_factor=0.5, total_iters=2)
-    seen = [optimizer.param_groups[0]["lr"]]
+    seen = {"rate at step 0": optimizer.param_groups[0]["lr"]}
     schedule.step()
-    return [*seen, optimizer.param_groups[0]["lr"], schedule.get_last_lr()[0]]
+    return seen | {"rate at step 1": optimizer.param_groups[0]["lr"], "get_last_lr": schedule.get_last_lr()[0]}
 
 
 def test_schedule_sets_the_rate_of_step_0_when_built() -> None:
     """07.4 Building a schedule sets the rate of step 0, each step() the next; get_last_lr tells them."""
-    assert_close(first_rates(0.4), want=[0.2, 0.3, 0.3])
+    assert_close(first_rates(0.4), want={"rate at step 0": 0.2, "rate at step 1": 0.3, "get_last_lr": 0.3})
 
 
 EXAMPLES = {
@@ -458,7 +458,7 @@ def steps_by_hand(tt: Any, weight: float, x: Any, y: Any, steps: int, clip: Any,
     w.grad = np.array([[stale]])
     trainer = tt.Trainer(model, tt.SGD([w], lr=0.1), loss=tt.mse_loss, clip=clip, accumulate=accumulate)
     losses = [trainer.train_step(x, y) for _ in range(steps)]
-    return {"w": w.data[0, 0], "losses": losses, "type": type(losses[0]).__name__, "counts": [trainer.steps, trainer.seen], "sum": trainer.loss_sum}
+    return {"w": w.data[0, 0], "losses": losses, "type": type(losses[0]).__name__, "counts": [trainer.steps, trainer.seen], "sum": trainer.loss_sum, "last": trainer.last_loss}
 
 
 PENCIL = (np.array([[1.0], [3.0]]), np.array([[0.0], [3.0]]))
@@ -483,10 +483,10 @@ def test_step_clips() -> None:
 
 
 def test_step_counts() -> None:
-    """07.12 A step counts itself (steps), its samples (seen) and the sum of their losses (loss_sum)."""
+    """07.12 A step counts itself (steps), its samples (seen) and their losses (loss_sum), and keeps last_loss."""
     got = steps_by_hand(2.0, *PENCIL, 2, None, 1, 0.0)
     assert_equal(got["counts"], want=[2, 4])
-    assert_close(got["sum"], want=2 * sum(got["losses"]))
+    assert_close({"loss_sum": got["sum"], "last_loss": got["last"]}, want={"loss_sum": 2 * sum(got["losses"]), "last_loss": got["losses"][1]})
 
 
 @observe
@@ -527,7 +527,9 @@ def test_accumulation_example() -> None:
     assert_close({"loss": got["losses"][0], "w": got["w"]}, want={"loss": 6.5, "w": 0.9})
 
 
-@pytest.mark.parametrize(("rows", "accumulate"), [(8, 2), (8, 4), (7, 2), (7, 3), (7, 5)], ids=str)
+@pytest.mark.parametrize(
+    ("rows", "accumulate"), [(8, 2), (8, 4), (7, 2), (7, 3), (7, 5)], ids=[f"train_step-{n}-in-{k}" for n, k in ((8, 2), (8, 4), (7, 2), (7, 3), (7, 5))]
+)
 def test_accumulation_equals_the_big_batch(rows: int, accumulate: int) -> None:
     """07.13 A batch worked through in parts gives the gradients, loss and update of the whole batch."""
     x, y = data(rows)
@@ -579,7 +581,7 @@ def refused_step(tt: Any, value: float, accumulate: int) -> Any:
 
 
 @pytest.mark.parametrize("accumulate", [1, 2], ids=["whole", "in-parts"])
-@pytest.mark.parametrize(("value", "name"), [(math.nan, "nan"), (1e200, "inf")], ids=["nan", "inf"])
+@pytest.mark.parametrize(("value", "name"), [(math.nan, "nan"), (1e200, "inf")], ids=["train_step-nan", "train_step-inf"])
 def test_step_refuses_a_loss_that_is_not_finite(value: float, name: str, accumulate: int) -> None:
     """07.12 A loss that is not finite is a ValueError that names it, before any parameter is touched."""
     got = refused_step(value, accumulate)
@@ -769,7 +771,7 @@ def test_evaluate_example() -> None:
     assert_close(got, want={"loss": 6.0})
 
 
-@pytest.mark.parametrize("size", [100, 7, 1, 3], ids=str)
+@pytest.mark.parametrize("size", [100, 7, 1, 3], ids=lambda size: f"evaluate-by-{size}")
 def test_evaluate_weighs_the_last_batch(size: int) -> None:
     """07.15 evaluate gives the mean loss and accuracy over all samples, whatever the batch size."""
     x, y = data(7)
@@ -822,15 +824,16 @@ def modes(tt: Any, x: Any, y: Any, training: bool, fails: bool) -> Any:
     except KeyError:
         seen.append("failed")
     again = tt.Tensor([1.0], requires_grad=True) * 2
-    return {"inside": seen[0], "failed": seen[-1] == "failed", "after": [m.training for m in model.modules()], "notes": again.requires_grad}
+    inside = {"training": seen[0][0], "requires_grad": seen[0][1]}
+    return {"inside": inside, "failed": seen[-1] == "failed", "training after": [m.training for m in model.modules()], "notes after": again.requires_grad}
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["quietly", "on-error"])
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("training", [True, False], ids=["evaluate-in-train-mode", "evaluate-in-eval-mode"])
 def test_evaluate_puts_the_mode_back(training: bool, fails: bool) -> None:
     """07.16 evaluate runs in eval mode and without notes, and puts the mode back, also after an error."""
     got = modes(*data(), training, fails)
-    assert_equal(got, want={"inside": [False, False], "failed": fails, "after": [training] * 3, "notes": True})
+    assert_equal(got, want={"inside": {"training": False, "requires_grad": False}, "failed": fails, "training after": [training] * 3, "notes after": True})
 
 
 @observe
@@ -958,11 +961,11 @@ def interrupted(tt: Any, weights: Any, x: Any, y: Any, stop: int, where: str) ->
     def run(pressing):
         tt.manual_seed(4)
         model, trainer = build(pressing)
-        stopped = []
+        stopped = "fit was not interrupted"
         try:
             trainer.fit(x, y, 3, 3)
         except KeyboardInterrupt:
-            stopped = [trainer.steps, trainer.epoch, trainer.seen, model.training]
+            stopped = {"steps": trainer.steps, "epoch": trainer.epoch, "seen": trainer.seen, "in train mode": model.training}
             trainer.fit(x, y, 3, 3)
         losses = [h["loss"] for h in trainer.history]
         return {"stopped": stopped, "steps": trainer.steps, "losses": losses, "weights": [p.data for p in model.parameters()]}
@@ -976,13 +979,13 @@ def interrupted(tt: Any, weights: Any, x: Any, y: Any, stop: int, where: str) ->
 
 @pytest.mark.parametrize(
     ("where", "stop", "books"),
-    [("step", 4, [4, 1, 3]), ("epoch", 1, [3, 1, 0]), ("forward", 2, [2, 0, 6]), ("update", 4, [4, 1, 3])],
-    ids=["between-steps", "between-epochs", "in-forward", "in-update"],
+    [("step", 4, (4, 1, 3)), ("epoch", 1, (3, 1, 0)), ("forward", 2, (2, 0, 6)), ("update", 4, (4, 1, 3))],
+    ids=["fit-between-steps", "fit-between-epochs", "fit-in-forward", "fit-in-update"],
 )
-def test_ctrl_c_leaves_a_whole_trainer(where: str, stop: int, books: list[int]) -> None:
+def test_ctrl_c_leaves_a_whole_trainer(where: str, stop: int, books: tuple[int, int, int]) -> None:
     """07.18 Ctrl-C ends fit between two steps; the same fit then goes on as if nothing had happened."""
     whole, resumed = interrupted(network(), *data(7), stop, where)
-    assert_equal(resumed["stopped"], want=[*books, True])
+    assert_equal(resumed["stopped"], want={"steps": books[0], "epoch": books[1], "seen": books[2], "in train mode": True})
     assert_equal([resumed["steps"], resumed["losses"]], want=[whole["steps"], whole["losses"]])
     assert_equal([bool((a == b).all()) for a, b in zip(resumed["weights"], whole["weights"], strict=True)], want=[True] * 4)
 
@@ -1006,7 +1009,8 @@ def saved_and_loaded(tt: Any, weights: Any, x: Any, y: Any, stop: int, part: str
         if part == "weights":
             return [p.data.tolist() for p in trainer.model.parameters()]
         if part == "books":
-            return [trainer.epoch, trainer.steps, trainer.seen, trainer.loss_sum, trainer.seed, [sorted(h.items()) for h in trainer.history]]
+            names = ["epoch", "steps", "seen", "loss_sum", "seed"]
+            return {name: getattr(trainer, name) for name in names} | {"history": trainer.history}
         if part == "draws":
             return tt.rand(4).tolist()
         if part == "schedule":
@@ -1030,10 +1034,10 @@ def saved_and_loaded(tt: Any, weights: Any, x: Any, y: Any, stop: int, part: str
         tt.manual_seed(99)
         trainer = build([w + 1 for w in weights], 77)
         tt.load_checkpoint(path, trainer)
-    return {"saved": want, "loaded": look(trainer)}
+    return {"saved": {part: want}, "loaded": {part: look(trainer)}}
 
 
-@pytest.mark.parametrize("part", ["weights", "books", "optimizer", "schedule", "draws"])
+@pytest.mark.parametrize("part", ["weights", "books", "optimizer", "schedule", "draws"], ids=lambda part: f"load_state_dict-{part}")
 def test_load_restores(part: str) -> None:
     """07.19 What was saved is loaded: weights, books, the optimizer's averages, the schedule's step, what is drawn next."""
     got = saved_and_loaded(network(), *data(7), 2, part)
@@ -1090,7 +1094,7 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize(("name", "stop"), [("sgd", 3), ("sgd", 5), ("adam", 5), ("adamw", 8), ("rmsprop", 1)], ids=["sgd-3", "sgd-5", "adam-5", "adamw-8", "rmsprop-1"])
+@pytest.mark.parametrize(("name", "stop"), [("sgd", 3), ("sgd", 5), ("adam", 5), ("adamw", 8), ("rmsprop", 1)], ids=["state_dict-sgd-3", "state_dict-sgd-5", "state_dict-adam-5", "state_dict-adamw-8", "state_dict-rmsprop-1"])
 def test_resume_is_bit_exact(name: str, stop: int) -> None:
     """07.19 From a checkpoint a new trainer goes on bit for bit: weights, history, rates, order, dropout."""
     got = resumed(network(), *data(7), stop, *SETTINGS[name])
@@ -1240,15 +1244,15 @@ def load_damaged(tt: Any, damage: str) -> Any:
             tt.load_checkpoint(path, trainer)
         except ValueError as error:
             named = [word for word in ("training.ckpt", "97531") if word in str(error)]
-            return {"named": named if damage == "version" else named[:1], "unchanged": state(trainer) == before}
-    return "loaded"
+            return {"named in the ValueError": named if damage == "version" else named[:1], "unchanged": state(trainer) == before}
+    return "it was loaded"
 
 
 DAMAGES = ["cut-0", "cut-2", "cut-50", "cut-99", "flipped", "text", "npy", "npz", "version", "format", "other-model", "other-optimizer", "schedule"]
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: f"load_checkpoint-{damage}")
 def test_checkpoint_refuses_other_files(damage: str) -> None:
     """07.20 A file that is damaged, foreign, of another version or another model is a ValueError that names it; nothing is changed."""
     named = ["training.ckpt", "97531"] if damage == "version" else ["training.ckpt"]
-    assert_equal(load_damaged(damage), want={"named": named, "unchanged": True})
+    assert_equal(load_damaged(damage), want={"named in the ValueError": named, "unchanged": True})

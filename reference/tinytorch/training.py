@@ -386,6 +386,7 @@ class Trainer:
         steps: how many optimizer steps have been made.
         seen: how many samples of the current epoch have been used.
         loss_sum: the sum of their losses.
+        last_loss: the loss of the last step (nan before the first), for callbacks.
 
     Raises:
         ValueError: `accumulate` is less than 1.
@@ -408,7 +409,7 @@ class Trainer:
         self.callbacks, self.metrics = list(callbacks), tuple(metrics)
         self.history: list[dict[str, float]] = []
         self.epoch = self.steps = self.seen = 0
-        self.loss_sum = 0.0
+        self.loss_sum, self.last_loss = 0.0, math.nan
 
     def train_step(self, x: Array, y: Array) -> float:
         """One optimizer step on one batch.
@@ -440,6 +441,7 @@ class Trainer:
         self.steps += 1
         self.seen += len(x)
         self.loss_sum += loss * len(x)
+        self.last_loss = loss
         return loss
 
     def _backward(self, x: Array, y: Array, share: float) -> float:

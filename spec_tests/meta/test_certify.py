@@ -99,7 +99,7 @@ def test_exploit_gets_no_certificate(runs: dict[str, Any], name: str) -> None:
     """Not granted, and for the reason that the exploit names."""
     found = runs[name]
     assert not found["granted"]
-    assert EXPLOITS[name].says in found["problem"]
+    assert re.search(EXPLOITS[name].says, found["problem"])
     assert found["text"].startswith("No certificate for kata 01")
 
 
@@ -109,10 +109,10 @@ def test_exploit_is_real(runs: dict[str, Any], name: str) -> None:
     assert runs[name]["fooled"]
 
 
-def test_nothing_is_written_outside(runs: dict[str, Any]) -> None:
-    if runs["write_outside"]["confinement"] == "process":
-        pytest.skip("this system has neither Landlock nor bubblewrap")
-    assert not (Path(runs["folder"]) / "write_outside" / "planted").exists()
+@pytest.mark.parametrize("name", ["write_outside", "write_outside-plain"])
+def test_nothing_is_written_outside(runs: dict[str, Any], name: str) -> None:
+    assert name in runs
+    assert not (Path(runs["folder"]) / name / "planted").exists()
 
 
 def test_screen_names_the_learners_own_file(runs: dict[str, Any]) -> None:

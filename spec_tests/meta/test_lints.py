@@ -244,7 +244,8 @@ def test_readme_sections(kata: Kata) -> None:
     """The spec has its seven parts, in order, none empty."""
     text = readme(kata)
     assert text.startswith(f"# Kata {kata.id}: "), "the title is `# Kata NN: Title`"
-    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
+    titles = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert [t for t in titles if t != "The door"] == SECTIONS  # kata 01 also explains its given code
     assert [title for title in SECTIONS if not section(text, title)] == []
 
 

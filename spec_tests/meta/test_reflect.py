@@ -61,7 +61,7 @@ def test_reflect_asks_first(asked: Course) -> None:
     assert ran.code == 0
     assert "reflections/01.toml has 2 questions" in ran.text
     written = (asked.root / "reflections" / "01.toml").read_text()
-    assert "# How many bytes is the double of 1,000 float64 numbers? (in bytes)" in written
+    assert "# How many bytes is the double of 1,000 float64 numbers? (unit: bytes)" in written
     assert 'bytes = ""' in written
     text = predict(asked, written)
     assert text.count("not predicted yet: write") == 2
@@ -71,7 +71,7 @@ def test_reflect_asks_first(asked: Course) -> None:
 def test_reflect_compares(asked: Course) -> None:
     """A prediction stands beside the measurement, with the factor between them and a sentence."""
     text = predict(asked, 'bytes = 4_000\nratio = "2"\n')
-    assert "you predicted  4,000 bytes\n  measured       8,000 bytes" in text
+    assert "you predicted  4,000 bytes\n  measured       8,000 bytes\n  ratio          0.5" in text
     assert "too low: it is 2 times as much" in text
     assert "Eight for each." in text
     assert "right" in text.partition("ratio")[2]

@@ -80,8 +80,8 @@ def test_endless_loop(course: Course) -> None:
 def test_endless_loop_that_cannot_be_interrupted(course: Course) -> None:
     """Code that swallows the limit is ended from outside, and the test it was in is named."""
     loop = "def double(x):\n    import signal\n    signal.signal(signal.SIGALRM, signal.SIG_IGN)\n"
-    text = broken(course, HONEST + loop + "    while True: pass\n", TINYTORCH_SECONDS="0.1")
-    assert "kata 01 has no verdict: the run was ended after 2 s: code that never returns" in text
+    text = broken(course, HONEST + loop + "    while True: pass\n", TINYTORCH_SECONDS="0.25")
+    assert "kata 01 has no verdict: the run was ended after 6 s: code that never returns" in text
     assert "test_double_values: 01.1 double(x) is twice x." in text
 
 

@@ -153,7 +153,7 @@ def test_old_python_hands_over(clone: Clone, tmp_path: Path) -> None:
     before = "sys.version_info = (3, 9)"
     code, _ = clone.run("setup", before=before, path=f"{newer.parent}:/bin:/usr/bin")
     assert code == 0
-    assert clone.ran()[-1] == "bootstrap.py setup"
+    assert clone.ran()[-1].endswith("bootstrap.py setup")
 
 
 def test_half_made_is_made_again(clone: Clone) -> None:

@@ -276,7 +276,7 @@ def test_ctrl_c(course: Course) -> None:
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode in (130, -signal.SIGINT)  # to a shell both are 130
     assert "stopped; nothing is lost" in said
     assert "Traceback" not in said
 

@@ -22,7 +22,7 @@ def told(action: Callable[[], int]) -> int:
     except (Refusal, ManifestError) as error:
         print(error)
     except KeyboardInterrupt as stop:
-        print(f"\n{stop or 'stopped; nothing is lost, the same command starts again'}")
+        print(f"\n{str(stop) or 'stopped; nothing is lost, the same command starts again'}")
         return 130
     except BrokenPipeError:  # `make status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -99,7 +99,7 @@ def _blank(kata: Kata, asked: list[Question]) -> str:
     head = f"What do you expect of your own code? Write a number behind each =, then: make reflect-{kata.id}"
     lines = [f"# Kata {kata.id} · {kata.title}.", *_wrapped(head, "# ")]
     for question in asked:
-        lines += ["", *_wrapped(f"{question.text} (in {question.unit})", "# ")]
+        lines += ["", *_wrapped(f"{question.text} (unit: {question.unit})", "# ")]
         lines.append(f'{question.id} = ""')
     return "\n".join(lines) + "\n"
 
@@ -125,13 +125,15 @@ def _compare(question: Question, answer: Any, impl: Path, path: Path) -> bool:
         said = f"{answer!r} is not a number" if answer else "not predicted yet"
         print(f"  {said}: write {question.id} = NUMBER in {short(path)}\n")
         return False
-    print(f"  you predicted  {_shown(predicted, question.unit)}")
+    print(f"  you predicted  {_shown(predicted)} {question.unit}")
     measured = measure(question, impl)
     if isinstance(measured, str):
         print(f"  measured       nothing yet: {measured}\n")
         return False
     right, words = verdict(predicted, measured, question.tolerance)
-    print(f"  measured       {_shown(measured, question.unit)}")
+    print(f"  measured       {_shown(measured)} {question.unit}")
+    if measured:
+        print(f"  ratio          {_shown(predicted / measured)}")
     print(f"  {paint(words, 'green' if right else 'yellow')}")
     print("\n".join([*_wrapped(question.because, "  "), ""]))
     return right
@@ -151,12 +153,12 @@ def verdict(predicted: float, measured: float, tolerance: float) -> tuple[bool, 
     ratio = predicted / measured
     far = "far " if not 0.1 < ratio < 10 else ""
     if ratio < 1:
-        return False, f"{far}too low: it is {1 / ratio:.3g} times as much"
-    return False, f"{far}too high: {ratio:.3g} times what it is"
+        return False, f"{far}too low: it is {_shown(1 / ratio)} times as much"
+    return False, f"{far}too high: {_shown(ratio)} times what it is"
 
 
-def _shown(value: float, unit: str) -> str:
-    return f"{value:,.0f} {unit}" if abs(value) >= 100 else f"{value:.3g} {unit}"
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

@@ -118,9 +118,15 @@ def _ending(running: dict[int, tuple[int, Path, float]]) -> Iterator[None]:
         yield
     finally:
         for pid in running:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
+            _kill(pid)
             os.waitpid(pid, 0)
+
+
+def _kill(pid: int) -> None:
+    """End a run and what it started; a very young one has no group of its own yet."""
+    for end in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError):
+            end(pid, signal.SIGKILL)
 
 
 def _collect(
@@ -131,7 +137,7 @@ def _collect(
     for pid, (index, folder, started) in list(running.items()):
         late = time.monotonic() - started > jobs[index].seconds
         if late:
-            os.killpg(pid, signal.SIGKILL)
+            _kill(pid)
         ended, status = os.waitpid(pid, 0 if late else os.WNOHANG)
         if ended:
             del running[pid]
@@ -147,6 +153,7 @@ def _start(job: Job, folder: Path) -> int:
     for name in WARM:
         importlib.import_module(name)
     sys.stdout.flush()
+    (folder / "output").touch()
     pid = os.fork()
     if pid:
         return pid

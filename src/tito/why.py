@@ -31,6 +31,7 @@ def why(manifest: Manifest, number: str) -> int:
     if not kata.file(REFERENCE).is_file():
         raise Refusal("this edition has no reference/ to compare with: tito why is unavailable")
     before = manifest.up_to(kata)
+    print(f"testing kata {kata.id} with each of {len(before)} files replaced ...", flush=True)
     own, right, *found = _runs(kata, impl, [(), before, *((k,) for k in before)])
     if own.green:
         print(f"kata {kata.id} is green: nothing hurts")
