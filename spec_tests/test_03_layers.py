@@ -551,20 +551,30 @@ def test_dropout_scales_what_it_keeps(p: float) -> None:
 
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.8])
-def test_dropout_rate_and_mean(p: float) -> None:
-    """03.16 A share of p is dropped and the mean stays, within 5 sigma; every element is drawn for itself."""
+def test_dropout_rate(p: float) -> None:
+    """03.16 While training, a share p of the elements is dropped, within 5 sigma."""
     out = dropout(p, np.ones((200, 100)))
-    rate, mean = float((out == 0).mean()), float(out.mean())
-    assert_below(
-        abs(rate - p),
-        limit=5 * np.sqrt(p * (1 - p) / out.size),
-        what="share of dropped elements, minus p",
+    limit = 5 * np.sqrt(p * (1 - p) / out.size)
+    rate = float((out == 0).mean())
+    assert_below(abs(rate - p), limit=limit, what=f"share dropped is {rate:.4f}, distance from p")
+
+
+@pytest.mark.parametrize("p", [0.1, 0.25, 0.8])
+def test_dropout_keeps_the_mean(p: float) -> None:
+    """03.16 While training, the mean stays, within 5 sigma."""
+    out = dropout(p, np.ones((200, 100)))
+    limit = 5 * np.sqrt(p / (1 - p) / out.size)
+    mean = float(out.mean())
+    assert_below(abs(mean - 1), limit=limit, what=f"mean of ones is {mean:.4f}, distance from 1")
+
+
+def test_dropout_draws_every_element() -> None:
+    """03.16 Every element is drawn for itself: no two rows or columns have the same mask."""
+    dropped = dropout(0.5, np.ones((200, 100))) == 0
+    different = [len({m.tobytes() for m in masks}) for masks in (dropped, dropped.T)]
+    assert_equal(
+        {"different rows, columns": different}, want={"different rows, columns": [200, 100]}
     )
-    assert_below(
-        abs(mean - 1), limit=5 * np.sqrt(p / (1 - p) / out.size), what="mean of ones, minus 1"
-    )
-    masks = [len({m.tobytes() for m in (out == 0)}), len({m.tobytes() for m in (out == 0).T})]
-    assert_equal(masks, want=[200, 100])
 
 
 @observe

@@ -590,7 +590,7 @@ def saved(tt: Any, expression: str) -> Any:
     values = [v for entry in state["state"].values() for v in entry.values()]
     return {
         "keys": sorted(state),
-        "parameters": [group["params"] for group in state["param_groups"]],
+        "parameters": [list(group["params"]) for group in state["param_groups"]],
         "rates": [group["lr"] for group in state["param_groups"]],
         "numbers and arrays only": all(
             isinstance(v, (int, float, np.ndarray, np.generic)) for v in values

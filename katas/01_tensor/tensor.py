@@ -80,7 +80,9 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Tensor]:
     parameters = inspect.signature(function).parameters.values()
     operand_count = sum(p.kind is p.POSITIONAL_ONLY for p in parameters)
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    static_names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    static_names = [
+        p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     name = function.__name__.rstrip("_")
 
@@ -127,13 +129,22 @@ def _spelled(keywords: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sorted(
-    name: str, args: tuple[Any, ...], keywords: dict[str, Any], count: int, names: list[str], defaults: dict[str, Any]
+    name: str,
+    args: tuple[Any, ...],
+    keywords: dict[str, Any],
+    count: int,
+    names: list[str],
+    defaults: dict[str, Any],
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Operands apart from static arguments, which are named, unwrapped and completed by defaults."""
     if len(args) < count or len(args) - count > len(names):
-        raise TypeError(f"{name} takes {count} operands and {len(names)} further arguments {names}; got {len(args)} in all")
+        raise TypeError(
+            f"{name} takes {count} operands and {len(names)} further arguments {names}; got {len(args)} in all"
+        )
     given = dict(zip(names, args[count:], strict=False)) | _spelled(keywords)
-    return args[:count], defaults | {k: v.data if isinstance(v, Tensor) else v for k, v in given.items()}
+    return args[:count], defaults | {
+        k: v.data if isinstance(v, Tensor) else v for k, v in given.items()
+    }
 
 
 def _parents(operands: Sequence[Any]) -> tuple[Tensor | None, ...]:
@@ -167,7 +178,9 @@ def _adopted(name: str, value: Any, dtype: np.dtype[Any]) -> Any:
         try:
             return np.asarray(value, dtype)
         except (ValueError, TypeError):
-            raise TypeError(f"{name} takes tensors, arrays and numbers; got {value!r} ({type(value).__name__})") from None
+            raise TypeError(
+                f"{name} takes tensors, arrays and numbers; got {value!r} ({type(value).__name__})"
+            ) from None
     weak = value.dtype.kind in "iu" or (value.dtype.kind == "f" and value.ndim == 0)
     return np.asarray(value, dtype) if weak else np.asarray(value)
 
@@ -888,7 +901,9 @@ class Tensor:
     ndim = property(lambda self: self.data.ndim, doc="The number of axes.")
     size = property(lambda self: self.data.size, doc="The number of elements.")
     dtype = property(lambda self: self.data.dtype, doc="The NumPy dtype of the elements.")
-    T = property(lambda self: permute(self, tuple(range(self.ndim))[::-1]), doc="All axes reversed.")
+    T = property(
+        lambda self: permute(self, tuple(range(self.ndim))[::-1]), doc="All axes reversed."
+    )
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]  # PyTorch's meaning of ==
         return NotImplemented if other is None else _compare(np.equal, self, other)
@@ -918,7 +933,9 @@ class Tensor:
         return float(self.item())
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError("a tensor is not assigned to element by element: its history would no longer be true. Build a new one with where, cat or pad, or write to x.data when no gradient is wanted")
+        raise TypeError(
+            "a tensor is not assigned to element by element: its history would no longer be true. Build a new one with where, cat or pad, or write to x.data when no gradient is wanted"
+        )
 
 
 # ---- making tensors ------------------------------------------------------------------------------
@@ -988,7 +1005,9 @@ def manual_seed(seed: int) -> None:
     raise NotImplementedError("kata 01: manual_seed")
 
 
-def rand(*shape: int, generator: np.random.Generator | None = None, requires_grad: bool = False) -> Tensor:
+def rand(
+    *shape: int, generator: np.random.Generator | None = None, requires_grad: bool = False
+) -> Tensor:
     """Float32 numbers drawn uniformly from [0, 1).
 
     Args:
@@ -1001,7 +1020,9 @@ def rand(*shape: int, generator: np.random.Generator | None = None, requires_gra
     raise NotImplementedError("kata 01: rand")
 
 
-def randn(*shape: int, generator: np.random.Generator | None = None, requires_grad: bool = False) -> Tensor:
+def randn(
+    *shape: int, generator: np.random.Generator | None = None, requires_grad: bool = False
+) -> Tensor:
     """Float32 numbers drawn from the normal distribution with mean 0 and variance 1.
 
     Args:
@@ -1016,12 +1037,16 @@ def randn(*shape: int, generator: np.random.Generator | None = None, requires_gr
 
 def _axis(x: Tensor, axis: int) -> int:
     """The axis counted from the front, -1 being the last; an IndexError if x has no such axis."""
-    ndim = max(x.ndim, 1)
+    ndim: int = max(x.ndim, 1)
     if not -ndim <= axis < ndim:
-        raise IndexError(f"axis {axis} of a tensor of shape {x.shape}: its axes are {-ndim} to {ndim - 1}")
+        raise IndexError(
+            f"axis {axis} of a tensor of shape {x.shape}: its axes are {-ndim} to {ndim - 1}"
+        )
     return axis % ndim
 
 
 def _sizes(shape: Sequence[Any]) -> tuple[int, ...]:
     """Sizes given one by one or as one tuple or list."""
-    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else tuple(shape)
+    return (
+        tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else tuple(shape)
+    )

@@ -126,6 +126,7 @@ def nll_loss(
 
     Source: torch.nn.functional.nll_loss
     """
+    input = _tensor(input)
     index, kept = _target_index("nll_loss", input, target, ignore_index)
     return _reduce(-input[index], reduction, kept)
 
@@ -169,6 +170,7 @@ def cross_entropy(
         raise ValueError(
             f"label_smoothing is a share of 1, so from 0 to 1; got {label_smoothing}: try 0.1"
         )
+    input = _tensor(input)
     index, kept = _target_index("cross_entropy", input, target, ignore_index)
     log_p = log_softmax(input, axis=1)  # (N, C, d...)
     losses = -log_p[index]  # (N, d...)
@@ -177,9 +179,14 @@ def cross_entropy(
     return _reduce(losses, reduction, kept)
 
 
+def _tensor(value: Any) -> Tensor:
+    """A tensor as it is, with its history; arrays and lists as a new one."""
+    return value if isinstance(value, Tensor) else Tensor(value)
+
+
 def _pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
     """Prediction and target as tensors of one shape: broadcasting would hide a mistake."""
-    input = input if isinstance(input, Tensor) else Tensor(input)
+    input = _tensor(input)
     if not (isinstance(target, Tensor) and target.requires_grad):
         values = target.data if isinstance(target, Tensor) else target
         target = Tensor(np.asarray(values, input.dtype))

@@ -79,7 +79,9 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Tensor]:
     parameters = inspect.signature(function).parameters.values()
     operand_count = sum(p.kind is p.POSITIONAL_ONLY for p in parameters)
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    static_names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    static_names = [
+        p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     name = function.__name__.rstrip("_")
 
@@ -126,13 +128,22 @@ def _spelled(keywords: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sorted(
-    name: str, args: tuple[Any, ...], keywords: dict[str, Any], count: int, names: list[str], defaults: dict[str, Any]
+    name: str,
+    args: tuple[Any, ...],
+    keywords: dict[str, Any],
+    count: int,
+    names: list[str],
+    defaults: dict[str, Any],
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Operands apart from static arguments, which are named, unwrapped and completed by defaults."""
     if len(args) < count or len(args) - count > len(names):
-        raise TypeError(f"{name} takes {count} operands and {len(names)} further arguments {names}; got {len(args)} in all")
+        raise TypeError(
+            f"{name} takes {count} operands and {len(names)} further arguments {names}; got {len(args)} in all"
+        )
     given = dict(zip(names, args[count:], strict=False)) | _spelled(keywords)
-    return args[:count], defaults | {k: v.data if isinstance(v, Tensor) else v for k, v in given.items()}
+    return args[:count], defaults | {
+        k: v.data if isinstance(v, Tensor) else v for k, v in given.items()
+    }
 
 
 def _parents(operands: Sequence[Any]) -> tuple[Tensor | None, ...]:
@@ -166,7 +177,9 @@ def _adopted(name: str, value: Any, dtype: np.dtype[Any]) -> Any:
         try:
             return np.asarray(value, dtype)
         except (ValueError, TypeError):
-            raise TypeError(f"{name} takes tensors, arrays and numbers; got {value!r} ({type(value).__name__})") from None
+            raise TypeError(
+                f"{name} takes tensors, arrays and numbers; got {value!r} ({type(value).__name__})"
+            ) from None
     weak = value.dtype.kind in "iu" or (value.dtype.kind == "f" and value.ndim == 0)
     return np.asarray(value, dtype) if weak else np.asarray(value)
 
@@ -299,7 +312,9 @@ def matmul(a: Array, b: Array, /) -> Array:
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         raise ValueError("both operands need at least one axis; for a number use *")
     if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
-        raise ValueError(f"the inner sizes differ: {a.shape[-1]} columns on the left, {b.shape[-2 if b.ndim > 1 else 0]} rows on the right")
+        raise ValueError(
+            f"the inner sizes differ: {a.shape[-1]} columns on the left, {b.shape[-2 if b.ndim > 1 else 0]} rows on the right"
+        )
     return a @ b
 
 
@@ -435,7 +450,8 @@ def sum_(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 
     Source: torch.sum
     """
-    return x.sum(axis, keepdims=keepdims)
+    out: Array = x.sum(axis, keepdims=keepdims)
+    return out
 
 
 @primitive
@@ -454,7 +470,9 @@ def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 
     Source: torch.mean
     """
-    return x.mean(axis, keepdims=keepdims, dtype=x.dtype if x.dtype.kind == "f" else np.float32)
+    dtype = x.dtype if x.dtype.kind == "f" else np.float32
+    out: Array = x.mean(axis, dtype, keepdims=keepdims)
+    return out
 
 
 @primitive
@@ -473,7 +491,8 @@ def amax(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 
     Source: torch.amax
     """
-    return x.max(axis, keepdims=keepdims)
+    out: Array = x.max(axis, keepdims=keepdims)
+    return out
 
 
 @primitive
@@ -492,7 +511,8 @@ def amin(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 
     Source: torch.amin
     """
-    return x.min(axis, keepdims=keepdims)
+    out: Array = x.min(axis, keepdims=keepdims)
+    return out
 
 
 @primitive
@@ -508,7 +528,8 @@ def argmax(x: Array, /, axis: int | None = None, keepdims: bool = False) -> Arra
 
     Source: torch.argmax
     """
-    return x.argmax(axis, keepdims=keepdims)
+    out: Array = np.argmax(x, axis, keepdims=keepdims)
+    return out
 
 
 @composite
@@ -531,7 +552,9 @@ def var(x: Tensor, axis: Axis = None, correction: int = 1, keepdims: bool = Fals
     """
     deviation = x - x.mean(axis, keepdims=True)
     total = (deviation * deviation).sum(axis, keepdims=keepdims)
-    return total / (x.size // max(total.size, 1) - correction)
+    n: int = x.size // max(total.size, 1)
+    out: Tensor = total / (n - correction)
+    return out
 
 
 # ---- movement ------------------------------------------------------------------------------------
@@ -715,7 +738,8 @@ def getitem(x: Array, /, index: Any) -> Array:
 
     Source: torch.Tensor.__getitem__
     """
-    return x[index]
+    out: Array = x[index]
+    return out
 
 
 @primitive
@@ -805,9 +829,13 @@ class Tensor:
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self.data = data if type(data) is np.ndarray else _as_array(data)
         if self.data.dtype.kind not in "fiub":
-            raise TypeError(f"a tensor holds floats, integers or bools; got {data!r} ({type(data).__name__})")
+            raise TypeError(
+                f"a tensor holds floats, integers or bools; got {data!r} ({type(data).__name__})"
+            )
         if requires_grad and self.data.dtype.kind != "f":
-            raise TypeError(f"only float tensors can require a gradient; got dtype {self.data.dtype}: convert the data with .astype(np.float32)")
+            raise TypeError(
+                f"only float tensors can require a gradient; got dtype {self.data.dtype}: convert the data with .astype(np.float32)"
+            )
         self.requires_grad = requires_grad
         self.grad = None
         self.note = None
@@ -838,7 +866,9 @@ class Tensor:
             2.5
         """
         if self.data.size != 1:
-            raise ValueError(f"item() needs exactly one element; shape {self.shape} has {self.data.size}: index it or reduce it first")
+            raise ValueError(
+                f"item() needs exactly one element; shape {self.shape} has {self.data.size}: index it or reduce it first"
+            )
         value: float | int | bool = self.data.item()
         return value
 
@@ -917,7 +947,9 @@ class Tensor:
     ndim = property(lambda self: self.data.ndim, doc="The number of axes.")
     size = property(lambda self: self.data.size, doc="The number of elements.")
     dtype = property(lambda self: self.data.dtype, doc="The NumPy dtype of the elements.")
-    T = property(lambda self: permute(self, tuple(range(self.ndim))[::-1]), doc="All axes reversed.")
+    T = property(
+        lambda self: permute(self, tuple(range(self.ndim))[::-1]), doc="All axes reversed."
+    )
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]  # PyTorch's meaning of ==
         return NotImplemented if other is None else _compare(np.equal, self, other)
@@ -947,7 +979,9 @@ class Tensor:
         return float(self.item())
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError("a tensor is not assigned to element by element: its history would no longer be true. Build a new one with where, cat or pad, or write to x.data when no gradient is wanted")
+        raise TypeError(
+            "a tensor is not assigned to element by element: its history would no longer be true. Build a new one with where, cat or pad, or write to x.data when no gradient is wanted"
+        )
 
 
 # ---- making tensors ------------------------------------------------------------------------------
@@ -1018,7 +1052,9 @@ def manual_seed(seed: int) -> None:
     default_generator.bit_generator.state = np.random.default_rng(seed).bit_generator.state
 
 
-def rand(*shape: int, generator: np.random.Generator | None = None, requires_grad: bool = False) -> Tensor:
+def rand(
+    *shape: int, generator: np.random.Generator | None = None, requires_grad: bool = False
+) -> Tensor:
     """Float32 numbers drawn uniformly from [0, 1).
 
     Args:
@@ -1031,7 +1067,9 @@ def rand(*shape: int, generator: np.random.Generator | None = None, requires_gra
     return Tensor((generator or default_generator).random(_sizes(shape), np.float32), requires_grad)
 
 
-def randn(*shape: int, generator: np.random.Generator | None = None, requires_grad: bool = False) -> Tensor:
+def randn(
+    *shape: int, generator: np.random.Generator | None = None, requires_grad: bool = False
+) -> Tensor:
     """Float32 numbers drawn from the normal distribution with mean 0 and variance 1.
 
     Args:
@@ -1041,20 +1079,26 @@ def randn(*shape: int, generator: np.random.Generator | None = None, requires_gr
 
     Source: torch.randn
     """
-    return Tensor((generator or default_generator).standard_normal(_sizes(shape), np.float32), requires_grad)
+    return Tensor(
+        (generator or default_generator).standard_normal(_sizes(shape), np.float32), requires_grad
+    )
 
 
 def _axis(x: Tensor, axis: int) -> int:
     """The axis counted from the front, -1 being the last; an IndexError if x has no such axis."""
-    ndim = max(x.ndim, 1)
+    ndim: int = max(x.ndim, 1)
     if not -ndim <= axis < ndim:
-        raise IndexError(f"axis {axis} of a tensor of shape {x.shape}: its axes are {-ndim} to {ndim - 1}")
+        raise IndexError(
+            f"axis {axis} of a tensor of shape {x.shape}: its axes are {-ndim} to {ndim - 1}"
+        )
     return axis % ndim
 
 
 def _sizes(shape: Sequence[Any]) -> tuple[int, ...]:
     """Sizes given one by one or as one tuple or list."""
-    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else tuple(shape)
+    return (
+        tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else tuple(shape)
+    )
 
 
 def _as_array(data: Any) -> Array:
@@ -1064,5 +1108,11 @@ def _as_array(data: Any) -> Array:
     try:
         array = np.asarray(data)
     except ValueError:
-        raise ValueError(f"the rows of a nested list must have equal lengths; got {data!r}") from None
-    return array.astype(np.float32) if not isinstance(data, (np.ndarray, np.generic)) and array.dtype.kind in "fiu" else array
+        raise ValueError(
+            f"the rows of a nested list must have equal lengths; got {data!r}"
+        ) from None
+    return (
+        array.astype(np.float32)
+        if not isinstance(data, (np.ndarray, np.generic)) and array.dtype.kind in "fiu"
+        else array
+    )

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import Progress, TaskID
 
 from tito.course import Refusal
 from tito.datasets import DataError, fetch_mnist
@@ -18,14 +11,8 @@ from tito.datasets import DataError, fetch_mnist
 def data() -> int:
     """Fetch MNIST; a good file costs no request."""
     tasks: dict[str, TaskID] = {}
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(30),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
     try:
-        with Progress(*columns) as bar:
+        with Progress() as bar:
 
             def progress(name: str, done: int, total: int | None) -> None:
                 task = tasks[name] if name in tasks else tasks.setdefault(name, bar.add_task(name))

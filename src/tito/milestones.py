@@ -189,6 +189,11 @@ def command(target: str) -> str:
     return f"make {target}" if folder == ROOT / "src" else f"IMPL={short(folder)} make {target}"
 
 
+def again(of: Milestone) -> str:
+    """The command that runs a milestone again."""
+    return command(f"milestone-{of.number:02}")
+
+
 def folder(of: Milestone) -> Path:
     """Where a run of this implementation leaves its report; made if it is missing."""
     path = ROOT / "runs" / f"{of.id}-{implementation().name}"
@@ -196,10 +201,11 @@ def folder(of: Milestone) -> Path:
     return path
 
 
-def fingerprint(*more: Path) -> str:
-    """Eight digits that change when the framework under test (or one of further files) does."""
-    files = [*sorted((implementation() / "tinytorch").glob("*.py")), *more]
-    return hashlib.sha256(b"\0".join(f.read_bytes() for f in files)).hexdigest()[:8]
+def checkpoint(of: Milestone, dataset: str) -> Path:
+    """Where an interrupted run is kept: another file for other data and for other code."""
+    files = sorted((implementation() / "tinytorch").glob("*.py"))
+    code = hashlib.sha256(b"\0".join(f.read_bytes() for f in [*files, of.script])).hexdigest()
+    return folder(of) / f"{dataset}-{code[:8]}.npz"
 
 
 def mnist_or_digits() -> tuple[datasets.Dataset, str]:
@@ -241,7 +247,7 @@ def finish(result: Result, sections: Sequence[tuple[str, str]], metrics: dict[st
     of, place = result.milestone, folder(result.milestone)
     verdict = f"Data: {result.dataset}. The target is {'reached' if result.passed else 'missed'}."
     lines = [*map(str, result.claims), verdict]
-    foot = f"Computed with the tinytorch in {implementation().name}/. Again: {command(f'milestone-{of.number:02}')}"
+    foot = f"Computed with the tinytorch in {implementation().name}/. Again: {again(of)}"
     title, number = f"{of.id} · {of.title} · {of.year}", f"{100 * result.number:.2f} %"
     html = drawing.page(title, number, result.passed, lines, sections, foot)
     (place / "report.html").write_text(html, encoding="utf-8")

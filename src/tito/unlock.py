@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -106,12 +107,12 @@ def status(manifest: Manifest) -> int:
 
 def _milestone(kata: Kata, impl: Path, red: str) -> str:
     """Earned where its last run on this implementation left a report that says so."""
-    try:
-        report = ROOT / "runs" / f"{kata.milestone}-{impl.name}" / "metrics.json"
+    report = ROOT / "runs" / f"{kata.milestone}-{impl.name}" / "metrics.json"
+    with contextlib.suppress(
+        OSError, ValueError, KeyError, TypeError
+    ):  # no report, or none to read
         found = json.loads(report.read_text(encoding="utf-8"))
         if found["passed"]:
             return f"[green]earned: {found['number']:.2%} on {found['dataset']}[/]"
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # no report, or none that says anything
     command = f"make milestone-{kata.milestone.removeprefix('m')}"
     return f"opens after kata {kata.id}" if red else f"open: {command}"

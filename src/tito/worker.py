@@ -24,6 +24,7 @@ import struct
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 if __name__ == "__main__":
@@ -177,9 +178,9 @@ def guard(readable: tuple[str, ...], own: str) -> Callable[[str, tuple[Any, ...]
         changes = event.startswith(CHANGES)
         allowed = own if changes or (event == "open" and args[2] & CREATING) else readable
         for path in args if changes else args[:1] if event == "open" else ():
-            if isinstance(path, str | bytes) and path != os.devnull:
-                if not os.path.realpath(os.fsdecode(path)).startswith(allowed):
-                    raise PermissionError(f"{path!r} is not part of the learner's package")
+            known = not isinstance(path, str | bytes) or path == os.devnull
+            if not known and not os.path.realpath(os.fsdecode(path)).startswith(allowed):
+                raise PermissionError(f"{path!r} is not part of the learner's package")
         if event.startswith(REFUSED) or (event == "os.kill" and args[0] != os.getpid()):
             raise PermissionError(f"{event} has no place in a framework of NumPy and Python")
 
