@@ -136,6 +136,13 @@ def test_m03_goes_on_where_it_was_stopped(place: Path, monkeypatch: pytest.Monke
         np.testing.assert_array_equal(a.data, b.data)
 
 
+SLOW_STEPS = """
+import time
+step = Trainer.train_step
+Trainer.train_step = lambda *args: (time.sleep(float(os.environ.get("SECONDS_A_STEP", 0))), step(*args))[1]
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to whole consoles only")
 @pytest.mark.timeout(120)
 def test_m03_answers_a_real_ctrl_c(tmp_path: Path) -> None:
@@ -143,6 +150,8 @@ def test_m03_answers_a_real_ctrl_c(tmp_path: Path) -> None:
     script(3)
     name = f"interrupted-{os.getpid()}"
     shutil.copytree(implementation.folder / "tinytorch", tmp_path / name / "tinytorch")
+    with (tmp_path / name / "tinytorch" / "training.py").open("a", encoding="utf-8") as training:
+        training.write(f"import os\n{SLOW_STEPS}")
     start = f"import sys; from pathlib import Path; from tito import milestones; sys.exit(milestones.run(3, Path({str(tmp_path / name)!r})))"
     environment = os.environ | {
         "PYTHONPATH": str(stage.ROOT / "src"),
@@ -151,11 +160,12 @@ def test_m03_answers_a_real_ctrl_c(tmp_path: Path) -> None:
     }
     command: dict[str, Any] = {
         "args": [sys.executable, "-c", start],
-        "env": environment,
+        "stdout": subprocess.PIPE,
         "text": True,
     }
     try:
-        with subprocess.Popen(**command, stdout=subprocess.PIPE, start_new_session=True) as process:
+        slowly = environment | {"SECONDS_A_STEP": "0.05"}
+        with subprocess.Popen(**command, env=slowly, start_new_session=True) as process:
             assert process.stdout is not None
             seen = []
             for line in process.stdout:
@@ -163,9 +173,9 @@ def test_m03_answers_a_real_ctrl_c(tmp_path: Path) -> None:
                 if line.startswith("epoch  1"):
                     os.killpg(process.pid, signal.SIGINT)
         assert process.returncode == 130, "".join(seen)
-        assert "all saved; to go on: " in seen[-1]
-        again = subprocess.run(**command, capture_output=True, check=False)
-        assert again.returncode == 0, again.stdout + again.stderr
+        assert "all saved; to go on: " in seen[-1], "".join(seen)
+        again = subprocess.run(**command, env=environment, check=False)
+        assert again.returncode == 0, again.stdout
         assert "going on after step" in again.stdout
     finally:
         shutil.rmtree(stage.ROOT / "runs" / f"m03-{name}", ignore_errors=True)

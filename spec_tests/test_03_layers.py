@@ -747,19 +747,21 @@ def test_function_as_module(module: str, function: str) -> None:
 MODEL = "Net(body=Sequential(Linear(784, 128), ReLU(), Dropout(0.25)), heads=[Linear(128, 10)])"
 
 
+PRINTED = [
+    "Net(",
+    "  (body): Sequential(",
+    "    (0): Linear(",
+    "    (1): ReLU(",
+    "    (2): Dropout(",
+    "  (heads.0): Linear(",
+]
+
+
 def test_repr_is_nested() -> None:
     """03.20 repr shows class and settings, and each part on a line of its own, two spaces deeper, as (name): part."""
     lines = about("net.__repr__()", MODEL).splitlines()
     parts = [re.match(r" *(\(.+?\): )?\w+\(", line) for line in lines]
-    want = [
-        "Net(",
-        "  (body): Sequential(",
-        "    (0): Linear(",
-        "    (1): ReLU(",
-        "    (2): Dropout(",
-        "  (heads.0): Linear(",
-    ]
-    assert_equal([m[0] for m in parts if m], want=want)
+    assert_equal([m[0] for m in parts if m], want=PRINTED)
 
 
 @pytest.mark.parametrize("text", ["in_features=784", "out_features=128", "p=0.25", "ReLU()"])

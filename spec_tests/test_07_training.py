@@ -18,7 +18,10 @@ from support.strategies import dyadic, fill, normal, seeds
 def network(seed: int = 0, base: int | None = None) -> list[Any]:
     """Weights and biases of Linear(3, 5), Tanh, Linear(5, 4), in float64."""
     shapes = [(5, 3), (5,), (4, 5), (4,)]
-    return [fill(s, seed + i, "normal", **({} if base is None else {"base": base})) for i, s in enumerate(shapes)]
+    return [
+        fill(s, seed + i, "normal", **({} if base is None else {"base": base}))
+        for i, s in enumerate(shapes)
+    ]
 
 
 def data(rows: int = 7, seed: int = 9, base: int | None = None) -> tuple[Any, Any]:
@@ -38,7 +41,9 @@ def accuracy(tt: Any, logits: Any, targets: Any) -> Any:
 
 def test_accuracy_example() -> None:
     """07.1 accuracy is the share of rows whose largest logit stands at the target, a Python float."""
-    got = accuracy(np.array([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0], [1.0, 0.0]]), np.array([0, 1, 1, 0]))
+    got = accuracy(
+        np.array([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0], [1.0, 0.0]]), np.array([0, 1, 1, 0])
+    )
     assert_equal(got, want={"values": [0.75, 0.75], "types": ["float", "float"]})
 
 
@@ -46,9 +51,14 @@ def test_accuracy_example() -> None:
 @given(seed=seeds, rows=st.integers(1, 9), classes=st.integers(2, 5))
 def test_accuracy_of_any_shape(seed: int, rows: int, classes: int) -> None:
     """07.1 accuracy is the share of rows whose largest logit stands at the target, a Python float."""
-    logits, targets = fill((rows, classes), seed), np.random.default_rng(seed).integers(0, classes, rows)
+    logits, targets = (
+        fill((rows, classes), seed),
+        np.random.default_rng(seed).integers(0, classes, rows),
+    )
     want = sum(int(row.argmax() == t) for row, t in zip(logits, targets, strict=True)) / rows
-    assert_equal([round(v, 12) for v in accuracy(logits, targets)["values"]], want=[round(want, 12)] * 2)
+    assert_equal(
+        [round(v, 12) for v in accuracy(logits, targets)["values"]], want=[round(want, 12)] * 2
+    )
 
 
 @pytest.mark.parametrize("shapes", [((3, 4), (3, 4)), ((3, 4), (2,)), ((3,), (3,))], ids=str)
@@ -62,15 +72,25 @@ def test_accuracy_refuses_other_shapes(shapes: Any) -> None:
 
 
 @observe
-def epoch_of(tt: Any, count: int, batch_size: int, seed: int = 0, epoch: int = 0, start: int = 0) -> Any:
-    return [np.asarray(b) for b in tt.batches(count, batch_size, seed=seed, epoch=epoch, start=start)]
+def epoch_of(
+    tt: Any, count: int, batch_size: int, seed: int = 0, epoch: int = 0, start: int = 0
+) -> Any:
+    return [
+        np.asarray(b) for b in tt.batches(count, batch_size, seed=seed, epoch=epoch, start=start)
+    ]
 
 
-@pytest.mark.parametrize(("count", "size"), [(7, 3), (6, 3), (2, 5), (5, 1)], ids=["7-by-3", "6-by-3", "2-by-5", "5-by-1"])
+@pytest.mark.parametrize(
+    ("count", "size"),
+    [(7, 3), (6, 3), (2, 5), (5, 1)],
+    ids=["7-by-3", "6-by-3", "2-by-5", "5-by-1"],
+)
 def test_batches_hold_every_index_once(count: int, size: int) -> None:
     """07.2 batches holds every index exactly once, in pieces of batch_size; the last may be shorter."""
     got = epoch_of(count, size)
-    assert_equal([len(b) for b in got], want=[size] * (count // size) + [count % size] * (count % size > 0))
+    assert_equal(
+        [len(b) for b in got], want=[size] * (count // size) + [count % size] * (count % size > 0)
+    )
     assert_equal(sorted(int(i) for b in got for i in b), want=list(range(count)))
 
 
@@ -85,7 +105,9 @@ def test_batches_of_any_size(count: int, size: int, seed: int, epoch: int) -> No
 @pytest.mark.parametrize(("count", "size"), [(5, 0), (5, -2), (-1, 3)], ids=str)
 def test_batches_refuses(count: int, size: int) -> None:
     """07.2 A batch_size below 1 or a negative count is a ValueError that names it."""
-    assert_raises(epoch_of, count, size, error="ValueError", says=(str(size if size < 1 else count),))
+    assert_raises(
+        epoch_of, count, size, error="ValueError", says=(str(size if size < 1 else count),)
+    )
 
 
 def test_batches_repeat() -> None:
@@ -95,7 +117,11 @@ def test_batches_repeat() -> None:
 
 def test_batches_differ_between_epochs_and_seeds() -> None:
     """07.3 Every pair (seed, epoch) has an order of its own: (0, 1) is not (1, 0)."""
-    orders = [tuple(np.concatenate(epoch_of(50, 16, seed, epoch)).tolist()) for seed in range(3) for epoch in range(3)]
+    orders = [
+        tuple(np.concatenate(epoch_of(50, 16, seed, epoch)).tolist())
+        for seed in range(3)
+        for epoch in range(3)
+    ]
     assert_equal(len({*orders, tuple(range(50))}), want=10)
 
 
@@ -108,7 +134,11 @@ def global_state(tt: Any, count: int) -> Any:
     tt.manual_seed(6)
     again = [list(map(int, b)) for b in tt.batches(count, 4, seed=1)]
     tt.manual_seed(5)
-    return {"kept": repr(tt.default_generator.bit_generator.state) == before, "same": first == again, "count": sum(map(len, first))}
+    return {
+        "kept": repr(tt.default_generator.bit_generator.state) == before,
+        "same": first == again,
+        "count": sum(map(len, first)),
+    }
 
 
 def test_batches_draw_nothing_from_the_shared_generator() -> None:
@@ -148,16 +178,27 @@ SCHEDULES = {
     "cosine": ("tt.CosineAnnealingLR(optimizer, T_max=10)", 25),
     "cosine-min": ("tt.CosineAnnealingLR(optimizer, 7, eta_min=0.01)", 7),
     "one-cycle": ("tt.OneCycleLR(optimizer, max_lr=0.4, total_steps=20)", 19),
-    "one-cycle-late": ("tt.OneCycleLR(optimizer, 1.5, 11, pct_start=0.6, div_factor=5, final_div_factor=100)", 10),
+    "one-cycle-late": (
+        "tt.OneCycleLR(optimizer, 1.5, 11, pct_start=0.6, div_factor=5, final_div_factor=100)",
+        10,
+    ),
     "one-cycle-short": ("tt.OneCycleLR(optimizer, 0.5, 3)", 2),
 }
 BASES = [0.1, 0.02]
-TORCH = {"LinearWarmup": "LinearLR", "optimizer, 1.5, 11": "optimizer, 1.5, total_steps=11", "optimizer, 0.5, 3": "optimizer, 0.5, total_steps=3"}
+TORCH = {
+    "LinearWarmup": "LinearLR",
+    "optimizer, 1.5, 11": "optimizer, 1.5, total_steps=11",
+    "optimizer, 0.5, 3": "optimizer, 0.5, total_steps=3",
+}
 
 
 def record(torch: Any) -> dict[str, Any]:
     """PyTorch's rates, clipped gradients and a whole training."""
-    return {f"rates/{name}": torch_rates(torch, *schedule) for name, schedule in SCHEDULES.items()} | torch_clipped(torch) | torch_training(torch)
+    return (
+        {f"rates/{name}": torch_rates(torch, *schedule) for name, schedule in SCHEDULES.items()}
+        | torch_clipped(torch)
+        | torch_training(torch)
+    )
 
 
 def torch_rates(torch: Any, expression: str, steps: int) -> Any:
@@ -166,7 +207,9 @@ def torch_rates(torch: Any, expression: str, steps: int) -> Any:
         expression = expression.replace(ours, theirs)
     if "OneCycle" in expression:
         expression = expression[:-1] + ", cycle_momentum=False)"
-    optimizer = torch.optim.SGD([{"params": [torch.ones(1, requires_grad=True)], "lr": lr} for lr in BASES], lr=0.1)
+    optimizer = torch.optim.SGD(
+        [{"params": [torch.ones(1, requires_grad=True)], "lr": lr} for lr in BASES], lr=0.1
+    )
     schedule = eval(expression, {"tt": torch.optim.lr_scheduler, "optimizer": optimizer})
     seen = [schedule.get_last_lr()]
     for _ in range(steps):
@@ -182,19 +225,30 @@ def first_rates(tt: Any, base_lr: float) -> Any:
     schedule = tt.LinearWarmup(optimizer, start_factor=0.5, total_iters=2)
     seen = {"rate at step 0": optimizer.param_groups[0]["lr"]}
     schedule.step()
-    return seen | {"rate at step 1": optimizer.param_groups[0]["lr"], "get_last_lr": schedule.get_last_lr()[0]}
+    return seen | {
+        "rate at step 1": optimizer.param_groups[0]["lr"],
+        "get_last_lr": schedule.get_last_lr()[0],
+    }
 
 
 def test_schedule_sets_the_rate_of_step_0_when_built() -> None:
     """07.4 Building a schedule sets the rate of step 0, each step() the next; get_last_lr tells them."""
-    assert_close(first_rates(0.4), want={"rate at step 0": 0.2, "rate at step 1": 0.3, "get_last_lr": 0.3})
+    assert_close(
+        first_rates(0.4), want={"rate at step 0": 0.2, "rate at step 1": 0.3, "get_last_lr": 0.3}
+    )
 
 
 EXAMPLES = {
     "StepLR": ("step_size=2, gamma=0.5", [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]),
     "LinearWarmup": ("start_factor=0.5, total_iters=4", [0.05, 0.0625, 0.075, 0.0875, 0.1, 0.1]),
-    "CosineAnnealingLR": ("T_max=4", [0.1, 0.1 * (2 + 2**0.5) / 4, 0.05, 0.1 * (2 - 2**0.5) / 4, 0.0, 0.1 * (2 - 2**0.5) / 4]),
-    "OneCycleLR": ("max_lr=1, total_steps=6, pct_start=0.5, div_factor=4, final_div_factor=2", [0.25, 0.625, 1.0, 0.78125, 0.34375, 0.125]),
+    "CosineAnnealingLR": (
+        "T_max=4",
+        [0.1, 0.1 * (2 + 2**0.5) / 4, 0.05, 0.1 * (2 - 2**0.5) / 4, 0.0, 0.1 * (2 - 2**0.5) / 4],
+    ),
+    "OneCycleLR": (
+        "max_lr=1, total_steps=6, pct_start=0.5, div_factor=4, final_div_factor=2",
+        [0.25, 0.625, 1.0, 0.78125, 0.34375, 0.125],
+    ),
 }
 
 
@@ -202,7 +256,9 @@ EXAMPLES = {
 def test_schedule_example(name: str) -> None:
     """07.4 Building a schedule sets the rate of step 0, each step() the next: the README's table."""
     arguments, want = EXAMPLES[name]
-    assert_close(rates(f"tt.{name}(optimizer, {arguments})", [0.1], 5)["rates"][:, 0], want=np.array(want))
+    assert_close(
+        rates(f"tt.{name}(optimizer, {arguments})", [0.1], 5)["rates"][:, 0], want=np.array(want)
+    )
 
 
 @pytest.mark.parametrize("name", ["step", "warmup", "cosine"])
@@ -223,7 +279,11 @@ def own_schedule(tt: Any, base_lr: float) -> Any:
     schedule = Halving(optimizer)
     schedule.step()
     schedule.step()
-    return {"rate": optimizer.param_groups[0]["lr"], "steps": schedule.steps, "pure": [schedule.lr_at(8.0, 3), schedule.get_last_lr()[0]]}
+    return {
+        "rate": optimizer.param_groups[0]["lr"],
+        "steps": schedule.steps,
+        "pure": [schedule.lr_at(8.0, 3), schedule.get_last_lr()[0]],
+    }
 
 
 def test_schedule_of_ones_own_needs_only_lr_at() -> None:
@@ -235,7 +295,10 @@ def test_schedule_of_ones_own_needs_only_lr_at() -> None:
 def test_step_lr(name: str) -> None:
     """07.5 StepLR: base_lr * gamma ** floor(t / step_size)."""
     got = rates(SCHEDULES[name][0], BASES, SCHEDULES[name][1])
-    assert_close([got["rates"], got["last"]], want=[oracle.own("07", f"rates/{name}"), oracle.own("07", f"rates/{name}")[-1]])
+    assert_close(
+        [got["rates"], got["last"]],
+        want=[oracle.own("07", f"rates/{name}"), oracle.own("07", f"rates/{name}")[-1]],
+    )
 
 
 @settings(max_examples=20)
@@ -243,7 +306,9 @@ def test_step_lr(name: str) -> None:
 def test_step_lr_formula(base: int, size: int, steps: int) -> None:
     """07.5 StepLR: base_lr * gamma ** floor(t / step_size)."""
     got = rates(f"tt.StepLR(optimizer, step_size={size}, gamma=0.75)", [base / 8], steps)["rates"]
-    assert_close(got[:, 0], want=np.array([base / 8 * 0.75 ** (t // size) for t in range(steps + 1)]))
+    assert_close(
+        got[:, 0], want=np.array([base / 8 * 0.75 ** (t // size) for t in range(steps + 1)])
+    )
 
 
 @pytest.mark.parametrize("name", ["warmup", "warmup-4"])
@@ -254,10 +319,17 @@ def test_linear_warmup(name: str) -> None:
 
 
 @settings(max_examples=20)
-@given(base=st.integers(1, 40), total=st.integers(1, 9), steps=st.integers(0, 20), factor=st.integers(0, 8))
+@given(
+    base=st.integers(1, 40),
+    total=st.integers(1, 9),
+    steps=st.integers(0, 20),
+    factor=st.integers(0, 8),
+)
 def test_linear_warmup_formula(base: int, total: int, steps: int, factor: int) -> None:
     """07.6 LinearWarmup: a straight line from base_lr * start_factor to base_lr, then level."""
-    got = rates(f"tt.LinearWarmup(optimizer, {factor / 8}, {total})", [base / 8], steps + 1)["rates"]
+    got = rates(f"tt.LinearWarmup(optimizer, {factor / 8}, {total})", [base / 8], steps + 1)[
+        "rates"
+    ]
     want = base / 8 * np.interp(np.arange(steps + 2), [0, total], [factor / 8, 1.0])
     assert_close(got[:, 0], want=want)
 
@@ -273,8 +345,13 @@ def test_cosine_annealing(name: str) -> None:
 @given(base=st.integers(1, 40), half=st.integers(1, 9), steps=st.integers(0, 30))
 def test_cosine_annealing_formula(base: int, half: int, steps: int) -> None:
     """07.7 CosineAnnealingLR: eta_min + (base_lr - eta_min) * (1 + cos(pi * t / T_max)) / 2."""
-    got = rates(f"tt.CosineAnnealingLR(optimizer, T_max={half}, eta_min=0.0625)", [base / 8], steps)["rates"]
-    want = [0.0625 + (base / 8 - 0.0625) * (1 + math.cos(math.pi * t / half)) / 2 for t in range(steps + 1)]
+    got = rates(
+        f"tt.CosineAnnealingLR(optimizer, T_max={half}, eta_min=0.0625)", [base / 8], steps
+    )["rates"]
+    want = [
+        0.0625 + (base / 8 - 0.0625) * (1 + math.cos(math.pi * t / half)) / 2
+        for t in range(steps + 1)
+    ]
     assert_close(got[:, 0], want=np.array(want))
 
 
@@ -290,22 +367,50 @@ def test_one_cycle(name: str) -> None:
 def test_one_cycle_formula(top: int, tens: int) -> None:
     """07.8 OneCycleLR climbs half a cosine to max_lr at step pct_start * total_steps - 1, and falls."""
     total = 10 * tens
-    got = rates(f"tt.OneCycleLR(optimizer, {top / 8}, {total}, pct_start=0.5, div_factor=8, final_div_factor=4)", [0.3], total - 1)["rates"][:, 0]
+    got = rates(
+        f"tt.OneCycleLR(optimizer, {top / 8}, {total}, pct_start=0.5, div_factor=8, final_div_factor=4)",
+        [0.3],
+        total - 1,
+    )["rates"][:, 0]
     peak, t, fall = total // 2 - 1, np.arange(total), lambda share: (1 + np.cos(np.pi * share)) / 2
-    up, down = top / 8 * (1 - 7 / 8 * fall(t / peak)), top / 8 * (1 / 32 + 31 / 32 * fall((t - peak) / (total - 1 - peak)))
+    up, down = (
+        top / 8 * (1 - 7 / 8 * fall(t / peak)),
+        top / 8 * (1 / 32 + 31 / 32 * fall((t - peak) / (total - 1 - peak))),
+    )
     assert_close(got, want=np.where(t <= peak, up, down))
 
 
 def test_one_cycle_ends() -> None:
     """07.8 step() may be called total_steps times; once more is a ValueError that names total_steps."""
-    assert_above(rates("tt.OneCycleLR(optimizer, 0.5, 6)", [0.1], 6)["rates"].max(), limit=0.4, what="the highest rate on the way")
-    assert_raises(rates, "tt.OneCycleLR(optimizer, 0.5, 6)", [0.1], 7, error="ValueError", says=("6", "7"))
+    assert_above(
+        rates("tt.OneCycleLR(optimizer, 0.5, 6)", [0.1], 6)["rates"].max(),
+        limit=0.4,
+        what="the highest rate on the way",
+    )
+    assert_raises(
+        rates, "tt.OneCycleLR(optimizer, 0.5, 6)", [0.1], 7, error="ValueError", says=("6", "7")
+    )
 
 
-@pytest.mark.parametrize("schedule", ["StepLR(optimizer, 0)", "CosineAnnealingLR(optimizer, -3)", "LinearWarmup(optimizer, 0.5, 0)", "OneCycleLR(optimizer, 0.5, 0)"])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "StepLR(optimizer, 0)",
+        "CosineAnnealingLR(optimizer, -3)",
+        "LinearWarmup(optimizer, 0.5, 0)",
+        "OneCycleLR(optimizer, 0.5, 0)",
+    ],
+)
 def test_schedules_refuse_no_steps(schedule: str) -> None:
     """07.4 A number of steps below 1 is a ValueError that names it."""
-    assert_raises(rates, f"tt.{schedule}", [0.1], 1, error="ValueError", says=("-3" if "-3" in schedule else "0",))
+    assert_raises(
+        rates,
+        f"tt.{schedule}",
+        [0.1],
+        1,
+        error="ValueError",
+        says=("-3" if "-3" in schedule else "0",),
+    )
 
 
 @observe
@@ -345,7 +450,9 @@ def load_other_groups(tt: Any, saved: Any, loading: Any) -> Any:
 
 def test_schedule_refuses_other_groups() -> None:
     """07.9 A state of another number of groups is a ValueError that names both numbers."""
-    assert_raises(load_other_groups, [0.1, 0.2, 0.3], [0.1, 0.2], error="ValueError", says=("3", "2"))
+    assert_raises(
+        load_other_groups, [0.1, 0.2, 0.3], [0.1, 0.2], error="ValueError", says=("3", "2")
+    )
 
 
 # ---- 07.10 and 07.11: clipping -------------------------------------------------------------------
@@ -358,18 +465,29 @@ def clipped(tt: Any, gradients: Any, max_norm: float) -> Any:
         parameter.grad = gradient
     norm = tt.clip_grad_norm_((p for p in parameters), max_norm)
     same = all(np.shares_memory(p.grad, g) for p, g in zip(parameters, gradients, strict=True))
-    return {"norm": norm, "gradients": [p.grad for p in parameters], "in place": same, "type": type(norm).__name__}
+    return {
+        "norm": norm,
+        "gradients": [p.grad for p in parameters],
+        "in place": same,
+        "type": type(norm).__name__,
+    }
 
 
 def test_clip_example() -> None:
     """07.10 All gradients count as one vector: clip_grad_norm_ returns its norm, a Python float."""
     got = clipped([np.array([3.0, 0.0]), np.array([[4.0]])], 1.0)
     assert_close(got["norm"], want=5.0)
-    assert_close(got["gradients"], want=[np.array([3.0, 0.0]) / (5 + 1e-6), np.array([[4.0]]) / (5 + 1e-6)])
+    assert_close(
+        got["gradients"], want=[np.array([3.0, 0.0]) / (5 + 1e-6), np.array([[4.0]]) / (5 + 1e-6)]
+    )
     assert_equal([got["in place"], got["type"]], want=[True, "float"])
 
 
-CLIPPING = {"tight": ([(2, 3), (5,), ()], 0.5), "one": ([(4, 3)], 2.0), "near": ([(3,), (2, 2)], 1.0)}
+CLIPPING = {
+    "tight": ([(2, 3), (5,), ()], 0.5),
+    "one": ([(4, 3)], 2.0),
+    "near": ([(3,), (2, 2)], 1.0),
+}
 
 
 def to_clip(shapes: Any, base: int = 0) -> list[Any]:
@@ -394,7 +512,9 @@ def test_clip(name: str) -> None:
     """07.10 Every gradient is scaled, in place, by the same max_norm / (norm + 1e-6)."""
     shapes, max_norm = CLIPPING[name]
     got = clipped(to_clip(shapes), max_norm)
-    assert_close(got["gradients"], want=[oracle.own("07", f"clip/{name}/{i}") for i in range(len(shapes))])
+    assert_close(
+        got["gradients"], want=[oracle.own("07", f"clip/{name}/{i}") for i in range(len(shapes))]
+    )
     assert_close(got["norm"], want=oracle.own("07", f"clip/{name}/norm"))
 
 
@@ -405,7 +525,9 @@ def test_clip_keeps_the_direction(seed: int, max_norm: int) -> None:
     gradients = [fill((2, 3), seed), fill((4,), seed + 1) * 3]
     norm = math.sqrt(sum(float((g * g).sum()) for g in gradients))
     got = clipped(gradients, max_norm / 8)
-    assert_close(got["gradients"], want=[g * min(1.0, max_norm / 8 / (norm + 1e-6)) for g in gradients])
+    assert_close(
+        got["gradients"], want=[g * min(1.0, max_norm / 8 / (norm + 1e-6)) for g in gradients]
+    )
     assert_close(got["norm"], want=norm)
 
 
@@ -413,7 +535,10 @@ def test_clip_leaves_small_gradients_alone() -> None:
     """07.11 Where the norm is below max_norm, the gradients stay bit for bit."""
     gradients = [normal(3, 5), normal(7, seed=1)]
     got = clipped(gradients, 100.0)
-    assert_equal([bool((a == b).all()) for a, b in zip(got["gradients"], gradients, strict=True)], want=[True, True])
+    assert_equal(
+        [bool((a == b).all()) for a, b in zip(got["gradients"], gradients, strict=True)],
+        want=[True, True],
+    )
     assert_close(got["norm"], want=math.sqrt(sum(float((g * g).sum()) for g in gradients)))
 
 
@@ -437,28 +562,43 @@ def test_clip_passes_over_missing_gradients() -> None:
 @pytest.mark.parametrize("max_norm", [0.0, -1.5, float("nan")], ids=str)
 def test_clip_refuses(max_norm: float) -> None:
     """07.11 A max_norm that is not positive is a ValueError that names it."""
-    assert_raises(clipped, [dyadic(3)], max_norm, error="ValueError", says=(str(max_norm).removesuffix(".0"),))
+    assert_raises(
+        clipped, [dyadic(3)], max_norm, error="ValueError", says=(str(max_norm).removesuffix(".0"),)
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_clip_keeps_the_dtype(dtype: str) -> None:
     """07.10 Every gradient keeps its dtype."""
     got = clipped([dyadic(2, 3).astype(dtype)], 0.25)["gradients"][0]
-    assert_close(got, want=(dyadic(2, 3) * (0.25 / (np.linalg.norm(dyadic(2, 3)) + 1e-6))).astype(dtype))
+    assert_close(
+        got, want=(dyadic(2, 3) * (0.25 / (np.linalg.norm(dyadic(2, 3)) + 1e-6))).astype(dtype)
+    )
 
 
 # ---- 07.12 and 07.13: one step -------------------------------------------------------------------
 
 
 @observe
-def steps_by_hand(tt: Any, weight: float, x: Any, y: Any, steps: int, clip: Any, accumulate: int, stale: float) -> Any:
+def steps_by_hand(
+    tt: Any, weight: float, x: Any, y: Any, steps: int, clip: Any, accumulate: int, stale: float
+) -> Any:
     model = tt.Linear(1, 1, bias=False)
     (w,) = model.parameters()
     w.data = np.array([[weight]])
     w.grad = np.array([[stale]])
-    trainer = tt.Trainer(model, tt.SGD([w], lr=0.1), loss=tt.mse_loss, clip=clip, accumulate=accumulate)
+    trainer = tt.Trainer(
+        model, tt.SGD([w], lr=0.1), loss=tt.mse_loss, clip=clip, accumulate=accumulate
+    )
     losses = [trainer.train_step(x, y) for _ in range(steps)]
-    return {"w": w.data[0, 0], "losses": losses, "type": type(losses[0]).__name__, "counts": [trainer.steps, trainer.seen], "sum": trainer.loss_sum, "last": trainer.last_loss}
+    return {
+        "w": w.data[0, 0],
+        "losses": losses,
+        "type": type(losses[0]).__name__,
+        "counts": [trainer.steps, trainer.seen],
+        "sum": trainer.loss_sum,
+        "last": trainer.last_loss,
+    }
 
 
 PENCIL = (np.array([[1.0], [3.0]]), np.array([[0.0], [3.0]]))
@@ -474,7 +614,9 @@ def test_step_example() -> None:
 def test_step_clears_old_gradients() -> None:
     """07.12 A step starts from cleared gradients, whatever was there."""
     assert_close(steps_by_hand(2.0, *PENCIL, 1, None, 1, 100.0)["w"], want=0.9)
-    assert_close(steps_by_hand(2.0, *PENCIL, 2, None, 1, 0.0)["w"], want=0.9 - 0.1 * (0.9 + 3 * (2.7 - 3)))
+    assert_close(
+        steps_by_hand(2.0, *PENCIL, 2, None, 1, 0.0)["w"], want=0.9 - 0.1 * (0.9 + 3 * (2.7 - 3))
+    )
 
 
 def test_step_clips() -> None:
@@ -486,7 +628,10 @@ def test_step_counts() -> None:
     """07.12 A step counts itself (steps), its samples (seen) and their losses (loss_sum), and keeps last_loss."""
     got = steps_by_hand(2.0, *PENCIL, 2, None, 1, 0.0)
     assert_equal(got["counts"], want=[2, 4])
-    assert_close({"loss_sum": got["sum"], "last_loss": got["last"]}, want={"loss_sum": 2 * sum(got["losses"]), "last_loss": got["losses"][1]})
+    assert_close(
+        {"loss_sum": got["sum"], "last_loss": got["last"]},
+        want={"loss_sum": 2 * sum(got["losses"]), "last_loss": got["losses"][1]},
+    )
 
 
 @observe
@@ -508,7 +653,10 @@ def step_rates(tt: Any, x: Any, y: Any) -> Any:
 
 def test_step_moves_the_schedule_last() -> None:
     """07.12 The schedule moves once a step, after the update: the first update has the rate of step 0."""
-    assert_equal(step_rates(*data()), want={"updates": [[0, 0.5], [1, 0.25], [2, 0.125]], "after": [3, 0.0625]})
+    assert_equal(
+        step_rates(*data()),
+        want={"updates": [[0, 0.5], [1, 0.25], [2, 0.125]], "after": [3, 0.0625]},
+    )
 
 
 @observe
@@ -516,9 +664,15 @@ def step_in_parts(tt: Any, weights: Any, x: Any, y: Any, accumulate: int, clip: 
     model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
     for parameter, weight in zip(model.parameters(), weights, strict=True):
         parameter.data = weight
-    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.5, momentum=0.9), accumulate=accumulate, clip=clip)
+    trainer = tt.Trainer(
+        model, tt.SGD(model.parameters(), lr=0.5, momentum=0.9), accumulate=accumulate, clip=clip
+    )
     losses = [trainer.train_step(x, y) for _ in range(2)]
-    return {"losses": losses, "weights": [p.data for p in model.parameters()], "counts": [trainer.steps, trainer.seen]}
+    return {
+        "losses": losses,
+        "weights": [p.data for p in model.parameters()],
+        "counts": [trainer.steps, trainer.seen],
+    }
 
 
 def test_accumulation_example() -> None:
@@ -528,7 +682,9 @@ def test_accumulation_example() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "accumulate"), [(8, 2), (8, 4), (7, 2), (7, 3), (7, 5)], ids=[f"train_step-{n}-in-{k}" for n, k in ((8, 2), (8, 4), (7, 2), (7, 3), (7, 5))]
+    ("rows", "accumulate"),
+    [(8, 2), (8, 4), (7, 2), (7, 3), (7, 5)],
+    ids=[f"train_step-{n}-in-{k}" for n, k in ((8, 2), (8, 4), (7, 2), (7, 3), (7, 5))],
 )
 def test_accumulation_equals_the_big_batch(rows: int, accumulate: int) -> None:
     """07.13 A batch worked through in parts gives the gradients, loss and update of the whole batch."""
@@ -550,7 +706,9 @@ def test_accumulation_is_one_step() -> None:
 def step_memory(tt: Any, rows: int, accumulate: int) -> Any:
     import tracemalloc
 
-    model = tt.Sequential(tt.Linear(3, 64), tt.Tanh(), tt.Linear(64, 64), tt.Tanh(), tt.Linear(64, 4))
+    model = tt.Sequential(
+        tt.Linear(3, 64), tt.Tanh(), tt.Linear(64, 64), tt.Tanh(), tt.Linear(64, 4)
+    )
     trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), accumulate=accumulate)
     x, y = np.ones((rows, 3), np.float32), np.zeros(rows, np.int64)
     trainer.train_step(x, y)
@@ -565,27 +723,43 @@ def test_accumulation_saves_memory() -> None:
     """07.13 Only one part is in memory at a time: eight parts need less than half of the peak of one."""
     whole = step_memory(2048, 1)
     assert_above(whole, limit=2048 * 64 * 4, what="bytes at the peak of a step on the whole batch")
-    assert_below(step_memory(2048, 8), limit=0.5 * whole, what="bytes at the peak of a step in eight parts")
+    assert_below(
+        step_memory(2048, 8), limit=0.5 * whole, what="bytes at the peak of a step in eight parts"
+    )
 
 
 @observe
 def refused_step(tt: Any, value: float, accumulate: int) -> Any:
     model = tt.Linear(2, 1)
     before = [p.data.tolist() for p in model.parameters()]
-    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1, momentum=0.9), loss=tt.mse_loss, accumulate=accumulate)
+    trainer = tt.Trainer(
+        model,
+        tt.SGD(model.parameters(), lr=0.1, momentum=0.9),
+        loss=tt.mse_loss,
+        accumulate=accumulate,
+    )
     try:
         trainer.train_step(np.array([[1.0, 2.0], [1.0, value]]), np.ones((2, 1)))
     except ValueError as error:
-        return {"says": str(error), "unchanged": [p.data.tolist() for p in model.parameters()] == before, "counts": [trainer.steps, trainer.seen]}
+        return {
+            "says": str(error),
+            "unchanged": [p.data.tolist() for p in model.parameters()] == before,
+            "counts": [trainer.steps, trainer.seen],
+        }
     return {"says": "no error"}
 
 
 @pytest.mark.parametrize("accumulate", [1, 2], ids=["whole", "in-parts"])
-@pytest.mark.parametrize(("value", "name"), [(math.nan, "nan"), (1e200, "inf")], ids=["train_step-nan", "train_step-inf"])
+@pytest.mark.parametrize(
+    ("value", "name"), [(math.nan, "nan"), (1e200, "inf")], ids=["train_step-nan", "train_step-inf"]
+)
 def test_step_refuses_a_loss_that_is_not_finite(value: float, name: str, accumulate: int) -> None:
     """07.12 A loss that is not finite is a ValueError that names it, before any parameter is touched."""
     got = refused_step(value, accumulate)
-    assert_equal(got | {"says": name if name in got["says"] else got["says"]}, want={"says": name, "unchanged": True, "counts": [0, 0]})
+    assert_equal(
+        got | {"says": name if name in got["says"] else got["says"]},
+        want={"says": name, "unchanged": True, "counts": [0, 0]},
+    )
 
 
 @observe
@@ -621,15 +795,26 @@ def what_fit_shows(tt: Any, rows: int, batch_size: int, epochs: int) -> Any:
     trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), loss=spy, metrics=())
     x = np.arange(rows, dtype=np.float64)[:, None]
     history = trainer.fit(x, np.concatenate([x, x * x], axis=1), epochs, batch_size)
-    return {"log": log, "history": history, "own": trainer.history, "epoch": trainer.epoch, "seen": trainer.seen}
+    return {
+        "log": log,
+        "history": history,
+        "own": trainer.history,
+        "epoch": trainer.epoch,
+        "seen": trainer.seen,
+    }
 
 
 def test_fit_shows_every_sample_once_an_epoch() -> None:
     """07.14 Every epoch shows every sample once, in batches, in train mode, in an order of its own."""
     log = what_fit_shows(7, 3, 2)["log"]
-    assert_equal([[seen["training"], len(seen["x"])] for seen in log], want=[[True, n] for n in (3, 3, 1, 3, 3, 1)])
+    assert_equal(
+        [[seen["training"], len(seen["x"])] for seen in log],
+        want=[[True, n] for n in (3, 3, 1, 3, 3, 1)],
+    )
     orders = [[x for seen in epoch for x in seen["x"]] for epoch in (log[:3], log[3:])]
-    assert_equal([sorted(order) for order in orders], want=[[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]] * 2)
+    assert_equal(
+        [sorted(order) for order in orders], want=[[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]] * 2
+    )
     assert_equal(orders[0] != orders[1], want=True)
 
 
@@ -643,12 +828,24 @@ def test_fit_writes_the_history() -> None:
     """07.14 One dict an epoch: epoch from 1, loss as the mean over its samples, lr."""
     got = what_fit_shows(7, 3, 2)
     assert_equal([sorted(h) for h in got["history"]], want=[["epoch", "loss", "lr"]] * 2)
-    assert_close([[h["epoch"], h["loss"], h["lr"]] for h in got["own"]], want=[[1, 13.0, 0.1], [2, 13.0, 0.1]])
+    assert_close(
+        [[h["epoch"], h["loss"], h["lr"]] for h in got["own"]],
+        want=[[1, 13.0, 0.1], [2, 13.0, 0.1]],
+    )
     assert_equal([got["epoch"], got["seen"]], want=[2, 0])
 
 
 @observe
-def trained(tt: Any, weights: Any, x: Any, y: Any, calls: Any, batch_size: int, schedule: Any = None, **options: Any) -> Any:
+def trained(
+    tt: Any,
+    weights: Any,
+    x: Any,
+    y: Any,
+    calls: Any,
+    batch_size: int,
+    schedule: Any = None,
+    **options: Any,
+) -> Any:
     model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
     for parameter, weight in zip(model.parameters(), weights, strict=True):
         parameter.data = weight
@@ -657,13 +854,19 @@ def trained(tt: Any, weights: Any, x: Any, y: Any, calls: Any, batch_size: int, 
     trainer = tt.Trainer(model, optimizer, schedule=made, **options)
     for epochs in calls:
         history = trainer.fit(x, y, epochs, batch_size)
-    return {"loss": [h["loss"] for h in history], "lr": [h["lr"] for h in history], "weights": [p.data for p in model.parameters()]}
+    return {
+        "loss": [h["loss"] for h in history],
+        "lr": [h["lr"] for h in history],
+        "weights": [p.data for p in model.parameters()],
+    }
 
 
 def torch_training(torch: Any) -> dict[str, Any]:
     """Twelve epochs of one batch each: momentum, clipping and a schedule at once."""
     x, y = (torch.tensor(a) for a in data(8, base=0))
-    model = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Tanh(), torch.nn.Linear(5, 4)).double()
+    model = torch.nn.Sequential(
+        torch.nn.Linear(3, 5), torch.nn.Tanh(), torch.nn.Linear(5, 4)
+    ).double()
     with torch.no_grad():
         for parameter, weight in zip(model.parameters(), network(base=0), strict=True):
             parameter.copy_(torch.tensor(weight))
@@ -682,9 +885,18 @@ def torch_training(torch: Any) -> dict[str, Any]:
 
 def test_fit_equals_pytorch() -> None:
     """07.14 Twelve epochs with momentum, clip and schedule give PyTorch's losses and weights."""
-    got = trained(network(base=0), *data(8, base=0), [12], 8, schedule="tt.StepLR(optimizer, 5, gamma=0.5)", clip=0.5)
+    got = trained(
+        network(base=0),
+        *data(8, base=0),
+        [12],
+        8,
+        schedule="tt.StepLR(optimizer, 5, gamma=0.5)",
+        clip=0.5,
+    )
     assert_close(np.array(got["loss"]), want=oracle.own("07", "fit/loss"), depth=12)
-    assert_close(got["weights"], want=[oracle.own("07", f"fit/weight{i}") for i in range(4)], depth=12)
+    assert_close(
+        got["weights"], want=[oracle.own("07", f"fit/weight{i}") for i in range(4)], depth=12
+    )
     assert_close(got["lr"], want=[0.3] * 4 + [0.15] * 5 + [0.075] * 3)
 
 
@@ -734,7 +946,9 @@ def test_lengths_must_agree(method: str) -> None:
     x, y = data(7)
     assert_raises(fit_and_evaluate, method, x, y[:5], *args, error="ValueError", says=("7", "5"))
     assert_raises(fit_and_evaluate, method, x[:0], y[:0], *args, error="ValueError", says=("0",))
-    assert_raises(fit_and_evaluate, method, x, y, *args[:-1], 0, error="ValueError", says=("batch_size",))
+    assert_raises(
+        fit_and_evaluate, method, x, y, *args[:-1], 0, error="ValueError", says=("batch_size",)
+    )
 
 
 # ---- 07.15 and 07.16: evaluate -------------------------------------------------------------------
@@ -746,7 +960,11 @@ def evaluated(tt: Any, weights: Any, x: Any, y: Any, batch_size: int, tensors: b
     for parameter, weight in zip(model.parameters(), weights, strict=True):
         parameter.data = weight
     trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1))
-    return trainer.evaluate(tt.Tensor(x), tt.Tensor(y), batch_size) if tensors else trainer.evaluate(x, y, batch_size)
+    return (
+        trainer.evaluate(tt.Tensor(x), tt.Tensor(y), batch_size)
+        if tensors
+        else trainer.evaluate(x, y, batch_size)
+    )
 
 
 def by_hand(weights: list[Any], x: Any, y: Any) -> dict[str, float]:
@@ -762,7 +980,9 @@ def evaluated_by_hand(tt: Any, x: Any, y: Any, batch_size: int) -> Any:
     model = tt.Linear(1, 1, bias=False)
     (w,) = model.parameters()
     w.data = np.array([[2.0]])
-    return tt.Trainer(model, tt.SGD([w], lr=0.1), loss=tt.mse_loss, metrics=()).evaluate(x, y, batch_size)
+    return tt.Trainer(model, tt.SGD([w], lr=0.1), loss=tt.mse_loss, metrics=()).evaluate(
+        x, y, batch_size
+    )
 
 
 def test_evaluate_example() -> None:
@@ -794,9 +1014,15 @@ def measured(tt: Any, x: Any, y: Any, batch_size: int) -> Any:
         return np.asarray(targets).mean()
 
     model = tt.Linear(3, 1)
-    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), loss=tt.mse_loss, metrics=(target,))
+    trainer = tt.Trainer(
+        model, tt.SGD(model.parameters(), lr=0.1), loss=tt.mse_loss, metrics=(target,)
+    )
     found = trainer.evaluate(x, y, batch_size)
-    return {"names": sorted(found), "target": found["target"], "types": sorted({type(v).__name__ for v in found.values()})}
+    return {
+        "names": sorted(found),
+        "target": found["target"],
+        "types": sorted({type(v).__name__ for v in found.values()}),
+    }
 
 
 def test_evaluate_reports_any_metric() -> None:
@@ -825,15 +1051,30 @@ def modes(tt: Any, x: Any, y: Any, training: bool, fails: bool) -> Any:
         seen.append("failed")
     again = tt.Tensor([1.0], requires_grad=True) * 2
     inside = {"training": seen[0][0], "requires_grad": seen[0][1]}
-    return {"inside": inside, "failed": seen[-1] == "failed", "training after": [m.training for m in model.modules()], "notes after": again.requires_grad}
+    return {
+        "inside": inside,
+        "failed": seen[-1] == "failed",
+        "training after": [m.training for m in model.modules()],
+        "notes after": again.requires_grad,
+    }
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["quietly", "on-error"])
-@pytest.mark.parametrize("training", [True, False], ids=["evaluate-in-train-mode", "evaluate-in-eval-mode"])
+@pytest.mark.parametrize(
+    "training", [True, False], ids=["evaluate-in-train-mode", "evaluate-in-eval-mode"]
+)
 def test_evaluate_puts_the_mode_back(training: bool, fails: bool) -> None:
     """07.16 evaluate runs in eval mode and without notes, and puts the mode back, also after an error."""
     got = modes(*data(), training, fails)
-    assert_equal(got, want={"inside": {"training": False, "requires_grad": False}, "failed": fails, "training after": [training] * 3, "notes after": True})
+    assert_equal(
+        got,
+        want={
+            "inside": {"training": False, "requires_grad": False},
+            "failed": fails,
+            "training after": [training] * 3,
+            "notes after": True,
+        },
+    )
 
 
 @observe
@@ -852,7 +1093,11 @@ def test_evaluate_changes_nothing() -> None:
     """07.16 Parameters, gradients, counters, history and default_generator stay as they were."""
     got = traces(*data())
     assert_equal(got["same"], want=True)
-    assert_below(abs(got["first"] - got["second"]), limit=1e-5, what="difference of two evaluations in float32")
+    assert_below(
+        abs(got["first"] - got["second"]),
+        limit=1e-5,
+        what="difference of two evaluations in float32",
+    )
 
 
 # ---- 07.17: callbacks, validation, progress ------------------------------------------------------
@@ -869,14 +1114,23 @@ def events(tt: Any, x: Any, y: Any, epochs: int, batch_size: int) -> Any:
     def note(trainer, event):
         order.append(len(seen))
 
-    tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), callbacks=[watch, note]).fit(x, y, epochs, batch_size)
+    tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), callbacks=[watch, note]).fit(
+        x, y, epochs, batch_size
+    )
     return [seen, order]
 
 
 def test_callbacks_are_told_of_steps_and_epochs() -> None:
     """07.17 Each callback is called with the trainer and "step" or "epoch", when the books are written."""
     seen, order = events(*data(7), 2, 4)
-    want = [["step", 1, 0, 4, 0], ["step", 2, 0, 7, 0], ["epoch", 2, 1, 0, 1], ["step", 3, 1, 4, 1], ["step", 4, 1, 7, 1], ["epoch", 4, 2, 0, 2]]
+    want = [
+        ["step", 1, 0, 4, 0],
+        ["step", 2, 0, 7, 0],
+        ["epoch", 2, 1, 0, 1],
+        ["step", 3, 1, 4, 1],
+        ["step", 4, 1, 7, 1],
+        ["epoch", 4, 2, 0, 2],
+    ]
     assert_equal(seen, want=want)
     assert_equal(order, want=[1, 2, 3, 4, 5, 6])
 
@@ -894,9 +1148,16 @@ def validated(tt: Any, x: Any, y: Any, held_out: Any) -> Any:
 def test_fit_validates_after_each_epoch() -> None:
     """07.17 With validation data the history also has val_loss and val_accuracy; training goes on in train mode."""
     got = validated(*data(7), data(5, seed=2))
-    assert_equal([sorted(h) for h in got["history"]], want=[["epoch", "loss", "lr", "val_accuracy", "val_loss"]] * 2)
+    assert_equal(
+        [sorted(h) for h in got["history"]],
+        want=[["epoch", "loss", "lr", "val_accuracy", "val_loss"]] * 2,
+    )
     last = got["history"][-1]
-    assert_close({"loss": last["val_loss"], "accuracy": last["val_accuracy"] + 1}, want={"loss": got["last"]["loss"], "accuracy": got["last"]["accuracy"] + 1}, terms=1e4)
+    assert_close(
+        {"loss": last["val_loss"], "accuracy": last["val_accuracy"] + 1},
+        want={"loss": got["last"]["loss"], "accuracy": got["last"]["accuracy"] + 1},
+        terms=1e4,
+    )
     assert_equal(got["modes"], want=[True] * 6)
 
 
@@ -917,7 +1178,9 @@ def progress(tt: Any, records: Any) -> Any:
 
 def test_print_progress() -> None:
     """07.17 print_progress prints one line an epoch: the names and values of its history, `.4g`."""
-    got = progress([{"epoch": 3, "loss": 0.25, "lr": 0.1}, {"epoch": 4, "loss": 0.123456, "val_accuracy": 0.5}])
+    got = progress(
+        [{"epoch": 3, "loss": 0.25, "lr": 0.1}, {"epoch": 4, "loss": 0.123456, "val_accuracy": 0.5}]
+    )
     assert_equal(got, want="epoch 3  loss 0.25  lr 0.1\nepoch 4  loss 0.1235  val_accuracy 0.5\n")
 
 
@@ -965,10 +1228,20 @@ def interrupted(tt: Any, weights: Any, x: Any, y: Any, stop: int, where: str) ->
         try:
             trainer.fit(x, y, 3, 3)
         except KeyboardInterrupt:
-            stopped = {"steps": trainer.steps, "epoch": trainer.epoch, "seen": trainer.seen, "in train mode": model.training}
+            stopped = {
+                "steps": trainer.steps,
+                "epoch": trainer.epoch,
+                "seen": trainer.seen,
+                "in train mode": model.training,
+            }
             trainer.fit(x, y, 3, 3)
         losses = [h["loss"] for h in trainer.history]
-        return {"stopped": stopped, "steps": trainer.steps, "losses": losses, "weights": [p.data for p in model.parameters()]}
+        return {
+            "stopped": stopped,
+            "steps": trainer.steps,
+            "losses": losses,
+            "weights": [p.data for p in model.parameters()],
+        }
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -979,15 +1252,26 @@ def interrupted(tt: Any, weights: Any, x: Any, y: Any, stop: int, where: str) ->
 
 @pytest.mark.parametrize(
     ("where", "stop", "books"),
-    [("step", 4, (4, 1, 3)), ("epoch", 1, (3, 1, 0)), ("forward", 2, (2, 0, 6)), ("update", 4, (4, 1, 3))],
+    [
+        ("step", 4, (4, 1, 3)),
+        ("epoch", 1, (3, 1, 0)),
+        ("forward", 2, (2, 0, 6)),
+        ("update", 4, (4, 1, 3)),
+    ],
     ids=["fit-between-steps", "fit-between-epochs", "fit-in-forward", "fit-in-update"],
 )
 def test_ctrl_c_leaves_a_whole_trainer(where: str, stop: int, books: tuple[int, int, int]) -> None:
     """07.18 Ctrl-C ends fit between two steps; the same fit then goes on as if nothing had happened."""
     whole, resumed = interrupted(network(), *data(7), stop, where)
-    assert_equal(resumed["stopped"], want={"steps": books[0], "epoch": books[1], "seen": books[2], "in train mode": True})
+    assert_equal(
+        resumed["stopped"],
+        want={"steps": books[0], "epoch": books[1], "seen": books[2], "in train mode": True},
+    )
     assert_equal([resumed["steps"], resumed["losses"]], want=[whole["steps"], whole["losses"]])
-    assert_equal([bool((a == b).all()) for a, b in zip(resumed["weights"], whole["weights"], strict=True)], want=[True] * 4)
+    assert_equal(
+        [bool((a == b).all()) for a, b in zip(resumed["weights"], whole["weights"], strict=True)],
+        want=[True] * 4,
+    )
 
 
 # ---- 07.19 and 07.20: checkpoints ----------------------------------------------------------------
@@ -1020,7 +1304,9 @@ def saved_and_loaded(tt: Any, weights: Any, x: Any, y: Any, stop: int, part: str
         for parameter in trainer.model.parameters():
             parameter.grad = np.ones(parameter.shape)
         trainer.optimizer.step()
-        return [(p.data - b).tolist() for p, b in zip(trainer.model.parameters(), before, strict=True)]
+        return [
+            (p.data - b).tolist() for p, b in zip(trainer.model.parameters(), before, strict=True)
+        ]
 
     tt.manual_seed(6)
     trainer = build(weights, 5)
@@ -1037,7 +1323,11 @@ def saved_and_loaded(tt: Any, weights: Any, x: Any, y: Any, stop: int, part: str
     return {"saved": {part: want}, "loaded": {part: look(trainer)}}
 
 
-@pytest.mark.parametrize("part", ["weights", "books", "optimizer", "schedule", "draws"], ids=lambda part: f"load_state_dict-{part}")
+@pytest.mark.parametrize(
+    "part",
+    ["weights", "books", "optimizer", "schedule", "draws"],
+    ids=lambda part: f"load_state_dict-{part}",
+)
 def test_load_restores(part: str) -> None:
     """07.19 What was saved is loaded: weights, books, the optimizer's averages, the schedule's step, what is drawn next."""
     got = saved_and_loaded(network(), *data(7), 2, part)
@@ -1056,12 +1346,24 @@ def resumed(tt: Any, weights: Any, x: Any, y: Any, stop: int, optimizer: str, sc
             parameter.data = weight.copy()
         made = eval(optimizer, {"tt": tt, "parameters": model.parameters()})
         rate = eval(schedule, {"tt": tt, "optimizer": made})
-        return model, tt.Trainer(model, made, schedule=rate, clip=2.0, seed=seed, callbacks=callbacks)
+        return model, tt.Trainer(
+            model, made, schedule=rate, clip=2.0, seed=seed, callbacks=callbacks
+        )
 
     def outcome(model, trainer):
-        books = [trainer.epoch, trainer.steps, trainer.seed, [sorted(h.items()) for h in trainer.history]]
+        books = [
+            trainer.epoch,
+            trainer.steps,
+            trainer.seed,
+            [sorted(h.items()) for h in trainer.history],
+        ]
         rates = [group["lr"] for group in trainer.optimizer.param_groups]
-        return {"books": books, "rates": rates, "weights": [p.data for p in model.parameters()], "next": tt.rand(3)}
+        return {
+            "books": books,
+            "rates": rates,
+            "weights": [p.data for p in model.parameters()],
+            "next": tt.rand(3),
+        }
 
     def save_and_stop(trainer, event):
         if event == "step" and trainer.steps == stop:
@@ -1094,15 +1396,30 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize(("name", "stop"), [("sgd", 3), ("sgd", 5), ("adam", 5), ("adamw", 8), ("rmsprop", 1)], ids=["state_dict-sgd-3", "state_dict-sgd-5", "state_dict-adam-5", "state_dict-adamw-8", "state_dict-rmsprop-1"])
+@pytest.mark.parametrize(
+    ("name", "stop"),
+    [("sgd", 3), ("sgd", 5), ("adam", 5), ("adamw", 8), ("rmsprop", 1)],
+    ids=[
+        "state_dict-sgd-3",
+        "state_dict-sgd-5",
+        "state_dict-adam-5",
+        "state_dict-adamw-8",
+        "state_dict-rmsprop-1",
+    ],
+)
 def test_resume_is_bit_exact(name: str, stop: int) -> None:
     """07.19 From a checkpoint a new trainer goes on bit for bit: weights, history, rates, order, dropout."""
     got = resumed(network(), *data(7), stop, *SETTINGS[name])
     assert_equal(got["at"], want=[(stop - 1) // 3, stop, stop % 3 * 3 if stop % 3 else 7])
     for part in ("books", "rates"):
         assert_equal(got["resumed"][part], want=got["whole"][part])
-    same = [bool((a == b).all()) for a, b in zip(got["resumed"]["weights"], got["whole"]["weights"], strict=True)]
-    assert_equal([*same, bool((got["resumed"]["next"] == got["whole"]["next"]).all())], want=[True] * 5)
+    same = [
+        bool((a == b).all())
+        for a, b in zip(got["resumed"]["weights"], got["whole"]["weights"], strict=True)
+    ]
+    assert_equal(
+        [*same, bool((got["resumed"]["next"] == got["whole"]["next"]).all())], want=[True] * 5
+    )
 
 
 @observe
@@ -1124,14 +1441,32 @@ def stored(tt: Any, weights: Any, x: Any, y: Any, dtype: str) -> Any:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays["header"].tobytes())
         weights = [p.data for p in model.parameters()]
-        kept = [any(a.shape == w.shape and a.dtype == w.dtype and (a == w).all() for a in arrays.values()) for w in weights]
-        return {"files": os.listdir(folder), "format": header["format"], "version": header["version"], "kept": kept, "state": "state" in header}
+        kept = [
+            any(
+                a.shape == w.shape and a.dtype == w.dtype and (a == w).all()
+                for a in arrays.values()
+            )
+            for w in weights
+        ]
+        return {
+            "files": os.listdir(folder),
+            "format": header["format"],
+            "version": header["version"],
+            "kept": kept,
+            "state": "state" in header,
+        }
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_checkpoint_is_an_npz_without_pickle(dtype: str) -> None:
     """07.20 A checkpoint is an .npz archive without pickle, its header is JSON; nothing else is left behind."""
-    want = {"files": ["a checkpoint"], "format": "tinytorch checkpoint", "version": 1, "kept": [True] * 4, "state": True}
+    want = {
+        "files": ["a checkpoint"],
+        "format": "tinytorch checkpoint",
+        "version": 1,
+        "kept": [True] * 4,
+        "state": True,
+    }
     assert_equal(stored(network(), *data(), dtype), want=want)
 
 
@@ -1206,13 +1541,31 @@ def load_damaged(tt: Any, damage: str) -> Any:
 
     def state(trainer):
         moments = [m for p in trainer.optimizer.param_groups for m in [p["lr"]]]
-        books = [trainer.epoch, trainer.steps, trainer.seen, trainer.seed, len(trainer.history), moments]
-        return repr([books, [p.data.tolist() for p in trainer.model.parameters()], tt.default_generator.bit_generator.state, trainer.state_dict()])
+        books = [
+            trainer.epoch,
+            trainer.steps,
+            trainer.seen,
+            trainer.seed,
+            len(trainer.history),
+            moments,
+        ]
+        return repr(
+            [
+                books,
+                [p.data.tolist() for p in trainer.model.parameters()],
+                tt.default_generator.bit_generator.state,
+                trainer.state_dict(),
+            ]
+        )
 
     x, y = np.ones((4, 3), np.float32), np.array([0, 1, 2, 3])
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "training.ckpt")
-        saved = build(6 if damage == "other-model" else 5, damage == "schedule", tt.SGD if damage == "other-optimizer" else tt.Adam)
+        saved = build(
+            6 if damage == "other-model" else 5,
+            damage == "schedule",
+            tt.SGD if damage == "other-optimizer" else tt.Adam,
+        )
         saved.fit(x, y, 1, 3)
         tt.save_checkpoint(path, saved)
         content = bytearray(path.read_bytes())
@@ -1244,11 +1597,28 @@ def load_damaged(tt: Any, damage: str) -> Any:
             tt.load_checkpoint(path, trainer)
         except ValueError as error:
             named = [word for word in ("training.ckpt", "97531") if word in str(error)]
-            return {"named in the ValueError": named if damage == "version" else named[:1], "unchanged": state(trainer) == before}
+            return {
+                "named in the ValueError": named if damage == "version" else named[:1],
+                "unchanged": state(trainer) == before,
+            }
     return "it was loaded"
 
 
-DAMAGES = ["cut-0", "cut-2", "cut-50", "cut-99", "flipped", "text", "npy", "npz", "version", "format", "other-model", "other-optimizer", "schedule"]
+DAMAGES = [
+    "cut-0",
+    "cut-2",
+    "cut-50",
+    "cut-99",
+    "flipped",
+    "text",
+    "npy",
+    "npz",
+    "version",
+    "format",
+    "other-model",
+    "other-optimizer",
+    "schedule",
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: f"load_checkpoint-{damage}")

@@ -324,6 +324,7 @@ class Trainer:
         steps: how many optimizer steps have been made.
         seen: how many samples of the current epoch have been used.
         loss_sum: the sum of their losses.
+        last_loss: the loss of the last step (nan before the first), for callbacks.
 
     Raises:
         ValueError: `accumulate` is less than 1.

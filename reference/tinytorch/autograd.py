@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -101,10 +100,11 @@ def defvjp(primitive: Callable[..., Tensor], *rules: Rule | None) -> None:
     ) -> list[Any]:
         if True in needed[len(rules) :]:
             _missing(primitive, needed.index(True, len(rules)))
-        return [
+        found = [
             r(g, saved, *arrays, **static) if r and n else None
-            for r, n in zip_longest(rules, needed)
+            for r, n in zip(rules, needed, strict=False)
         ]
+        return found + [None] * (len(needed) - len(rules))
 
     RULES[primitive] = rule
 

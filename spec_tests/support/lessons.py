@@ -21,7 +21,12 @@ DIGITS = 6
 
 
 def fingerprint(failure: ClauseFailure) -> str:
-    """What came back, to six digits, as a short digest; problems without values go by their text."""
+    """What came back, to six digits, as a short digest; problems without values go by their text.
+
+    Measured quantities (bytes, counts of allocations) vary from run to run and have none.
+    """
+    if failure.problem.startswith(("too much", "too little", "no answer within")):
+        return ""
     digest = hashlib.sha256(failure.problem.encode())
     for answer in failure.answers or [failure.got]:
         digest.update(_rounded(answer))
@@ -30,14 +35,20 @@ def fingerprint(failure: ClauseFailure) -> str:
 
 def lesson(kata: str, test: str, failure: ClauseFailure) -> str:
     """The lesson of the one wrong answer that was recorded for this test and this answer, or nothing."""
-    found = {entry["lesson"] for entry in _recorded(kata).get(test, []) if entry["fingerprint"] == fingerprint(failure)}
+    found = {
+        entry["lesson"]
+        for entry in _recorded(kata).get(test, [])
+        if entry["fingerprint"] and entry["fingerprint"] == fingerprint(failure)
+    }
     return found.pop() if len(found) == 1 else ""
 
 
 @cache
 def _recorded(kata: str) -> dict[str, list[dict[str, str]]]:
     path = FOLDER / f"{kata}.json"
-    lessons: dict[str, list[dict[str, str]]] = json.loads(path.read_text(encoding="utf-8"))["lessons"] if path.is_file() else {}
+    lessons: dict[str, list[dict[str, str]]] = (
+        json.loads(path.read_text(encoding="utf-8"))["lessons"] if path.is_file() else {}
+    )
     return lessons
 
 

@@ -141,6 +141,7 @@ def learner_frame(trace: TracebackType | None) -> Frame | None:
     return Frame(own[-1].filename, own[-1].lineno or 0, own[-1].name, (own[-1].line or "").strip()) if own else None
 
 
+@functools.cache
 def _body(function: Callable[..., Any]) -> str:
     """The observation's own lines, as a learner would type them."""
     lines = textwrap.dedent(inspect.getsource(function)).splitlines()

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.internal.conjecture import providers
 
 from support import diagnose, lessons, screen
 from support.observe import ClauseFailure, failures, implementation
@@ -36,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.path.insert(0, str(implementation.folder))
     config.addinivalue_line("markers", "slow: measures time or trains; not part of the first verdict")
     config.stash[OUTCOMES] = {}
+    # Constants in local files, a learner's among them, would steer what Hypothesis draws.
+    providers._get_local_constants = lambda: providers._local_constants
     everywhere: dict[str, Any] = {"deadline": None, "database": None, "print_blob": False, "suppress_health_check": list(HealthCheck)}
     settings.register_profile("learn", max_examples=60, derandomize=True, phases=QUIET, **everywhere)
     settings.register_profile("gate", max_examples=200, derandomize=True, phases=QUIET, **everywhere)

@@ -58,7 +58,8 @@ class Worker:
     """
 
     def __init__(self, command: Sequence[str], box: Path) -> None:
-        self.command, self.box, self.broken = list(command), box, ""
+        self.command, self.box = list(command), box
+        self.unread, self.broken = bytearray(), ""
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Any:
@@ -102,6 +103,8 @@ class Worker:
             raise OSError(self.broken)
         if not self.process:
             self.start()
+        if self.unread:
+            raise OSError("it spoke without being asked")
         self.channel.settimeout(seconds)
         self.channel.sendall(struct.pack("<Q", len(frame)) + frame)
         return self._receive(seconds)
@@ -111,16 +114,15 @@ class Worker:
         end = time.monotonic() + seconds
 
         def read(size: int) -> bytes:
-            got = bytearray()
-            while len(got) < size:
+            while len(self.unread) < size:
                 self.channel.settimeout(max(end - time.monotonic(), 1e-3))
-                piece = self.channel.recv(min(size - len(got), 1 << 20))
+                piece = self.channel.recv(1 << 16)
                 if not piece:
-                    raise EOFError(
-                        "it ended by itself (os._exit, a crash, a limit on memory or time)"
-                    )
-                got += piece
-            return bytes(got)
+                    raise EOFError("it ended by itself (os._exit, a crash, a limit)")
+                self.unread += piece
+            found = bytes(self.unread[:size])
+            del self.unread[:size]
+            return found
 
         return _unpack(read)
 

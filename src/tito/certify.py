@@ -95,6 +95,10 @@ def certify(
     result = Certificate(katas[-1].id, drawn, seed is None, suite=_digest())
     with tempfile.TemporaryDirectory(prefix="tito-box-") as scratch:
         try:
+            if "support.strategies" in sys.modules:
+                raise ManifestError(
+                    "the suite was imported before its seed was drawn: certify first"
+                )
             box = Path(scratch).resolve()
             result.files = _fill(box, implementation, katas)
             command, result.confinement = _confined(box, layers)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tito import variants
@@ -34,6 +34,49 @@ class Finding:
 
     def __str__(self) -> str:
         return f"kata {self.kata.id}, gate {self.gate}: {self.problem}\n    mend: {self.mend}"
+
+
+@dataclass
+class Strength:
+    """How strong the spec of one kata is: what becomes of its registered wrong answers.
+
+    Attributes:
+        wrong: how many there are; killed: how many fail a test.
+        taught: how many are shown their own lesson; explained: how many another explanation.
+        misled: those that are shown the lesson of another.
+    """
+
+    kata: Kata
+    wrong: int = 0
+    killed: int = 0
+    taught: int = 0
+    explained: int = 0
+    misled: list[str] = field(default_factory=list)
+
+    def count(
+        self, variant: variants.Variant, verdict: Verdict, known: Sequence[variants.Variant]
+    ) -> None:
+        """Count one wrong variant's run."""
+        self.wrong += 1
+        if not verdict.failed:
+            return
+        self.killed += 1
+        shown = verdict.tests[verdict.failed[0]].get("looks_like", "")
+        if shown == variant.lesson:
+            self.taught += 1
+        elif shown in {v.lesson for v in known}:
+            self.misled.append(str(variant))
+        elif shown:
+            self.explained += 1
+
+    def row(self) -> str:
+        """One line of the table."""
+        silent = self.killed - self.taught - self.explained - len(self.misled)
+        return f"| {self.kata.id} {self.kata.title} | {self.wrong} | {self.killed} | {self.taught} | {self.explained} | {silent} | {len(self.misled)} |"
+
+
+STRENGTH: dict[int, Strength] = {}
+HEAD = "| kata | wrong answers | killed | own lesson shown | other explanation | neither | another's lesson |\n|---|---:|---:|---:|---:|---:|---:|"
 
 
 Gate = Callable[[Manifest, Sequence[Kata], Path], Iterator[Finding]]
@@ -110,13 +153,21 @@ def variants_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> I
 
 
 def _wrong(katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
-    """Every wrong variant runs until its first failure."""
+    """Every wrong variant runs until its first failure, and no failure may teach another's lesson."""
     every = [v for kata in katas for v in variants.load(kata, right=False)]
     jobs = [variant_job(v, scratch / str(v).replace("/", "-")) for v in every]
+    lines = {kata: Strength(kata) for kata in katas}
     for variant, verdict in zip(every, run(jobs), strict=True):
         problem = _judge(variant, verdict)
+        lines[variant.kata].count(variant, verdict, [v for v in every if v.kata == variant.kata])
         if problem:
             yield _finding(variant, problem)
+    for line in lines.values():
+        STRENGTH[line.kata.number] = line
+        for name in line.misled:
+            yield Finding(
+                line.kata, "variants", f"{name} is shown another's lesson", "make lessons"
+            )
 
 
 def _right(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:

@@ -143,7 +143,7 @@ def play(main: Callable[[], int]) -> int:
     except datasets.DataError as error:
         print(f"\n{error}")
     except KeyboardInterrupt as stop:
-        print(f"\n{stop or 'stopped; nothing is kept of this run'}")
+        print(f"\n{str(stop) or 'stopped; nothing is kept of this run'}")
         return 130
     except Exception as error:
         print(f"\n{_explained(error)}")

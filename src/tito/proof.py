@@ -27,6 +27,8 @@ def gates(manifest: Manifest, number: str, only: str) -> int:
         state = paint(f"{len(found)} findings", "red") if found else paint("ok", "green")
         print(f"{name:<10}{state}", *found, sep="\n  ", flush=True)
         count += len(found)
+    if four.STRENGTH:
+        print("", four.HEAD, *[line.row() for line in four.STRENGTH.values()], sep="\n")
     return 1 if count else 0
 
 

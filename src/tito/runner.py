@@ -34,7 +34,7 @@ WARM = (
     "pytest_timeout",
 )
 OUTPUT_BYTES = 1 << 18  # read of what a run printed: a flood is cut
-QUIET = ("-q", "-p", "no:cacheprovider", "--no-header")
+QUIET = ("-q", "-p", "no:cacheprovider", "--no-header", "--tb=native")  # the cheapest traceback
 
 
 @dataclass(frozen=True)

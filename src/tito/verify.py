@@ -15,13 +15,12 @@ TESTS = "pytest -q --no-header -p no:cacheprovider --impl=reference"
 SHOWN = 40  # lines of a failed step's output
 STEPS = f"""
 ruff check     | ruff check {PYTHON}                                      | ruff check --fix
-ruff format    | ruff format --check -q {PYTHON}                          | ruff format
+ruff format    | ruff format --check -q --output-format concise {PYTHON}                 | ruff format
 mypy tool      | mypy src/tito bootstrap.py                               | mypy src/tito
 mypy reference | mypy reference/tinytorch                                 | mypy reference/tinytorch
 budget         | tito budget                                              | make budget
 stubs          | tito stubs --check                                       | make stubs
 oracle         | tito oracle --check                                      | make oracle-NN
-lessons        | tito lessons --check                                     | make lessons
 gate stub      | tito gates --only stub                                   | make gates-NN
 gate solution  | tito gates --only solution                               | make gates-NN
 gate variants  | tito gates --only variants                               | make gates-NN
