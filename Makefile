@@ -1,6 +1,6 @@
 # The learner's keyboard: every target is one line that calls tito, and sets .venv up when need be.
 # On Windows, or from another folder: python3 bootstrap.py COMMAND, or .venv/bin/tito COMMAND.
-# Settings: FORCE=1 (module, reveal), ALL=1 (test), IMPL=FOLDER (any folder with a tinytorch package),
+# Settings: FORCE=1 (module, reveal), LEND=1 (module), ALL=1 (test), IMPL=FOLDER (any folder with a tinytorch package),
 # ARGS="..." (further options, such as ARGS="-k exp -v" for test).
 
 PYTHON ?= python3
@@ -11,6 +11,10 @@ TITO = @$(PYTHON) bootstrap.py
 
 module-%: ; $(TITO) module $* $(ARGS)
 test-%: ; $(TITO) test $* $(ARGS)
+watch-%: ; $(TITO) watch $* $(ARGS)
+why-%: ; $(TITO) why $* $(ARGS)
+reflect-%: ; $(TITO) reflect $* $(ARGS)
+certify-%: ; $(TITO) certify $* $(ARGS)
 hint-%: ; $(TITO) hint $* $(ARGS)
 reveal-%: ; $(TITO) reveal $* $(ARGS)
 milestone-%: ; $(TITO) milestone $* $(ARGS)

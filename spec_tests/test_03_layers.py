@@ -184,25 +184,15 @@ def test_linear_refuses_sizes_below_one(sizes: tuple[int, int]) -> None:
 
 
 @observe
-def started(tt: Any, n_in: int, n_out: int) -> Any:
+def start(tt: Any, name: str, n_in: int, n_out: int) -> Any:
     tt.manual_seed(5)
-    layer, other = tt.Linear(n_in, n_out), tt.Linear(n_in, n_out)
-    tt.manual_seed(5)
-    again = tt.Linear(n_in, n_out)
-    own = [tt.Linear(n_in, n_out, generator=np.random.default_rng(8)) for _ in range(2)]
-    return {
-        "weight": layer.weight,
-        "bias": layer.bias,
-        "next weight": other.weight,
-        "after the same manual_seed": [again.weight, again.bias],
-        "from equal generators": [[layer.weight, layer.bias] for layer in own],
-    }
+    return getattr(tt.Linear(n_in, n_out), name)
 
 
 @pytest.mark.parametrize("name", ["weight", "bias"])
 def test_linear_start_is_uniform(name: str) -> None:
     """03.6 Weight and bias start uniform in +-1/sqrt(in_features): within 5 sigma in mean and variance."""
-    x, bound = started(4, 30_000)[name].astype(np.float64), 0.5
+    x, bound = start(name, 4, 30_000).astype(np.float64), 0.5
     assert_below(float(np.abs(x).max()), limit=bound * (1 + 1e-6), what=f"largest |{name}|")
     assert_above(float(np.abs(x).max()), limit=bound * 0.99, what=f"largest |{name}|")
     sigma = bound / np.sqrt(3 * x.size)
@@ -211,12 +201,28 @@ def test_linear_start_is_uniform(name: str) -> None:
     assert_below(abs(ratio - 1), limit=5 * np.sqrt(0.8 / x.size), what="variance, relative error")
 
 
+@observe
+def starts(tt: Any) -> Any:
+    tt.manual_seed(5)
+    first, second = tt.Linear(3, 4), tt.Linear(3, 4)
+    tt.manual_seed(5)
+    again = tt.Linear(3, 4)
+    own = [tt.Linear(3, 4, generator=np.random.default_rng(8)) for _ in range(2)]
+    return {
+        "first": [first.weight, first.bias],
+        "second": [second.weight, second.bias],
+        "after the same manual_seed": [again.weight, again.bias],
+        "from equal generators": [[layer.weight, layer.bias] for layer in own],
+    }
+
+
 def test_linear_start_is_reproducible() -> None:
     """03.6 The start repeats after manual_seed or with an equal generator, and differs otherwise."""
-    got = started(3, 4)
-    assert_close(got["after the same manual_seed"], want=[got["weight"], got["bias"]])
+    got = starts()
+    assert_close(got["after the same manual_seed"], want=got["first"])
     assert_close(got["from equal generators"][1], want=got["from equal generators"][0])
-    assert_equal(bool((got["next weight"] == got["weight"]).any()), want=False)
+    equal = [bool((a == b).any()) for a, b in zip(got["first"], got["second"], strict=True)]
+    assert_equal({"first equals second": equal}, want={"first equals second": [False, False]})
 
 
 @observe

@@ -18,6 +18,7 @@ from tito import budget as counting
 from tito import demo as playing
 from tito import doctor as checking
 from tito import endings, hints, proof, session, unlock
+from tito import lend as lending
 from tito import verify as proving
 from tito.course import Refusal, implementation
 from tito.manifest import ROOT, load
@@ -36,6 +37,7 @@ Number = Annotated[str, _number]
 Some = Annotated[str, _some]
 Check = Annotated[bool, _check]
 Force = Annotated[bool, typer.Option("--force", envvar="FORCE", help="Do it anyway.")]
+Lend = Annotated[bool, typer.Option("--lend", envvar="LEND", help="Lend what comes before.")]
 Every = Annotated[bool, typer.Option("--all", envvar="ALL", help="Go on after a failure.")]
 Impl = Annotated[str, typer.Option(envvar="IMPL", help="The folder under test; src if unset.")]
 
@@ -62,8 +64,10 @@ def settings(impl: Impl = "") -> None:
 
 
 @command(DAILY)
-def module(number: Number, force: Force = False) -> int:
+def module(number: Number, force: Force = False, lend: Lend = False) -> int:
     """Unlock a kata: its stub comes into src/tinytorch, if all before it are green."""
+    if lend and (refused := lending.report(load(), number)):
+        return refused
     return unlock.module(load(), number, force)
 
 
@@ -73,6 +77,14 @@ def run_tests(context: typer.Context, number: Some = "", every: Every = False) -
     if not number:
         return session.test_all(load())
     return session.test(load(), number, every, context.args)
+
+
+@command(DAILY)
+def watch(number: Number) -> int:
+    """Test one kata at every save."""
+    from tito import watch as watching
+
+    return watching.watch(load(), number)
 
 
 @command(DAILY)
@@ -99,6 +111,32 @@ def milestone(number: Number) -> int:
 def reveal(number: Number, force: Force = False) -> int:
     """The reference beside your file, once the kata is green."""
     return hints.reveal(load(), number, force)
+
+
+@command(NOW_AND_THEN)
+def why(number: Number) -> int:
+    """Which earlier kata is to blame: replace one after the other by the reference, and look."""
+    from tito import why as asking
+
+    return asking.why(load(), number)
+
+
+@command(NOW_AND_THEN)
+def reflect(number: Number) -> int:
+    """Predict a number, in reflections/, then see it measured on your own code."""
+    from tito import reflect as measuring
+
+    return measuring.reflect(load(), number)
+
+
+@command(NOW_AND_THEN)
+def certify(number: Number) -> int:
+    """Prove katas 01 to NN: fresh inputs, your files alone in a process of their own."""
+    from tito import certify as confined
+
+    result = confined.certify(number, implementation())
+    print(result)
+    return 0 if result.granted else 1
 
 
 @command(NOW_AND_THEN)
