@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 THREADS = os.environ.setdefault("OPENBLAS_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
@@ -25,7 +26,10 @@ os.environ.setdefault("OMP_NUM_THREADS", THREADS)
 import numpy as np  # noqa: E402 - the thread count must be set before NumPy is imported
 import torch  # noqa: E402
 
-sys.path.insert(0, str(Path(os.environ.get("IMPL", Path(__file__).resolve().parents[1] / "reference")).resolve()))
+sys.path.insert(
+    0,
+    str(Path(os.environ.get("IMPL", Path(__file__).resolve().parents[1] / "reference")).resolve()),
+)
 import tinytorch as tt  # noqa: E402
 
 torch.set_num_threads(int(THREADS))
@@ -102,7 +106,7 @@ def chain() -> tuple[Step, Step]:
 def sizes_to_models(sizes: tuple[int, ...]) -> tuple[object, torch.nn.Module]:
     """The same multilayer perceptron on both sides, with the same weights."""
     ours, theirs = [], []
-    for i, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (n, m) in enumerate(pairwise(sizes)):
         ours.append(tt.Linear(n, m))
         theirs.append(torch.nn.Linear(n, m))
         if i < len(sizes) - 2:
@@ -117,8 +121,14 @@ def training_step(sizes: tuple[int, ...], batch: int) -> tuple[Step, Step]:
     """Forward, cross-entropy, backward and one step of Adam."""
     model, other = sizes_to_models(sizes)
     rng = np.random.default_rng(0)
-    x, labels = rng.standard_normal((batch, sizes[0]), np.float32), rng.integers(0, sizes[-1], batch)
-    optimizer, adam = tt.Adam(model.parameters(), lr=1e-3), torch.optim.Adam(other.parameters(), lr=1e-3)
+    x, labels = (
+        rng.standard_normal((batch, sizes[0]), np.float32),
+        rng.integers(0, sizes[-1], batch),
+    )
+    optimizer, adam = (
+        tt.Adam(model.parameters(), lr=1e-3),
+        torch.optim.Adam(other.parameters(), lr=1e-3),
+    )
     inputs, tx, ty = tt.Tensor(x), torch.tensor(x), torch.tensor(labels)
 
     def ours() -> None:
@@ -155,7 +165,10 @@ CASES: dict[str, tuple[Callable[[], tuple[Step, Step]], int]] = {
     "small op, forward + backward": (small_operation, 500),
     "chain of 2,000 ops, forward + backward": (chain, 2),
     "MLP 784-128-10, batch 64, Adam step": (lambda: training_step((784, 128, 10), 64), 30),
-    "MLP 784-512-512-10, batch 256, Adam step": (lambda: training_step((784, 512, 512, 10), 256), 4),
+    "MLP 784-512-512-10, batch 256, Adam step": (
+        lambda: training_step((784, 512, 512, 10), 256),
+        4,
+    ),
     "MLP 784-128-10, inference, batch 1": (lambda: inference((784, 128, 10)), 500),
 }
 
@@ -166,14 +179,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=21, help="interleaved rounds a case")
     parser.add_argument("--only", default="", help="only cases whose name contains this")
     arguments = parser.parse_args()
-    print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, {THREADS} threads on both sides,", end=" ")
-    print(f"Python {platform.python_version()}, NumPy {np.__version__}, torch {torch.__version__}\n")
+    print(
+        f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, {THREADS} threads on both sides,",
+        end=" ",
+    )
+    print(
+        f"Python {platform.python_version()}, NumPy {np.__version__}, torch {torch.__version__}\n"
+    )
     print("| case | tinytorch | PyTorch | ratio |\n|---|---:|---:|---:|")
     for name, (make, calls) in CASES.items():
         if arguments.only in name:
             ours, theirs = make()
             row = compare(name, ours, theirs, calls, arguments.rounds)
-            print(f"| {row.name} | {row.ours * 1e6:,.0f} µs | {row.torch * 1e6:,.0f} µs | {row.ratio:.2f} |", flush=True)
+            print(
+                f"| {row.name} | {row.ours * 1e6:,.0f} µs | {row.torch * 1e6:,.0f} µs | {row.ratio:.2f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -100,11 +101,10 @@ def defvjp(primitive: Callable[..., Tensor], *rules: Rule | None) -> None:
     ) -> list[Any]:
         if True in needed[len(rules) :]:
             _missing(primitive, needed.index(True, len(rules)))
-        found = [
+        return [
             r(g, saved, *arrays, **static) if r and n else None
-            for r, n in zip(rules, needed, strict=False)
+            for r, n in zip_longest(rules, needed)
         ]
-        return found + [None] * (len(needed) - len(rules))
 
     RULES[primitive] = rule
 
@@ -252,16 +252,19 @@ def _contributions(note: Note, cotangent: Array) -> Iterator[tuple[Tensor, Array
     """What each parent receives through one operation, in its own shape and dtype."""
     needed = tuple([p is not None for p in note.parents])
     rule = RULES.get(note.primitive) or _missing(note.primitive, needed.index(True))
-    for parent, gradient in zip(
-        note.parents, rule(needed, cotangent, note.saved, *note.arrays, **note.static), strict=True
-    ):
+    gradients = rule(needed, cotangent, note.saved, *note.arrays, **note.static)
+    if len(gradients) != len(needed):
+        name = note.primitive.__name__
+        raise ValueError(
+            f"the rule of {name} returned {len(gradients)} gradients for {len(needed)} operands"
+        )
+    for parent, gradient in zip(note.parents, gradients):  # noqa: B905 - a keyword costs a microsecond
         if parent is not None and gradient is not None:
             data = parent.data
             gradient = np.asarray(gradient, data.dtype)
-            yield (
-                parent,
-                gradient if gradient.shape == data.shape else unbroadcast(gradient, data.shape),
-            )
+            if gradient.shape != data.shape:
+                gradient = unbroadcast(gradient, data.shape)
+            yield parent, gradient
 
 
 def _missing(primitive: Callable[..., Tensor], position: int) -> Rule:

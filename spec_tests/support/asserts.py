@@ -33,21 +33,40 @@ def assert_close(got: Any, *, want: Any, terms: Any = None, depth: float = 1.0) 
         terms: M, the magnitude of the terms that were added up; the largest |want| if None.
         depth: how many roundings deep the computation is (a 50-step training: 50).
     """
-    if isinstance(want, dict) or (isinstance(want, (list, tuple)) and any(isinstance(w, np.ndarray) for w in want)):
+    if isinstance(want, dict) or (
+        isinstance(want, (list, tuple)) and any(isinstance(w, np.ndarray) for w in want)
+    ):
         return _each(got, want, lambda g, w: assert_close(g, want=w, terms=terms, depth=depth))
     strict, want = isinstance(want, (np.ndarray, np.generic)), np.asarray(want)
     if got is None:
         raise ClauseFailure("nothing came back", got="None", expected=show(want))
     got = np.asarray(got)
     if got.shape != want.shape:
-        raise _compared(got, want, "the shape differs", got=f"shape {got.shape}\n{show(got)}", expected=f"shape {want.shape}\n{show(want)}")
+        raise _compared(
+            got,
+            want,
+            "the shape differs",
+            got=f"shape {got.shape}\n{show(got)}",
+            expected=f"shape {want.shape}\n{show(want)}",
+        )
     if strict and got.dtype != want.dtype:
-        raise ClauseFailure("the dtype differs", got=f"dtype {got.dtype}", expected=f"dtype {want.dtype} (float arrays keep their dtype)")
+        raise ClauseFailure(
+            "the dtype differs",
+            got=f"dtype {got.dtype}",
+            expected=f"dtype {want.dtype} (float arrays keep their dtype)",
+        )
     limit = _limit(got, want, terms, depth)
     _refuse_trivial(want, limit)
     wrong = ~((np.abs(got - want) <= limit) | (got == want))
     if wrong.any():
-        raise _compared(got, want, "the values differ", got=show(got), expected=show(want), note=_first(wrong, got, want))
+        raise _compared(
+            got,
+            want,
+            "the values differ",
+            got=show(got),
+            expected=show(want),
+            note=_first(wrong, got, want),
+        )
 
 
 def assert_equal(got: Any, *, want: Any) -> None:
@@ -59,7 +78,9 @@ def assert_equal(got: Any, *, want: Any) -> None:
     else:
         same = type(got) is type(want) and _same(got, want)
     if not same:
-        raise ClauseFailure("the answer differs", got=show(got), expected=show(want), note=_which(got, want))
+        raise ClauseFailure(
+            "the answer differs", got=show(got), expected=show(want), note=_which(got, want)
+        )
 
 
 def assert_zeros(got: Any, *, beside: Any) -> None:
@@ -67,22 +88,36 @@ def assert_zeros(got: Any, *, beside: Any) -> None:
     if got is None or np.asarray(got).size == 0 or np.asarray(got).any():
         raise ClauseFailure("zeros were expected", got=show(got), expected="zeros")
     if not np.asarray(beside).any():
-        raise ClauseFailure("everything is zero, also what should not be", got=show(beside), expected="values other than zero")
+        raise ClauseFailure(
+            "everything is zero, also what should not be",
+            got=show(beside),
+            expected="values other than zero",
+        )
 
 
 def assert_below(got: float, *, limit: float, what: str) -> None:
     """A measured quantity (bytes, counts, a ratio) stays at or below a limit."""
     if not 0 <= got <= limit:
-        raise ClauseFailure(f"too much: {what}", got=f"{got:,.6g}", expected=f"at most {limit:,.6g}")
+        raise ClauseFailure(
+            f"too much: {what}", got=f"{got:,.6g}", expected=f"at most {limit:,.6g}"
+        )
 
 
 def assert_above(got: float, *, limit: float, what: str) -> None:
     """A measured quantity reaches a limit."""
     if not got >= limit:
-        raise ClauseFailure(f"too little: {what}", got=f"{got:,.6g}", expected=f"at least {limit:,.6g}")
+        raise ClauseFailure(
+            f"too little: {what}", got=f"{got:,.6g}", expected=f"at least {limit:,.6g}"
+        )
 
 
-def assert_raises(observation: Callable[..., Any], *args: Any, error: str, says: tuple[str, ...] = (), **keywords: Any) -> None:
+def assert_raises(
+    observation: Callable[..., Any],
+    *args: Any,
+    error: str,
+    says: tuple[str, ...] = (),
+    **keywords: Any,
+) -> None:
     """The call is refused with an error of a kind, whose message names what it should.
 
     A blank that is not written yet also raises; that never counts.
@@ -99,9 +134,18 @@ def assert_raises(observation: Callable[..., Any], *args: Any, error: str, says:
             raise
         missing = [s for s in says if s.lower() not in refused.message.lower()]
         if missing:
-            raise ClauseFailure("the error does not say enough", got=refused.message, expected=f"a message with {' and '.join(map(repr, missing))}", frame=refused.frame) from None
+            raise ClauseFailure(
+                "the error does not say enough",
+                got=refused.message,
+                expected=f"a message with {' and '.join(map(repr, missing))}",
+                frame=refused.frame,
+            ) from None
         return
-    raise ClauseFailure("this must be refused", got=show(answer), expected=f"{error.replace('|', ' or ')}{' naming ' + ' and '.join(says) if says else ''}")
+    raise ClauseFailure(
+        "this must be refused",
+        got=show(answer),
+        expected=f"{error.replace('|', ' or ')}{' naming ' + ' and '.join(says) if says else ''}",
+    )
 
 
 def show(value: Any) -> str:
@@ -125,7 +169,11 @@ def _same(got: Any, want: Any) -> bool:
     if isinstance(got, np.ndarray) or isinstance(want, np.ndarray):
         return type(got) is type(want) and got.shape == want.shape and bool((got == want).all())
     if isinstance(want, dict):
-        return isinstance(got, dict) and got.keys() == want.keys() and all(_same(got[k], v) for k, v in want.items())
+        return (
+            isinstance(got, dict)
+            and got.keys() == want.keys()
+            and all(_same(got[k], v) for k, v in want.items())
+        )
     if isinstance(want, (list, tuple)):
         return type(got) is type(want) and len(got) == len(want) and all(map(_same, got, want))
     return bool(got == want)
@@ -151,7 +199,9 @@ def _refuse_trivial(want: Any, limit: Any) -> None:
     if want.size == 0 or not np.isfinite(want).all():
         return
     if not (np.abs(want) > limit).any():
-        raise TestDefect(f"zeros would meet {show(want)}: use assert_zeros(got, beside=...) or other inputs")
+        raise TestDefect(
+            f"zeros would meet {show(want)}: use assert_zeros(got, beside=...) or other inputs"
+        )
 
 
 def _first(wrong: Any, got: Any, want: Any) -> str:
@@ -167,7 +217,9 @@ def _each(got: Any, want: Any, check: Callable[[Any, Any], None]) -> None:
     """Several named values at once; the failure says which."""
     pairs = want.items() if isinstance(want, dict) else enumerate(want)
     if len(got) != len(want):
-        raise ClauseFailure("another number of values came back", got=f"{len(got)}", expected=f"{len(want)}")
+        raise ClauseFailure(
+            "another number of values came back", got=f"{len(got)}", expected=f"{len(want)}"
+        )
     for key, value in pairs:
         try:
             check(got[key], value)

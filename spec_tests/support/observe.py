@@ -31,7 +31,21 @@ import numpy as np
 
 CALL_SECONDS = float(os.environ.get("TINYTORCH_SECONDS", "5"))
 PRINTED_CHARACTERS = 2_000
-FOREIGN = {"torch", "jax", "jaxlib", "tensorflow", "scipy", "tinygrad", "autograd", "cupy", "numba", "reference", "support", "spec_tests", "pytest"}
+FOREIGN = {
+    "torch",
+    "jax",
+    "jaxlib",
+    "tensorflow",
+    "scipy",
+    "tinygrad",
+    "autograd",
+    "cupy",
+    "numba",
+    "reference",
+    "support",
+    "spec_tests",
+    "pytest",
+}
 
 
 @dataclass(frozen=True)
@@ -63,20 +77,34 @@ class Implementation:
 
 implementation = Implementation()
 last_call = Call("", {})
-remote: Callable[..., Any] | None = None  # where `tito certify` runs observations: in another process
-failures: list[ClauseFailure] = []  # of the running test: a search fails on many inputs before it ends
+remote: Callable[..., Any] | None = (
+    None  # where `tito certify` runs observations: in another process
+)
+failures: list[
+    ClauseFailure
+] = []  # of the running test: a search fails on many inputs before it ends
 
 
 class ClauseFailure(AssertionError):
     """A clause does not hold: what was asked, what came back, what was expected."""
 
-    def __init__(self, problem: str, *, got: str = "", expected: str = "", note: str = "", frame: Frame | None = None) -> None:
+    def __init__(
+        self,
+        problem: str,
+        *,
+        got: str = "",
+        expected: str = "",
+        note: str = "",
+        frame: Frame | None = None,
+    ) -> None:
         super().__init__(problem)
         self.problem, self.got, self.expected, self.note = problem, got, expected, note
         self.frame = frame
         self.call = last_call
         self.pair: tuple[Any, Any] | None = None  # what was compared, where it was arrays
-        self.answers: list[Any] = []  # everything that came back for the clause, not only the first wrong part
+        self.answers: list[
+            Any
+        ] = []  # everything that came back for the clause, not only the first wrong part
         self.looks_like = ""
         failures.append(self)
 
@@ -102,7 +130,9 @@ class _Package:
         try:
             return getattr(_imported(), name)
         except AttributeError:
-            raise ClauseFailure(f"tinytorch.{name} does not exist: define it in your kata's file") from None
+            raise ClauseFailure(
+                f"tinytorch.{name} does not exist: define it in your kata's file"
+            ) from None
 
 
 def observe(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -125,43 +155,75 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
-        return type(value)(plain(v) for v in value) if type(value) in (list, tuple) else [plain(v) for v in value]
+        return (
+            type(value)(plain(v) for v in value)
+            if type(value) in (list, tuple)
+            else [plain(v) for v in value]
+        )
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
-    array = np.array(np.asarray(getattr(value, "data", value) if not isinstance(value, np.ndarray) else value), copy=True, subok=False)
+    array = np.array(
+        np.asarray(getattr(value, "data", value) if not isinstance(value, np.ndarray) else value),
+        copy=True,
+        subok=False,
+    )
     if array.dtype.kind not in "fiub":
-        raise ClauseFailure(f"a numeric array was expected, got {type(value).__name__} of dtype {array.dtype}")
+        raise ClauseFailure(
+            f"a numeric array was expected, got {type(value).__name__} of dtype {array.dtype}"
+        )
     return array
 
 
 def learner_frame(trace: TracebackType | None) -> Frame | None:
     """The innermost line of the traceback that stands in the folder under test."""
     folder = str(implementation.folder)
-    own = [f for f in traceback.extract_tb(trace) if f.filename.startswith(folder) and f.name != "operation"]
-    return Frame(own[-1].filename, own[-1].lineno or 0, own[-1].name, (own[-1].line or "").strip()) if own else None
+    own = [
+        f
+        for f in traceback.extract_tb(trace)
+        if f.filename.startswith(folder) and f.name != "operation"
+    ]
+    return (
+        Frame(own[-1].filename, own[-1].lineno or 0, own[-1].name, (own[-1].line or "").strip())
+        if own
+        else None
+    )
 
 
 @functools.cache
 def _body(function: Callable[..., Any]) -> str:
     """The observation's own lines, as a learner would type them."""
     lines = textwrap.dedent(inspect.getsource(function)).splitlines()
-    start = next(i for i, line in enumerate(lines) if line.rstrip().endswith(":") and "def " in "".join(lines[: i + 1]))
+    start = next(
+        i
+        for i, line in enumerate(lines)
+        if line.rstrip().endswith(":") and "def " in "".join(lines[: i + 1])
+    )
     return textwrap.dedent("\n".join(lines[start + 1 :])).replace("tt.", "")
 
 
 def _run(function: Callable[..., Any], args: Any, keywords: Any, call: Call) -> Any:
     """Run one observation: limited in time, quiet, with every way out turned into a failure."""
-    with _limit(CALL_SECONDS), _listening(call), np.errstate(all="ignore"), warnings.catch_warnings():
+    with (
+        _limit(CALL_SECONDS),
+        _listening(call),
+        np.errstate(all="ignore"),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         try:
             return plain(function(_Package(), *args, **keywords))
         except (ClauseFailure, KeyboardInterrupt, OutOfTime) as error:
             if isinstance(error, OutOfTime):
-                raise ClauseFailure(f"no answer within {CALL_SECONDS:g} s: an endless loop, or far too slow", frame=learner_frame(error.__traceback__)) from None
+                raise ClauseFailure(
+                    f"no answer within {CALL_SECONDS:g} s: an endless loop, or far too slow",
+                    frame=learner_frame(error.__traceback__),
+                ) from None
             raise
         except SyntaxError as error:
             raise _unreadable(error) from None
-        except BaseException as error:  # SystemExit and pytest's own outcomes from learner code are failures too
+        except (
+            BaseException
+        ) as error:  # SystemExit and pytest's own outcomes from learner code are failures too
             kinds = [k.__name__ for k in type(error).__mro__]
             raise LearnerError(kinds, str(error), learner_frame(error.__traceback__)) from None
 
@@ -172,7 +234,9 @@ def _imported() -> Any:
     if not implementation.checked:
         origin = Path(package.__file__ or "").resolve()
         if implementation.folder.resolve() not in origin.parents:
-            raise ClauseFailure(f"tinytorch was imported from {origin}, not from {implementation.folder}: remove the other copy from your Python path")
+            raise ClauseFailure(
+                f"tinytorch was imported from {origin}, not from {implementation.folder}: remove the other copy from your Python path"
+            )
         _only_numpy(origin.parent)
         implementation.checked = True
     return package
@@ -186,22 +250,42 @@ def _only_numpy(folder: Path) -> None:
         except (SyntaxError, ValueError) as error:
             raise _unreadable(error, path) from None
         for node in ast.walk(tree):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else []
+            )
             for name in names:
                 if name.split(".")[0] in FOREIGN:
-                    raise ClauseFailure(f"{path.name} imports {name}: the framework is built on NumPy and the standard library alone", frame=Frame(str(path), getattr(node, "lineno", 0), "import"))
+                    raise ClauseFailure(
+                        f"{path.name} imports {name}: the framework is built on NumPy and the standard library alone",
+                        frame=Frame(str(path), getattr(node, "lineno", 0), "import"),
+                    )
 
 
 def _unreadable(error: Exception, path: Path | None = None) -> ClauseFailure:
     """A file that Python cannot read, with its line."""
-    where = Frame(str(getattr(error, "filename", None) or path), getattr(error, "lineno", None) or 0, "", (getattr(error, "text", None) or "").strip())
-    return ClauseFailure(f"Python cannot read this file: {type(error).__name__}: {getattr(error, 'msg', error)}", frame=where)
+    where = Frame(
+        str(getattr(error, "filename", None) or path),
+        getattr(error, "lineno", None) or 0,
+        "",
+        (getattr(error, "text", None) or "").strip(),
+    )
+    return ClauseFailure(
+        f"Python cannot read this file: {type(error).__name__}: {getattr(error, 'msg', error)}",
+        frame=where,
+    )
 
 
 @contextlib.contextmanager
 def _limit(seconds: float) -> Iterator[None]:
     """Interrupt an endless loop (where the system has interval timers)."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+    ):
         yield
         return
 

@@ -123,7 +123,10 @@ def check_gradients(kata: str, case: Case) -> None:
     for row in rows:
         got = gradients(case.expression, row.cotangent, *row.inputs)
         with _explained(lambda: _slopes(case, rows)):
-            assert_close({f"d/d{n}": g for n, g in zip("abcd", got, strict=False)}, want={f"d/d{n}": g for n, g in zip("abcd", row.gradients, strict=False)})
+            assert_close(
+                {f"d/d{n}": g for n, g in zip("abcd", got, strict=False)},
+                want={f"d/d{n}": g for n, g in zip("abcd", row.gradients, strict=False)},
+            )
 
 
 @contextmanager
@@ -135,7 +138,10 @@ def _explained(compared: Callable[[], list[diagnose.Sample]]) -> Iterator[None]:
         call = failure.call
         try:
             everything = compared()
-            failure.looks_like, failure.answers = diagnose.explain(everything), [s.got for s in everything]
+            failure.looks_like, failure.answers = (
+                diagnose.explain(everything),
+                [s.got for s in everything],
+            )
         except ClauseFailure:
             failure.looks_like = ""  # another sample raises instead of answering: nothing is common
         failure.call = call
@@ -144,7 +150,10 @@ def _explained(compared: Callable[[], list[diagnose.Sample]]) -> Iterator[None]:
 
 def _values(case: Case, rows: list[Sample]) -> list[diagnose.Sample]:
     """Every sample of a case as the X-ray wants it."""
-    return [diagnose.Sample(evaluate(case.expression, *r.inputs), r.out, _sizes(r.inputs[0], r.out)) for r in rows]
+    return [
+        diagnose.Sample(evaluate(case.expression, *r.inputs), r.out, _sizes(r.inputs[0], r.out))
+        for r in rows
+    ]
 
 
 def _slopes(case: Case, rows: list[Sample]) -> list[diagnose.Sample]:
@@ -152,7 +161,16 @@ def _slopes(case: Case, rows: list[Sample]) -> list[diagnose.Sample]:
     found = []
     for row in rows:
         for j, got in enumerate(gradients(case.expression, row.cotangent, *row.inputs)):
-            found.append(diagnose.Sample(got, row.gradients[j], _sizes(row.inputs[j], row.out), row.out.shape, row.ones[j], row.uses[j]))
+            found.append(
+                diagnose.Sample(
+                    got,
+                    row.gradients[j],
+                    _sizes(row.inputs[j], row.out),
+                    row.out.shape,
+                    row.ones[j],
+                    row.uses[j],
+                )
+            )
     return found
 
 
@@ -168,7 +186,12 @@ def _sizes(x: Any, out: Any) -> dict[str, int]:
 
 def _terms(inputs: list[Any], out: Any) -> float:
     """The magnitude of what was added up: large inputs may cancel in a small output."""
-    return float(max(np.max(np.abs(out), initial=0.0), 1e-3 * max((np.max(np.abs(x), initial=0.0) for x in inputs), default=0.0)))
+    return float(
+        max(
+            np.max(np.abs(out), initial=0.0),
+            1e-3 * max((np.max(np.abs(x), initial=0.0) for x in inputs), default=0.0),
+        )
+    )
 
 
 # ---- tables --------------------------------------------------------------------------------------
@@ -180,7 +203,10 @@ def _table(kata: str) -> dict[str, Any]:
     if not index.is_file() or not numbers.is_file():
         raise FileNotFoundError(f"kata {kata} has no oracle table: make oracle-{kata}")
     flat = np.load(numbers, allow_pickle=False)
-    return {key: flat[start : start + int(np.prod(shape))].reshape(shape) for key, (start, shape) in json.loads(index.read_text())["arrays"].items()}
+    return {
+        key: flat[start : start + int(np.prod(shape))].reshape(shape)
+        for key, (start, shape) in json.loads(index.read_text())["arrays"].items()
+    }
 
 
 def save(kata: str, arrays: dict[str, Any], version: str) -> None:
@@ -203,7 +229,9 @@ def cases_of(module: ModuleType) -> Iterator[Case]:
             yield from (c for c in value if isinstance(c, Case))
 
 
-def record(kata: str, module: ModuleType, known: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
+def record(
+    kata: str, module: ModuleType, known: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], str]:
     """Ask PyTorch for every case of a kata. Inputs already recorded are kept as they are."""
     torch = importlib.import_module("torch")
     torch.set_num_threads(1)
@@ -221,19 +249,31 @@ def own(kata: str, key: str) -> Any:
     return _table(kata)[f"own/{key}"].copy()
 
 
-def _ask(torch: Any, case: Case, key: str, shapes: tuple[Shape, ...], known: dict[str, Any]) -> dict[str, Any]:
+def _ask(
+    torch: Any, case: Case, key: str, shapes: tuple[Shape, ...], known: dict[str, Any]
+) -> dict[str, Any]:
     """Inputs, output and gradients of one sample."""
     for attempt in range(20):
-        inputs = [known.get(f"{key}/x{j}", _input(case, f"{key}{'+' * attempt}", j, s)) for j, s in enumerate(shapes)]
-        tensors = [torch.tensor(x, dtype=torch.float64, requires_grad=case.gradient) for x in inputs]
+        inputs = [
+            known.get(f"{key}/x{j}", _input(case, f"{key}{'+' * attempt}", j, s))
+            for j, s in enumerate(shapes)
+        ]
+        tensors = [
+            torch.tensor(x, dtype=torch.float64, requires_grad=case.gradient) for x in inputs
+        ]
         names = dict(zip("abcd", tensors, strict=False))
-        out = eval(case.torch or case.expression, {"tt": torch, "np": np, "torch": torch, "F": torch.nn.functional, **names})
+        out = eval(
+            case.torch or case.expression,
+            {"tt": torch, "np": np, "torch": torch, "F": torch.nn.functional, **names},
+        )
         if out.numel() == 0 or bool((out != 0).any()):
             break
         known = {}  # an answer of zeros would accept a learner's zeros: other numbers
     found = {f"{key}/x{j}": x for j, x in enumerate(inputs)} | {f"{key}/out": out.detach().numpy()}
     if case.gradient:
-        cotangent = np.random.default_rng(zlib.crc32(f"c{key}".encode())).normal(size=tuple(out.shape))
+        cotangent = np.random.default_rng(zlib.crc32(f"c{key}".encode())).normal(
+            size=tuple(out.shape)
+        )
         found[f"{key}/c"] = cotangent
         for letter, upstream in (("g", torch.tensor(cotangent)), ("u", torch.ones_like(out))):
             slopes = torch.autograd.grad(out, tensors, upstream, retain_graph=True)
@@ -248,12 +288,35 @@ def _uses(torch: Any, case: Case, key: str, inputs: list[Any], cotangent: Any) -
     for j, name in enumerate("abcd"[: len(inputs)]):
         pieces = re.split(rf"\b{name}\b", case.torch or case.expression)
         if len(pieces) > 2:
-            tensors = {n: torch.tensor(x, dtype=torch.float64) for n, x in zip("abcd", inputs, strict=False)}
-            copies = {f"{name}_{k}": torch.tensor(inputs[j], dtype=torch.float64, requires_grad=True) for k in range(len(pieces) - 1)}
-            text = pieces[0] + "".join(f"{use}{piece}" for use, piece in zip(copies, pieces[1:], strict=True))
-            out = eval(text, {"tt": torch, "np": np, "torch": torch, "F": torch.nn.functional, **tensors, **copies})
-            slopes = torch.autograd.grad(out, list(copies.values()), torch.tensor(cotangent), allow_unused=True)
-            found |= {f"{key}/p{j}.{k}": g.numpy() for k, g in enumerate(s for s in slopes if s is not None)}
+            tensors = {
+                n: torch.tensor(x, dtype=torch.float64)
+                for n, x in zip("abcd", inputs, strict=False)
+            }
+            copies = {
+                f"{name}_{k}": torch.tensor(inputs[j], dtype=torch.float64, requires_grad=True)
+                for k in range(len(pieces) - 1)
+            }
+            text = pieces[0] + "".join(
+                f"{use}{piece}" for use, piece in zip(copies, pieces[1:], strict=True)
+            )
+            out = eval(
+                text,
+                {
+                    "tt": torch,
+                    "np": np,
+                    "torch": torch,
+                    "F": torch.nn.functional,
+                    **tensors,
+                    **copies,
+                },
+            )
+            slopes = torch.autograd.grad(
+                out, list(copies.values()), torch.tensor(cotangent), allow_unused=True
+            )
+            found |= {
+                f"{key}/p{j}.{k}": g.numpy()
+                for k, g in enumerate(s for s in slopes if s is not None)
+            }
     return found
 
 

@@ -22,26 +22,51 @@ from support import diagnose, lessons, screen
 from support.observe import ClauseFailure, failures, implementation
 
 ROOT = Path(__file__).resolve().parents[2]
-QUIET = [Phase.explicit, Phase.generate, Phase.shrink]  # no explain phase: it is slow, and not about the learner's code
+QUIET = [
+    Phase.explicit,
+    Phase.generate,
+    Phase.shrink,
+]  # no explain phase: it is slow, and not about the learner's code
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("tinytorch")
-    group.addoption("--impl", default=os.environ.get("IMPL", "src"), help="the folder that holds the tinytorch package under test (default: src)")
+    group.addoption(
+        "--impl",
+        default=os.environ.get("IMPL", "src"),
+        help="the folder that holds the tinytorch package under test (default: src)",
+    )
     group.addoption("--results", default=None, help="write every test's outcome to this JSON file")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     folder = Path(config.getoption("--impl"))
-    implementation.folder = (folder if folder.is_absolute() else config.invocation_params.dir / folder if (config.invocation_params.dir / folder).is_dir() else ROOT / folder).resolve()
+    implementation.folder = (
+        folder
+        if folder.is_absolute()
+        else config.invocation_params.dir / folder
+        if (config.invocation_params.dir / folder).is_dir()
+        else ROOT / folder
+    ).resolve()
     sys.path.insert(0, str(implementation.folder))
-    config.addinivalue_line("markers", "slow: measures time or trains; not part of the first verdict")
+    config.addinivalue_line(
+        "markers", "slow: measures time or trains; not part of the first verdict"
+    )
     config.stash[OUTCOMES] = {}
     # Constants in local files, a learner's among them, would steer what Hypothesis draws.
     providers._get_local_constants = lambda: providers._local_constants
-    everywhere: dict[str, Any] = {"deadline": None, "database": None, "print_blob": False, "suppress_health_check": list(HealthCheck)}
-    settings.register_profile("learn", max_examples=60, derandomize=True, phases=QUIET, **everywhere)
-    settings.register_profile("gate", max_examples=200, derandomize=True, phases=QUIET, **everywhere)
+    everywhere: dict[str, Any] = {
+        "deadline": None,
+        "database": None,
+        "print_blob": False,
+        "suppress_health_check": list(HealthCheck),
+    }
+    settings.register_profile(
+        "learn", max_examples=60, derandomize=True, phases=QUIET, **everywhere
+    )
+    settings.register_profile(
+        "gate", max_examples=200, derandomize=True, phases=QUIET, **everywhere
+    )
     settings.register_profile("explore", max_examples=500, phases=QUIET, **everywhere)
     settings.load_profile(os.environ.get("TINYTORCH_PROFILE", "learn"))
 
@@ -62,11 +87,21 @@ def kata_of(path: Path) -> str:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Locked katas are skipped with the command that unlocks them, and stay listed."""
-    katas = {f"{k['number']:02}": k for k in tomllib.loads((ROOT / "katas" / "katas.toml").read_text(encoding="utf-8"))["kata"]}
+    katas = {
+        f"{k['number']:02}": k
+        for k in tomllib.loads((ROOT / "katas" / "katas.toml").read_text(encoding="utf-8"))["kata"]
+    }
     for item in items:
         number = kata_of(item.path)
-        if number in katas and not (implementation.folder / "tinytorch" / f"{katas[number]['module']}.py").is_file():
-            item.add_marker(pytest.mark.skip(reason=f"kata {number} is locked: make module-{number}"))
+        if (
+            number in katas
+            and not (
+                implementation.folder / "tinytorch" / f"{katas[number]['module']}.py"
+            ).is_file()
+        ):
+            item.add_marker(
+                pytest.mark.skip(reason=f"kata {number} is locked: make module-{number}")
+            )
 
 
 def pytest_collection_finish() -> None:
@@ -89,22 +124,43 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     error = call.excinfo.value if call.excinfo else None
     number = kata_of(item.path)
     docstring = str(getattr(getattr(item, "function", None), "__doc__", "") or item.name)
-    if report.failed and isinstance(error, ClauseFailure) and number and item.config.getoption("verbose") < 1:
+    if (
+        report.failed
+        and isinstance(error, ClauseFailure)
+        and number
+        and item.config.getoption("verbose") < 1
+    ):
         parameter = item.name.partition("[")[2].rstrip("]")
         learnt = lessons.lesson(number, item.name, error)
-        error.looks_like = learnt or error.looks_like or diagnose.explain_pairs([f.pair for f in failures if f.pair])
+        error.looks_like = (
+            learnt
+            or error.looks_like
+            or diagnose.explain_pairs([f.pair for f in failures if f.pair])
+        )
         report.longrepr = screen.render(error, docstring, number, parameter)
     if number and (report.when == "call" or report.failed or report.skipped):
         message = str(report.longrepr) if report.failed else ""
-        item.config.stash[OUTCOMES][item.nodeid] = {"clause": screen.clause_number(docstring), "outcome": report.outcome, "message": message, "places": _places(error, number, item.name.partition("[")[2].rstrip("]"))}
+        item.config.stash[OUTCOMES][item.nodeid] = {
+            "clause": screen.clause_number(docstring),
+            "outcome": report.outcome,
+            "message": message,
+            "places": _places(error, number, item.name.partition("[")[2].rstrip("]")),
+        }
         if report.failed and isinstance(error, ClauseFailure):
-            item.config.stash[OUTCOMES][item.nodeid] |= {"fingerprint": lessons.fingerprint(error), "looks_like": error.looks_like}
+            item.config.stash[OUTCOMES][item.nodeid] |= {
+                "fingerprint": lessons.fingerprint(error),
+                "looks_like": error.looks_like,
+            }
     return report
 
 
 def _places(error: BaseException | None, number: str, parameter: str) -> list[tuple[str, int]]:
     """Lines of the learner's code that a failure is about, the likeliest first: what a hint is for."""
-    frames = [error.frame, screen.culprit(error, number, parameter)] if isinstance(error, ClauseFailure) else []
+    frames = (
+        [error.frame, screen.culprit(error, number, parameter)]
+        if isinstance(error, ClauseFailure)
+        else []
+    )
     return [(frame.path, frame.line) for frame in frames if frame]
 
 
@@ -112,5 +168,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     target = session.config.getoption("--results")
     if target:
         unfinished = Path(f"{target}.part")
-        unfinished.write_text(json.dumps({"impl": str(implementation.folder), "collected": session.testscollected, "tests": session.config.stash[OUTCOMES]}))
+        unfinished.write_text(
+            json.dumps(
+                {
+                    "impl": str(implementation.folder),
+                    "collected": session.testscollected,
+                    "tests": session.config.stash[OUTCOMES],
+                }
+            )
+        )
         unfinished.replace(target)

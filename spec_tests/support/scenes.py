@@ -21,6 +21,9 @@ def evaluate(tt: Any, expression: str, *arrays: Any) -> Any:
 
 @observe
 def gradients(tt: Any, expression: str, cotangent: Any, *arrays: Any) -> Any:
-    tensors = {name: tt.Tensor(array, requires_grad=True) for name, array in zip("abcd", arrays, strict=False)}
+    tensors = {
+        name: tt.Tensor(array, requires_grad=True)
+        for name, array in zip("abcd", arrays, strict=False)
+    }
     eval(expression, {"tt": tt, "np": np, **tensors}).backward(cotangent)
     return [t.grad for t in tensors.values()]

@@ -16,7 +16,15 @@ from support.observe import ClauseFailure, Frame, implementation
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE_LIMIT = 12
-OPERATORS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power", ast.MatMult: "matmul", ast.USub: "negative"}
+OPERATORS = {
+    ast.Add: "add",
+    ast.Sub: "subtract",
+    ast.Mult: "multiply",
+    ast.Div: "divide",
+    ast.Pow: "power",
+    ast.MatMult: "matmul",
+    ast.USub: "negative",
+}
 METHODS = {"sum": "sum_", "max": "amax", "min": "amin", "abs": "absolute"}
 
 
@@ -56,9 +64,15 @@ def culprit(failure: ClauseFailure, kata: str, test_id: str) -> Frame | None:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
         return None
-    calls = [n.value for n in tree.body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
-    entries = {c.args[0].id: c for c in calls if c.args and isinstance(c.args[0], ast.Name)}  # defvjp(exp, ...)
-    functions = {n.name: n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    calls = [
+        n.value for n in tree.body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)
+    ]
+    entries = {
+        c.args[0].id: c for c in calls if c.args and isinstance(c.args[0], ast.Name)
+    }  # defvjp(exp, ...)
+    functions = {
+        n.name: n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))
+    }
     defined: dict[str, Any] = entries | functions
     for name in [test_id.split("-")[0], *_names(failure)]:
         name = METHODS.get(name, name) if METHODS.get(name, name) in defined else name
@@ -92,7 +106,10 @@ def _call(failure: ClauseFailure) -> str:
     lines = [str(text).replace("tt.", "") if text else failure.call.source]
     if text and "arrays" in arguments:
         arguments |= dict(zip("abcd", arguments.pop("arrays"), strict=False))
-    lines += [f"{name} = {textwrap.indent(show(value), ' ' * (len(name) + 3)).lstrip()}" for name, value in arguments.items()]
+    lines += [
+        f"{name} = {textwrap.indent(show(value), ' ' * (len(name) + 3)).lstrip()}"
+        for name, value in arguments.items()
+    ]
     return "\n".join(line for line in lines if line)
 
 

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 Shape = tuple[int, ...]
 Array = NDArray[np.float64]
 
-BASE_SEED = int(os.environ.get("TINYTORCH_SEED", "0"))  # another seed gives every fill other numbers
+BASE_SEED = int(
+    os.environ.get("TINYTORCH_SEED", "0")
+)  # another seed gives every fill other numbers
 
 CURATED: list[Shape] = [(), (3,), (1, 3), (3, 1), (2, 3), (3, 3), (2, 1, 3), (2, 3, 5)]
 WITH_AXES = [s for s in CURATED if s]
@@ -83,12 +85,16 @@ seeds = st.integers(0, 2**16 - 1)
 
 def shapes(min_dims: int = 0, max_dims: int = 3, max_side: int = 5) -> st.SearchStrategy[Shape]:
     """A curated shape half of the time, else a free one."""
-    curated = [s for s in CURATED if min_dims <= len(s) <= max_dims and all(n <= max_side for n in s)]
+    curated = [
+        s for s in CURATED if min_dims <= len(s) <= max_dims and all(n <= max_side for n in s)
+    ]
     free = st.lists(st.integers(1, max_side), min_size=min_dims, max_size=max_dims).map(tuple)
     return st.one_of(st.sampled_from(curated), free)
 
 
-def arrays(kind: str = "dyadic", min_dims: int = 0, max_dims: int = 3, max_side: int = 5) -> st.SearchStrategy[Array]:
+def arrays(
+    kind: str = "dyadic", min_dims: int = 0, max_dims: int = 3, max_side: int = 5
+) -> st.SearchStrategy[Array]:
     """An array of one kind, of any shape within the limits."""
     return st.builds(fill, shapes(min_dims, max_dims, max_side), seeds, st.just(kind))
 
@@ -101,5 +107,8 @@ def broadcast_pairs(draw: st.DrawFn) -> tuple[Shape, Shape]:
     full = draw(st.lists(st.integers(1, 4), max_size=3).map(tuple))
     masks = [draw(st.integers(0, 2 ** len(full) - 1)) for _ in range(2)]
     drops = [draw(st.integers(0, len(full))) for _ in range(2)]
-    first, second = [tuple(1 if m >> i & 1 else n for i, n in enumerate(full))[d:] for m, d in zip(masks, drops, strict=True)]
+    first, second = [
+        tuple(1 if m >> i & 1 else n for i, n in enumerate(full))[d:]
+        for m, d in zip(masks, drops, strict=True)
+    ]
     return first, second
