@@ -43,7 +43,7 @@ def _span(node: ast.stmt) -> set[int]:
 
 def rows() -> Iterator[Row]:
     """Every budget of style.md: folders, files, the reference's functions."""
-    for folder, most in ((REFERENCE, 4000), (TOOL, 2500)):
+    for folder, most in ((REFERENCE, 4000), (TOOL, 3000)):
         texts = {path: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
         sizes = {path: len(code_lines(text)) for path, text in texts.items()}
         yield f"{folder.relative_to(ROOT)}, code lines", sum(sizes.values()), most
