@@ -167,7 +167,15 @@ def rates(tt: Any, schedule: str, base_lrs: Any, steps: int) -> Any:
     for _ in range(steps):
         made.step()
         seen.append([group["lr"] for group in optimizer.param_groups])
-    return {"rates": np.array(seen), "last": np.array(made.get_last_lr())}
+    return np.array(seen)
+
+
+def assert_rates(got: Any, want: Any) -> None:
+    """Step by step, so that a failure names the step (and a rate of 0 is 0 to rounding)."""
+    assert_equal(got.shape, want=want.shape)
+    known = {f"the rate at step {t}": rate for t, rate in enumerate(want) if np.all(rate > 1e-12)}
+    assert_close({name: got[int(name.split()[-1])] for name in known}, want=known)
+    assert_below(float(np.max(np.abs(got - want))), limit=1e-12, what="difference of a rate")
 
 
 SCHEDULES = {
@@ -178,38 +186,30 @@ SCHEDULES = {
     "cosine": ("tt.CosineAnnealingLR(optimizer, T_max=10)", 25),
     "cosine-min": ("tt.CosineAnnealingLR(optimizer, 7, eta_min=0.01)", 7),
     "one-cycle": ("tt.OneCycleLR(optimizer, max_lr=0.4, total_steps=20)", 19),
-    "one-cycle-late": (
-        "tt.OneCycleLR(optimizer, 1.5, 11, pct_start=0.6, div_factor=5, final_div_factor=100)",
-        10,
-    ),
-    "one-cycle-short": ("tt.OneCycleLR(optimizer, 0.5, 3)", 2),
+    "one-cycle-late": ("tt.OneCycleLR(optimizer, 1.5, 11, pct_start=0.6, div_factor=5)", 10),
+    "one-cycle-short": ("tt.OneCycleLR(optimizer, 0.5, 3, final_div_factor=100)", 2),
 }
 BASES = [0.1, 0.02]
 TORCH = {
     "LinearWarmup": "LinearLR",
-    "optimizer, 1.5, 11": "optimizer, 1.5, total_steps=11",
-    "optimizer, 0.5, 3": "optimizer, 0.5, total_steps=3",
+    "1.5, 11": "1.5, total_steps=11, cycle_momentum=False",
+    "0.5, 3": "0.5, total_steps=3, cycle_momentum=False",
+    "total_steps=20": "total_steps=20, cycle_momentum=False",
 }
 
 
 def record(torch: Any) -> dict[str, Any]:
     """PyTorch's rates, clipped gradients and a whole training."""
-    return (
-        {f"rates/{name}": torch_rates(torch, *schedule) for name, schedule in SCHEDULES.items()}
-        | torch_clipped(torch)
-        | torch_training(torch)
-    )
+    found = {f"rates/{name}": torch_rates(torch, *case) for name, case in SCHEDULES.items()}
+    return found | torch_clipped(torch) | torch_training(torch)
 
 
 def torch_rates(torch: Any, expression: str, steps: int) -> Any:
     """The rates of every group, step by step."""
     for ours, theirs in TORCH.items():
         expression = expression.replace(ours, theirs)
-    if "OneCycle" in expression:
-        expression = expression[:-1] + ", cycle_momentum=False)"
-    optimizer = torch.optim.SGD(
-        [{"params": [torch.ones(1, requires_grad=True)], "lr": lr} for lr in BASES], lr=0.1
-    )
+    groups = [{"params": [torch.ones(1, requires_grad=True)], "lr": lr} for lr in BASES]
+    optimizer = torch.optim.SGD(groups, lr=0.1)
     schedule = eval(expression, {"tt": torch.optim.lr_scheduler, "optimizer": optimizer})
     seen = [schedule.get_last_lr()]
     for _ in range(steps):
@@ -225,30 +225,22 @@ def first_rates(tt: Any, base_lr: float) -> Any:
     schedule = tt.LinearWarmup(optimizer, start_factor=0.5, total_iters=2)
     seen = {"rate at step 0": optimizer.param_groups[0]["lr"]}
     schedule.step()
-    return seen | {
-        "rate at step 1": optimizer.param_groups[0]["lr"],
-        "get_last_lr": schedule.get_last_lr()[0],
-    }
+    seen["rate at step 1"] = optimizer.param_groups[0]["lr"]
+    return seen | {"get_last_lr": schedule.get_last_lr()[0]}
 
 
 def test_schedule_sets_the_rate_of_step_0_when_built() -> None:
     """07.4 Building a schedule sets the rate of step 0, each step() the next; get_last_lr tells them."""
-    assert_close(
-        first_rates(0.4), want={"rate at step 0": 0.2, "rate at step 1": 0.3, "get_last_lr": 0.3}
-    )
+    want = {"rate at step 0": 0.2, "rate at step 1": 0.3, "get_last_lr": 0.3}
+    assert_close(first_rates(0.4), want=want)
 
 
+UP, DOWN = 0.1 * (2 + 2**0.5) / 4, 0.1 * (2 - 2**0.5) / 4
 EXAMPLES = {
-    "StepLR": ("step_size=2, gamma=0.5", [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]),
-    "LinearWarmup": ("start_factor=0.5, total_iters=4", [0.05, 0.0625, 0.075, 0.0875, 0.1, 0.1]),
-    "CosineAnnealingLR": (
-        "T_max=4",
-        [0.1, 0.1 * (2 + 2**0.5) / 4, 0.05, 0.1 * (2 - 2**0.5) / 4, 0.0, 0.1 * (2 - 2**0.5) / 4],
-    ),
-    "OneCycleLR": (
-        "max_lr=1, total_steps=6, pct_start=0.5, div_factor=4, final_div_factor=2",
-        [0.25, 0.625, 1.0, 0.78125, 0.34375, 0.125],
-    ),
+    "StepLR": ("2, 0.5", [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]),
+    "LinearWarmup": ("0.5, 4", [0.05, 0.0625, 0.075, 0.0875, 0.1, 0.1]),
+    "CosineAnnealingLR": ("T_max=4", [0.1, UP, 0.05, DOWN, 0.0, DOWN]),
+    "OneCycleLR": ("1, 6, 0.5, 4, 2", [0.25, 0.625, 1.0, 0.78125, 0.34375, 0.125]),
 }
 
 
@@ -256,17 +248,15 @@ EXAMPLES = {
 def test_schedule_example(name: str) -> None:
     """07.4 Building a schedule sets the rate of step 0, each step() the next: the README's table."""
     arguments, want = EXAMPLES[name]
-    assert_close(
-        rates(f"tt.{name}(optimizer, {arguments})", [0.1], 5)["rates"][:, 0], want=np.array(want)
-    )
+    assert_rates(rates(f"tt.{name}(optimizer, {arguments})", [0.1], 5)[:, 0], np.array(want))
 
 
 @pytest.mark.parametrize("name", ["step", "warmup", "cosine"])
 def test_schedule_keeps_groups_apart(name: str) -> None:
-    """07.4 Every group goes from its own lr; the rate at step t is a formula of t, rounded once."""
-    got = rates(SCHEDULES[name][0], [0.8, 0.1, 0.3], 6)["rates"]
-    alone = [rates(SCHEDULES[name][0], [lr], 6)["rates"] for lr in (0.8, 0.1, 0.3)]
-    assert_close(got, want=np.concatenate(alone, axis=1))
+    """07.4 Every group goes from its own lr."""
+    got = rates(SCHEDULES[name][0], [0.8, 0.1], 6)
+    alone = [rates(SCHEDULES[name][0], [lr], 6) for lr in (0.8, 0.1)]
+    assert_rates(got, np.concatenate(alone, axis=1))
 
 
 @observe
@@ -279,138 +269,104 @@ def own_schedule(tt: Any, base_lr: float) -> Any:
     schedule = Halving(optimizer)
     schedule.step()
     schedule.step()
-    return {
-        "rate": optimizer.param_groups[0]["lr"],
-        "steps": schedule.steps,
-        "pure": [schedule.lr_at(8.0, 3), schedule.get_last_lr()[0]],
-    }
+    return {"rate": optimizer.param_groups[0]["lr"], "steps": schedule.steps}
 
 
 def test_schedule_of_ones_own_needs_only_lr_at() -> None:
     """07.4 A subclass of Schedule defines lr_at(base_lr, step) and nothing else."""
-    assert_equal(own_schedule(0.5), want={"rate": 0.125, "steps": 2, "pure": [1.0, 0.125]})
+    assert_equal(own_schedule(0.5), want={"rate": 0.125, "steps": 2})
+
+
+NO_STEPS = [
+    "StepLR(optimizer, 0)",
+    "CosineAnnealingLR(optimizer, 0)",
+    "LinearWarmup(optimizer, 0.5, 0)",
+    "OneCycleLR(optimizer, 0.5, 0)",
+]
+
+
+@pytest.mark.parametrize("schedule", NO_STEPS)
+def test_schedules_refuse_no_steps(schedule: str) -> None:
+    """07.4 A number of steps below 1 is a ValueError that names it."""
+    assert_raises(rates, f"tt.{schedule}", [0.1], 1, error="ValueError", says=("0",))
+
+
+def half_cosine(start: float, end: float, share: Any) -> Any:
+    """From start to end as the share of the way runs from 0 to 1."""
+    return end + (start - end) * (1 + np.cos(np.pi * share)) / 2
 
 
 @pytest.mark.parametrize("name", ["step", "step-gamma"])
 def test_step_lr(name: str) -> None:
     """07.5 StepLR: base_lr * gamma ** floor(t / step_size)."""
-    got = rates(SCHEDULES[name][0], BASES, SCHEDULES[name][1])
-    assert_close(
-        [got["rates"], got["last"]],
-        want=[oracle.own("07", f"rates/{name}"), oracle.own("07", f"rates/{name}")[-1]],
-    )
+    assert_rates(rates(SCHEDULES[name][0], BASES, SCHEDULES[name][1]), torch_knows(name))
+
+
+def torch_knows(name: str) -> Any:
+    """PyTorch's rates of a schedule."""
+    return oracle.own("07", f"rates/{name}")
 
 
 @settings(max_examples=20)
 @given(base=st.integers(1, 40), size=st.integers(1, 9), steps=st.integers(0, 30))
 def test_step_lr_formula(base: int, size: int, steps: int) -> None:
     """07.5 StepLR: base_lr * gamma ** floor(t / step_size)."""
-    got = rates(f"tt.StepLR(optimizer, step_size={size}, gamma=0.75)", [base / 8], steps)["rates"]
-    assert_close(
-        got[:, 0], want=np.array([base / 8 * 0.75 ** (t // size) for t in range(steps + 1)])
-    )
+    got = rates(f"tt.StepLR(optimizer, {size}, gamma=0.75)", [base / 8], steps)
+    assert_rates(got[:, 0], base / 8 * 0.75 ** (np.arange(steps + 1) // size))
 
 
 @pytest.mark.parametrize("name", ["warmup", "warmup-4"])
 def test_linear_warmup(name: str) -> None:
     """07.6 LinearWarmup: a straight line from base_lr * start_factor to base_lr, then level."""
-    got = rates(SCHEDULES[name][0], BASES, SCHEDULES[name][1])["rates"]
-    assert_close(got, want=oracle.own("07", f"rates/{name}"))
+    assert_rates(rates(SCHEDULES[name][0], BASES, SCHEDULES[name][1]), torch_knows(name))
 
 
 @settings(max_examples=20)
-@given(
-    base=st.integers(1, 40),
-    total=st.integers(1, 9),
-    steps=st.integers(0, 20),
-    factor=st.integers(0, 8),
-)
-def test_linear_warmup_formula(base: int, total: int, steps: int, factor: int) -> None:
+@given(base=st.integers(1, 40), total=st.integers(1, 9), factor=st.integers(0, 8))
+def test_linear_warmup_formula(base: int, total: int, factor: int) -> None:
     """07.6 LinearWarmup: a straight line from base_lr * start_factor to base_lr, then level."""
-    got = rates(f"tt.LinearWarmup(optimizer, {factor / 8}, {total})", [base / 8], steps + 1)[
-        "rates"
-    ]
-    want = base / 8 * np.interp(np.arange(steps + 2), [0, total], [factor / 8, 1.0])
-    assert_close(got[:, 0], want=want)
+    got = rates(f"tt.LinearWarmup(optimizer, {factor / 8}, {total})", [base / 8], 12)
+    want = base / 8 * np.interp(np.arange(13), [0, total], [factor / 8, 1.0])
+    assert_rates(got[:, 0], want)
 
 
 @pytest.mark.parametrize("name", ["cosine", "cosine-min"])
 def test_cosine_annealing(name: str) -> None:
     """07.7 CosineAnnealingLR: eta_min + (base_lr - eta_min) * (1 + cos(pi * t / T_max)) / 2."""
-    got = rates(SCHEDULES[name][0], BASES, SCHEDULES[name][1])["rates"]
-    assert_close(got, want=oracle.own("07", f"rates/{name}"))
+    assert_rates(rates(SCHEDULES[name][0], BASES, SCHEDULES[name][1]), torch_knows(name))
 
 
 @settings(max_examples=20)
 @given(base=st.integers(1, 40), half=st.integers(1, 9), steps=st.integers(0, 30))
 def test_cosine_annealing_formula(base: int, half: int, steps: int) -> None:
     """07.7 CosineAnnealingLR: eta_min + (base_lr - eta_min) * (1 + cos(pi * t / T_max)) / 2."""
-    got = rates(
-        f"tt.CosineAnnealingLR(optimizer, T_max={half}, eta_min=0.0625)", [base / 8], steps
-    )["rates"]
-    want = [
-        0.0625 + (base / 8 - 0.0625) * (1 + math.cos(math.pi * t / half)) / 2
-        for t in range(steps + 1)
-    ]
-    assert_close(got[:, 0], want=np.array(want))
+    got = rates(f"tt.CosineAnnealingLR(optimizer, {half}, eta_min=0.0625)", [base / 8], steps)
+    assert_rates(got[:, 0], half_cosine(base / 8, 0.0625, np.arange(steps + 1) / half))
 
 
 @pytest.mark.parametrize("name", ["one-cycle", "one-cycle-late", "one-cycle-short"])
 def test_one_cycle(name: str) -> None:
     """07.8 OneCycleLR climbs half a cosine to max_lr at step pct_start * total_steps - 1, and falls."""
-    got = rates(SCHEDULES[name][0], BASES, SCHEDULES[name][1])["rates"]
-    assert_close(got, want=oracle.own("07", f"rates/{name}"))
+    assert_rates(rates(SCHEDULES[name][0], BASES, SCHEDULES[name][1]), torch_knows(name))
 
 
 @settings(max_examples=20)
 @given(top=st.integers(1, 16), tens=st.integers(1, 6))
 def test_one_cycle_formula(top: int, tens: int) -> None:
     """07.8 OneCycleLR climbs half a cosine to max_lr at step pct_start * total_steps - 1, and falls."""
-    total = 10 * tens
-    got = rates(
-        f"tt.OneCycleLR(optimizer, {top / 8}, {total}, pct_start=0.5, div_factor=8, final_div_factor=4)",
-        [0.3],
-        total - 1,
-    )["rates"][:, 0]
-    peak, t, fall = total // 2 - 1, np.arange(total), lambda share: (1 + np.cos(np.pi * share)) / 2
-    up, down = (
-        top / 8 * (1 - 7 / 8 * fall(t / peak)),
-        top / 8 * (1 / 32 + 31 / 32 * fall((t - peak) / (total - 1 - peak))),
-    )
-    assert_close(got, want=np.where(t <= peak, up, down))
+    total, peak, t = 10 * tens, 5 * tens - 1, np.arange(10 * tens)
+    got = rates(f"tt.OneCycleLR(optimizer, {top / 8}, {total}, 0.5, 8, 4)", [0.3], total - 1)
+    up = half_cosine(top / 64, top / 8, t / peak)
+    down = half_cosine(top / 8, top / 256, (t - peak) / (total - 1 - peak))
+    assert_rates(got[:, 0], np.where(t <= peak, up, down))
 
 
 def test_one_cycle_ends() -> None:
-    """07.8 step() may be called total_steps times; once more is a ValueError that names total_steps."""
-    assert_above(
-        rates("tt.OneCycleLR(optimizer, 0.5, 6)", [0.1], 6)["rates"].max(),
-        limit=0.4,
-        what="the highest rate on the way",
-    )
-    assert_raises(
-        rates, "tt.OneCycleLR(optimizer, 0.5, 6)", [0.1], 7, error="ValueError", says=("6", "7")
-    )
-
-
-@pytest.mark.parametrize(
-    "schedule",
-    [
-        "StepLR(optimizer, 0)",
-        "CosineAnnealingLR(optimizer, -3)",
-        "LinearWarmup(optimizer, 0.5, 0)",
-        "OneCycleLR(optimizer, 0.5, 0)",
-    ],
-)
-def test_schedules_refuse_no_steps(schedule: str) -> None:
-    """07.4 A number of steps below 1 is a ValueError that names it."""
-    assert_raises(
-        rates,
-        f"tt.{schedule}",
-        [0.1],
-        1,
-        error="ValueError",
-        says=("-3" if "-3" in schedule else "0",),
-    )
+    """07.8 step() may be called total_steps times; once more is a ValueError that names both numbers."""
+    highest = rates("tt.OneCycleLR(optimizer, 0.5, 6)", [0.1], 6).max()
+    assert_above(highest, limit=0.4, what="the highest rate on the way")
+    over = ("tt.OneCycleLR(optimizer, 0.5, 6)", [0.1], 7)
+    assert_raises(rates, *over, error="ValueError", says=("6", "7"))
 
 
 @observe
@@ -435,8 +391,8 @@ def resumed_rates(tt: Any, schedule: str, base_lrs: Any, stop: int, more: int) -
 @pytest.mark.parametrize("name", ["step", "warmup", "cosine", "one-cycle"])
 def test_schedule_resumes(name: str) -> None:
     """07.9 load_state_dict goes on at the step and with the base rates that state_dict kept."""
-    whole = rates(SCHEDULES[name][0], BASES, 7)["rates"]
-    assert_close(resumed_rates(SCHEDULES[name][0], BASES, 3, 4), want=whole[3:])
+    whole = rates(SCHEDULES[name][0], BASES, 7)
+    assert_rates(resumed_rates(SCHEDULES[name][0], BASES, 3, 4), whole[3:])
 
 
 @observe
@@ -450,9 +406,8 @@ def load_other_groups(tt: Any, saved: Any, loading: Any) -> Any:
 
 def test_schedule_refuses_other_groups() -> None:
     """07.9 A state of another number of groups is a ValueError that names both numbers."""
-    assert_raises(
-        load_other_groups, [0.1, 0.2, 0.3], [0.1, 0.2], error="ValueError", says=("3", "2")
-    )
+    sizes = ([0.1, 0.2, 0.3], [0.1, 0.2])
+    assert_raises(load_other_groups, *sizes, error="ValueError", says=("3", "2"))
 
 
 # ---- 07.10 and 07.11: clipping -------------------------------------------------------------------
@@ -885,18 +840,11 @@ def torch_training(torch: Any) -> dict[str, Any]:
 
 def test_fit_equals_pytorch() -> None:
     """07.14 Twelve epochs with momentum, clip and schedule give PyTorch's losses and weights."""
-    got = trained(
-        network(base=0),
-        *data(8, base=0),
-        [12],
-        8,
-        schedule="tt.StepLR(optimizer, 5, gamma=0.5)",
-        clip=0.5,
-    )
+    settings = {"schedule": "tt.StepLR(optimizer, 5, gamma=0.5)", "clip": 0.5}
+    got = trained(network(base=0), *data(8, base=0), [12], 8, **settings)
+    weights = [oracle.own("07", f"fit/weight{i}") for i in range(4)]
     assert_close(np.array(got["loss"]), want=oracle.own("07", "fit/loss"), depth=12)
-    assert_close(
-        got["weights"], want=[oracle.own("07", f"fit/weight{i}") for i in range(4)], depth=12
-    )
+    assert_close(got["weights"], want=weights, depth=12)
     assert_close(got["lr"], want=[0.3] * 4 + [0.15] * 5 + [0.075] * 3)
 
 
@@ -1093,11 +1041,7 @@ def test_evaluate_changes_nothing() -> None:
     """07.16 Parameters, gradients, counters, history and default_generator stay as they were."""
     got = traces(*data())
     assert_equal(got["same"], want=True)
-    assert_below(
-        abs(got["first"] - got["second"]),
-        limit=1e-5,
-        what="difference of two evaluations in float32",
-    )
+    assert_close(got["first"], want=got["second"])
 
 
 # ---- 07.17: callbacks, validation, progress ------------------------------------------------------
@@ -1120,18 +1064,20 @@ def events(tt: Any, x: Any, y: Any, epochs: int, batch_size: int) -> Any:
     return [seen, order]
 
 
+TOLD = [  # event, steps, epoch, seen, lines of the history
+    ["step", 1, 0, 4, 0],
+    ["step", 2, 0, 7, 0],
+    ["epoch", 2, 1, 0, 1],
+    ["step", 3, 1, 4, 1],
+    ["step", 4, 1, 7, 1],
+    ["epoch", 4, 2, 0, 2],
+]
+
+
 def test_callbacks_are_told_of_steps_and_epochs() -> None:
     """07.17 Each callback is called with the trainer and "step" or "epoch", when the books are written."""
     seen, order = events(*data(7), 2, 4)
-    want = [
-        ["step", 1, 0, 4, 0],
-        ["step", 2, 0, 7, 0],
-        ["epoch", 2, 1, 0, 1],
-        ["step", 3, 1, 4, 1],
-        ["step", 4, 1, 7, 1],
-        ["epoch", 4, 2, 0, 2],
-    ]
-    assert_equal(seen, want=want)
+    assert_equal(seen, want=TOLD)
     assert_equal(order, want=[1, 2, 3, 4, 5, 6])
 
 
@@ -1148,16 +1094,11 @@ def validated(tt: Any, x: Any, y: Any, held_out: Any) -> Any:
 def test_fit_validates_after_each_epoch() -> None:
     """07.17 With validation data the history also has val_loss and val_accuracy; training goes on in train mode."""
     got = validated(*data(7), data(5, seed=2))
-    assert_equal(
-        [sorted(h) for h in got["history"]],
-        want=[["epoch", "loss", "lr", "val_accuracy", "val_loss"]] * 2,
-    )
+    names = ["epoch", "loss", "lr", "val_accuracy", "val_loss"]
+    assert_equal([sorted(line) for line in got["history"]], want=[names] * 2)
     last = got["history"][-1]
-    assert_close(
-        {"loss": last["val_loss"], "accuracy": last["val_accuracy"] + 1},
-        want={"loss": got["last"]["loss"], "accuracy": got["last"]["accuracy"] + 1},
-        terms=1e4,
-    )
+    assert_close(last["val_loss"], want=got["last"]["loss"])
+    assert_equal(round(last["val_accuracy"], 9), want=round(got["last"]["accuracy"], 9))
     assert_equal(got["modes"], want=[True] * 6)
 
 
@@ -1358,11 +1299,12 @@ def resumed(tt: Any, weights: Any, x: Any, y: Any, stop: int, optimizer: str, sc
             [sorted(h.items()) for h in trainer.history],
         ]
         rates = [group["lr"] for group in trainer.optimizer.param_groups]
+        weights = [p.data.tolist() for p in model.parameters()]
         return {
             "books": books,
             "rates": rates,
-            "weights": [p.data for p in model.parameters()],
-            "next": tt.rand(3),
+            "weights": weights,
+            "next draws": tt.rand(3).tolist(),
         }
 
     def save_and_stop(trainer, event):
@@ -1383,7 +1325,7 @@ def resumed(tt: Any, weights: Any, x: Any, y: Any, stop: int, optimizer: str, sc
         tt.manual_seed(99)
         model, trainer = build([w + 1 for w in weights], 77)
         tt.load_checkpoint(path, trainer)
-    at = [trainer.epoch, trainer.steps, trainer.seen]
+    at = {"epoch": trainer.epoch, "steps": trainer.steps, "seen": trainer.seen}
     trainer.fit(x, y, 4, 3)
     return {"at": at, "whole": whole, "resumed": outcome(model, trainer)}
 
@@ -1410,16 +1352,10 @@ SETTINGS = {
 def test_resume_is_bit_exact(name: str, stop: int) -> None:
     """07.19 From a checkpoint a new trainer goes on bit for bit: weights, history, rates, order, dropout."""
     got = resumed(network(), *data(7), stop, *SETTINGS[name])
-    assert_equal(got["at"], want=[(stop - 1) // 3, stop, stop % 3 * 3 if stop % 3 else 7])
-    for part in ("books", "rates"):
+    at = {"epoch": (stop - 1) // 3, "steps": stop, "seen": (stop - 1) % 3 * 3 + 3}
+    assert_equal(got["at"], want=at | {"seen": min(at["seen"], 7)})
+    for part in ("books", "rates", "weights", "next draws"):
         assert_equal(got["resumed"][part], want=got["whole"][part])
-    same = [
-        bool((a == b).all())
-        for a, b in zip(got["resumed"]["weights"], got["whole"]["weights"], strict=True)
-    ]
-    assert_equal(
-        [*same, bool((got["resumed"]["next"] == got["whole"]["next"]).all())], want=[True] * 5
-    )
 
 
 @observe

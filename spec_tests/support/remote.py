@@ -118,13 +118,19 @@ class Worker:
                 self.channel.settimeout(max(end - time.monotonic(), 1e-3))
                 piece = self.channel.recv(1 << 16)
                 if not piece:
-                    raise EOFError("it ended by itself (os._exit, a crash, a limit)")
+                    raise EOFError(f"it ended by itself, with {self._last_words()}")
                 self.unread += piece
             found = bytes(self.unread[:size])
             del self.unread[:size]
             return found
 
         return _unpack(read)
+
+    def _last_words(self) -> str:
+        """How the process ended: a negative code is a signal (-9: killed, -24: out of time)."""
+        with suppress(subprocess.TimeoutExpired):
+            return f"code {self.process.wait(1.0)}" if self.process else "nothing begun"
+        return "its lips closed"
 
     def close(self) -> None:
         """End the process and all that it started."""
