@@ -318,6 +318,7 @@ class Trainer:
             (logits, targets) and returns a mean over the samples.
 
     Attributes:
+        model, optimizer, schedule, callbacks: as given; callbacks is a list, to which more may be added.
         history: one dict an epoch: epoch (from 1), loss (the mean over its samples, in train mode),
             lr (after its last step), and val_loss, val_accuracy if `fit` was given validation data.
         epoch: how many epochs are finished.

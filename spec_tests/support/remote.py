@@ -89,8 +89,7 @@ class Worker:
             failure = _failure(**reply["error"]) if "error" in reply else None
             answer = reply.get("answer")
         except Exception as error:  # whatever is wrong with what came back, or did not
-            self.broken = self.broken or f"{type(error).__name__}: {error}"
-            self.close()
+            self.broken = self.broken or f"{type(error).__name__}: {error}{self.close()}"
             silent = f"the process that runs your code gave no answer: {self.broken}"
             raise ClauseFailure(silent) from None
         if failure:
@@ -118,7 +117,8 @@ class Worker:
                 self.channel.settimeout(max(end - time.monotonic(), 1e-3))
                 piece = self.channel.recv(1 << 16)
                 if not piece:
-                    raise EOFError(f"it ended by itself, with {self._last_words()}")
+                    time.sleep(0.05)  # so that it can end with a code of its own
+                    raise EOFError("it ended by itself")
                 self.unread += piece
             found = bytes(self.unread[:size])
             del self.unread[:size]
@@ -126,19 +126,15 @@ class Worker:
 
         return _unpack(read)
 
-    def _last_words(self) -> str:
-        """How the process ended: a negative code is a signal (-9: killed, -24: out of time)."""
-        with suppress(subprocess.TimeoutExpired):
-            return f"code {self.process.wait(1.0)}" if self.process else "nothing begun"
-        return "its lips closed"
-
-    def close(self) -> None:
-        """End the process and all that it started."""
-        if self.process:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.channel.close()
+    def close(self) -> str:
+        """End the process and all that it started; says with which code it ended."""
+        process, self.process = self.process, None
+        if not process:
+            return ""
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # not reaped yet: the number is still its own
+        self.channel.close()
+        return f" (exit code {process.wait()})"
 
     def pytest_sessionfinish(self) -> None:
         """When the report is written, nothing of the learner's runs any more."""

@@ -156,10 +156,10 @@ def _wrong(katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
     """Every wrong variant runs until its first failure, and no failure may teach another's lesson."""
     every = [v for kata in katas for v in variants.load(kata, right=False)]
     jobs = [variant_job(v, scratch / str(v).replace("/", "-")) for v in every]
-    lines = {kata: Strength(kata) for kata in katas}
+    lines = {kata.id: Strength(kata) for kata in katas}
     for variant, verdict in zip(every, run(jobs), strict=True):
         problem = _judge(variant, verdict)
-        lines[variant.kata].count(variant, verdict, [v for v in every if v.kata == variant.kata])
+        lines[variant.kata.id].count(variant, verdict, [v for v in every if v.kata == variant.kata])
         if problem:
             yield _finding(variant, problem)
     for line in lines.values():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tito import variants
 from tito.manifest import ROOT, Kata
-from tito.runner import Job, run, spec_paths
+from tito.runner import Job, Verdict, run, spec_paths
 from tito.stubs import write_atomically
 
 FOLDER = ROOT / "spec_tests" / "lessons"
@@ -27,8 +27,14 @@ def record(katas: Sequence[Kata]) -> dict[Path, str]:
             Job(variants.build(Path(scratch) / str(i), v), spec_paths([v.kata.spec]), ("-x",))
             for i, v in enumerate(every)
         ]
-        verdicts = list(run(jobs))
-    lessons: dict[Kata, dict[str, list[dict[str, str]]]] = {kata: {} for kata in katas}
+        return texts(katas, every, list(run(jobs)))
+
+
+def texts(
+    katas: Sequence[Kata], every: Sequence[variants.Variant], verdicts: Sequence[Verdict]
+) -> dict[Path, str]:
+    """The lessons files that the runs of the wrong variants amount to."""
+    lessons: dict[str, dict[str, list[dict[str, str]]]] = {kata.id: {} for kata in katas}
     for variant, verdict in zip(every, verdicts, strict=True):
         for name in verdict.failed[:1]:
             entry = {
@@ -36,8 +42,8 @@ def record(katas: Sequence[Kata]) -> dict[Path, str]:
                 "variant": variant.id,
                 "lesson": variant.lesson,
             }
-            lessons[variant.kata].setdefault(name.partition("::")[2], []).append(entry)
-    return {FOLDER / f"{kata.id}.json": _text(kata, found) for kata, found in lessons.items()}
+            lessons[variant.kata.id].setdefault(name.partition("::")[2], []).append(entry)
+    return {FOLDER / f"{kata.id}.json": _text(kata, lessons[kata.id]) for kata in katas}
 
 
 def write(katas: Sequence[Kata]) -> list[Path]:
