@@ -17,7 +17,7 @@ from tito.manifest import Manifest
 
 def gates(manifest: Manifest, number: str, only: str) -> int:
     """Run gates, print each one's findings as it ends; 1 if there are any."""
-    names = only.split(",") if only else list(four.GATES)
+    names = only.split(",") if only else list(four.FOUR)
     if unknown := set(names) - set(four.GATES):
         raise Refusal(
             f"there is no gate {sorted(unknown)[0]!r}: the gates are {', '.join(four.GATES)}"
