@@ -88,7 +88,8 @@ def train(data, checkpoint, recipe=None):
         with stage.progress(steps, done=trainer.steps) as advance:
             trainer.fit(x, y, recipe[2], recipe[3], validation=held_out)
     except KeyboardInterrupt:
-        save_checkpoint(checkpoint, trainer)
+        with stage.undisturbed():
+            save_checkpoint(checkpoint, trainer)
         stop = f"stopped after {trainer.steps} of {steps} steps, all saved"
         raise KeyboardInterrupt(f"{stop}; to go on: {stage.again(MILESTONE)}") from None
     checkpoint.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -221,6 +222,11 @@ edits = [{{ old = "double(x) + x", new = "{new}" }}]
 """
 
 
+def _interruptible() -> None:
+    """Ctrl-C works even where this process was started to ignore it, such as by nohup."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass(frozen=True)
 class Course:
     """A copy of the small course."""
@@ -243,6 +249,7 @@ class Course:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             encoding="utf-8",
+            preexec_fn=_interruptible if os.name == "posix" else None,
         )
 
     def tito(self, *arguments: str, cwd: Path | None = None, **settings: str) -> Ran:

@@ -81,23 +81,24 @@ def _certify_all(top: Path) -> dict[str, Any]:
         folder = learner(top / name / "impl")
         each.plant(folder)
         tasks.append((name, str(folder), each.layers, each.fools))
-    found: dict[str, Any] = {"folder": str(top)}
-    drivers = [_driver(tasks[i::2], top / f"tasks{i}") for i in range(2)]
-    for driver in drivers:
-        output, problems = driver.communicate(timeout=300)
-        assert driver.returncode == 0, problems
-        found |= dict(json.loads(line) for line in output.splitlines())
-    return found
+    drivers = [_driver(tasks[i::2], top / f"{i}") for i in range(2)]
+    try:
+        codes = [driver.wait(timeout=1200) for driver in drivers]
+    finally:
+        for driver in drivers:
+            driver.kill()
+    lines = [line for i in range(2) for line in (top / f"{i}.found").read_text().splitlines()]
+    assert codes == [0, 0], lines[-1]
+    return {"folder": str(top)} | dict(json.loads(line) for line in lines if line.startswith("["))
 
 
-def _driver(tasks: list[Any], path: Path) -> subprocess.Popen[str]:
+def _driver(tasks: list[Any], path: Path) -> subprocess.Popen[bytes]:
+    """A process that certifies one folder after the other."""
     path.write_text("".join(json.dumps(task) + "\n" for task in tasks))
     environment = os.environ | {"TINYTORCH_SECONDS": "2", "PYTHONPATH": str(ROOT / "src")}
-    command, pipe = [sys.executable, "-P", "-c", DRIVER], subprocess.PIPE
-    with path.open() as lines:
-        return subprocess.Popen(
-            command, stdin=lines, stdout=pipe, stderr=pipe, text=True, env=environment
-        )
+    command = [sys.executable, "-P", "-c", DRIVER]
+    with path.open() as lines, path.with_suffix(".found").open("w") as found:
+        return subprocess.Popen(command, stdin=lines, stdout=found, stderr=found, env=environment)
 
 
 @pytest.mark.parametrize("name", CONTROLS)
@@ -110,7 +111,7 @@ def test_honest_run_is_certified(runs: dict[str, Any], name: str) -> None:
     own = kata.file(ROOT / "reference").read_bytes()
     assert found["files"] == {"tensor.py": hashlib.sha256(own).hexdigest()}
     assert found["confinement"].startswith("process")
-    assert found["confinement"] == "process" or name == "honest"
+    assert certify.ALONE in found["confinement"] or name == "honest"
 
 
 @pytest.mark.parametrize("name", EXPLOITS)

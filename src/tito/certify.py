@@ -28,6 +28,7 @@ from tito.manifest import ROOT, Kata, ManifestError
 from tito.runner import Job, Verdict, run, spec_paths
 
 LAYERS = ("Landlock", "bubblewrap")  # around a process with limits, where the system has them
+ALONE = "nothing of the system's: a determined cheat can leave it"
 SOURCE_BYTES = 1 << 20  # the most that one file of a learner may hold
 SPECS = ROOT / "spec_tests"
 OPTIONS = ("-x", "-c", "pyproject.toml", "-o", "pythonpath=spec_tests", "-p", "support.remote")
@@ -95,6 +96,8 @@ def certify(
     result = Certificate(katas[-1].id, drawn, seed is None, suite=_digest())
     with tempfile.TemporaryDirectory(prefix="tito-box-") as scratch:
         try:
+            if os.name != "posix":
+                raise ManifestError("a certificate needs Linux or macOS: run it in CI or under WSL")
             if "support.strategies" in sys.modules:
                 raise ManifestError(
                     "the suite was imported before its seed was drawn: certify first"
@@ -188,8 +191,6 @@ def _numpy() -> list[Path]:
 
 def _confined(box: Path, layers: Sequence[str]) -> tuple[list[str], str]:
     """The command that starts a worker, confined as far as this system allows, and by what."""
-    if os.name != "posix":
-        raise ManifestError("a certificate needs Linux or macOS: run it in CI, or under WSL")
     empty = ["/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "OPENBLAS_NUM_THREADS=1"]
     python = [os.path.realpath(sys.executable), "-I", "-S", "-B", f"{box}/worker.py", str(box)]
     found = shutil.which("bwrap") if "bubblewrap" in layers else None
@@ -198,8 +199,8 @@ def _confined(box: Path, layers: Sequence[str]) -> tuple[list[str], str]:
         begun = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
         if begun.returncode == 0:  # it has said what it could do, found nothing to do, and left
             kernel = json.loads(begun.stdout[4:])["dict"][0][1]
-            names = ["process", *["Landlock"] * bool(kernel), *["bubblewrap"] * bool(wrap)]
-            return command, " + ".join(names)
+            layers = [*["Landlock"] * bool(kernel), *["bubblewrap"] * bool(wrap)]
+            return command, " + ".join(["process", *(layers or [ALONE])])
     raise ManifestError(f"the worker does not start: {begun.stderr.decode(errors='replace')}")
 
 

@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import traceback
@@ -143,7 +144,7 @@ def play(main: Callable[[], int]) -> int:
     except datasets.DataError as error:
         print(f"\n{error}")
     except KeyboardInterrupt as stop:
-        print(f"\n{str(stop) or 'stopped; nothing is kept of this run'}")
+        print(f"\n{str(stop) or 'stopped before the end'}")
         return 130
     except Exception as error:
         print(f"\n{_explained(error)}")
@@ -221,6 +222,16 @@ def mnist_or_digits() -> tuple[datasets.Dataset, str]:
         f"MNIST is not in {short(place)}: this run asserts the bundled digits instead. To get MNIST: make data"
     )
     return datasets.load_digits(), "the bundled digits (8×8)"
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Within this block Ctrl-C is passed over: whoever presses it twice shall not lose the save."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # ---- showing a run -------------------------------------------------------------------------------

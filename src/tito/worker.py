@@ -99,10 +99,16 @@ def answer(request: dict[str, Any], learner: str) -> bytes:
             value = observation(Package(), *request["args"], **request["keywords"])
             reply = {"answer": defined(request["suite"], "plain")(value)}
         signal.setitimer(signal.ITIMER_REAL, 0)
-        return pack(reply | {"printed": ear.kept})
+        return pack(reply | {"printed": heard(ear)})
     except BaseException as error:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        return pack({"error": described(error, learner), "printed": ear.kept})
+        return pack({"error": described(error, learner), "printed": heard(ear)})
+
+
+def heard(ear: Any) -> str:
+    """What was printed, as far as it was kept."""
+    more = ear.total - len(ear.kept)
+    return str(ear.kept) + (f"\n... and {more:,} more characters" if more else "")
 
 
 @functools.cache
