@@ -166,7 +166,8 @@ def test_watch_ends_clean(watched: Watched, number: signal.Signals) -> None:
     watched.screen()
     watched.save(watched.good + "\nwhile True:\n    pass\n")
     running = until_imported(watched)
-    assert watched.stop(number) == (130, "the watch has ended; again: make watch-01\n")
+    code, said = watched.stop(number)  # a slow machine may have told the run's end before
+    assert (code, said.splitlines()[-1]) == (130, "the watch has ended; again: make watch-01")
     assert not is_alive(running)
     assert list(watched.temporary.iterdir()) == []
 
