@@ -97,7 +97,7 @@ def test_leaky_relu(case: Case) -> None:
     check_values("02", case)
 
 
-@given(x=arrays(), slope=st.sampled_from([0.01, 0.125, 1.0, 4.0, -2.0]))
+@given(x=arrays(), slope=st.sampled_from([0.01, 0.125, 1.0, 1.25, 4.0, -2.0]))
 def test_leaky_relu_of_any_shape(x: Any, slope: float) -> None:
     """02.2 leaky_relu(x, negative_slope=0.01) is x where x is positive and negative_slope * x elsewhere, for any slope."""
     got = evaluate(f"tt.leaky_relu(a, {slope})", x)

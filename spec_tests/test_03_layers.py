@@ -65,17 +65,26 @@ def parameter(tt: Any, data: Any) -> Any:
     return {
         "is a Tensor": isinstance(p, tt.Tensor),
         "requires_grad": p.requires_grad,
+        "grad, note": [p.grad, p.note],
         "dtype": str(p.dtype),
         "values": p.tolist(),
     }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_parameter_is_a_tensor(dtype: str) -> None:
-    """03.1 Parameter(data) is a Tensor of the same values and dtype that requires a gradient."""
-    data = dyadic(2, 3).astype(dtype)
-    want = {"is a Tensor": True, "requires_grad": True, "dtype": dtype, "values": data.tolist()}
-    assert_equal(parameter(data), want=want)
+@pytest.mark.parametrize(
+    ("data", "dtype"),
+    [
+        (dyadic(2, 3).astype(np.float32), "float32"),
+        (dyadic(2, 3), "float64"),
+        ([[1.5, 2.0]], "float32"),
+    ],
+    ids=["Parameter-float32", "Parameter-float64", "Parameter-list"],
+)
+def test_parameter_is_a_tensor(data: Any, dtype: str) -> None:
+    """03.1 Parameter(data) is a Tensor, made of the same data in the same way, that requires a gradient."""
+    want = {"is a Tensor": True, "requires_grad": True, "grad, note": [None, None]}
+    values = np.asarray(data).tolist()
+    assert_equal(parameter(data), want=want | {"dtype": dtype, "values": values})
 
 
 @observe
@@ -583,7 +592,7 @@ def test_dropout_draws_every_element() -> None:
 
 @observe
 def masks(tt: Any, x: Any) -> Any:
-    x, layer = tt.Tensor(x), tt.Dropout(0.5)
+    x, layer = tt.Tensor(x), tt.Dropout()
     tt.manual_seed(1)
     first, second = layer(x), layer(x)
     tt.manual_seed(1)
@@ -598,6 +607,7 @@ def test_dropout_draws_anew() -> None:
     assert_close(got["again"], want=got["first"])
     assert_close(got["own"][1], want=got["own"][0])
     assert_equal(bool((got["second"] == got["first"]).all()), want=False)
+    assert_equal(np.unique(got["first"]).tolist(), want=[0.0, 2.0])  # p is 0.5 unless given
 
 
 @observe

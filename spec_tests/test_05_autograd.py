@@ -364,6 +364,13 @@ def test_unbroadcast_refuses(gradient: Any, shape: Any) -> None:
     )
 
 
+def test_broadcast_example() -> None:
+    """05.7 Where broadcasting stretched an operand, its gradient is summed back to its shape."""
+    g = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])  # the README's second example
+    got = gradients("a + b", g, dyadic(2, 3), dyadic(3))
+    assert_close(got, want=[g, np.array([5.0, 7.0, 9.0])])
+
+
 BROADCAST = [
     case("add", "a + b", PAIRED),
     case("multiply", "a * b", PAIRED),

@@ -41,12 +41,13 @@ from tito.certify import certify
 from tito.manifest import load
 from tito.runner import Job, run, spec_paths
 for line in sys.stdin:
-    name, folder, layers, fools = json.loads(line)
-    result = certify(1, Path(folder), layers=layers)
-    found = {"granted": result.granted, "text": str(result), **asdict(result)}
-    if fools:
+    name, folder, layers = json.loads(line)
+    if layers is not None:
+        result = certify(1, Path(folder), layers=layers)
+        found = {"granted": result.granted, "text": str(result), **asdict(result)}
+    else:
         job = Job(Path(folder), spec_paths([load().kata(1).spec]), ("-k", "elementwise and exp or elementwise_of"))
-        found["fooled"] = next(run([job])).green
+        found = {"fooled": next(run([job])).green}
     print(json.dumps([name, found]), flush=True)
 """
 
@@ -74,13 +75,17 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def _certify_all(top: Path) -> dict[str, Any]:
     """Plant everything, and let two processes certify it."""
     tasks = [
-        (n, str(learner(top / n / "impl", wrong=False)), layers, False)
-        for n, layers in CONTROLS.items()
+        (n, str(learner(top / n / "impl", wrong=False)), layers) for n, layers in CONTROLS.items()
     ]
     for name, each in EXPLOITS.items():
-        folder = learner(top / name / "impl")
+        folder = top / each.group / "impl"
+        if not folder.exists():
+            tasks.append((each.group, str(learner(folder)), each.layers))
         each.plant(folder)
-        tasks.append((name, str(folder), each.layers, each.fools))
+        if each.fools:
+            alone = learner(top / f"{name}-alone" / "impl")
+            each.plant(alone)
+            tasks.append((f"{name}-alone", str(alone), None))
     drivers = [_driver(tasks[i::2], top / f"{i}") for i in range(2)]
     try:
         codes = [driver.wait(timeout=1200) for driver in drivers]
@@ -117,7 +122,7 @@ def test_honest_run_is_certified(runs: dict[str, Any], name: str) -> None:
 @pytest.mark.parametrize("name", EXPLOITS)
 def test_exploit_gets_no_certificate(runs: dict[str, Any], name: str) -> None:
     """Not granted, and for the reason that the exploit names."""
-    found = runs[name]
+    found = runs[EXPLOITS[name].group]
     assert not found["granted"]
     assert re.search(EXPLOITS[name].says, found["problem"])
     assert found["text"].startswith("No certificate for kata 01")
@@ -126,7 +131,7 @@ def test_exploit_gets_no_certificate(runs: dict[str, Any], name: str) -> None:
 @pytest.mark.parametrize("name", [n for n, e in EXPLOITS.items() if e.fools])
 def test_exploit_is_real(runs: dict[str, Any], name: str) -> None:
     """In one process with the tests, the trick works: what stops it is the certificate's doing."""
-    assert runs[name]["fooled"]
+    assert runs[f"{name}-alone"]["fooled"]
 
 
 @pytest.mark.parametrize("name", ["write_outside", "write_outside-plain"])
@@ -146,7 +151,7 @@ def test_screen_names_the_learners_own_file(runs: dict[str, Any]) -> None:
 
 
 def test_seeds_are_fresh(runs: dict[str, Any]) -> None:
-    seeds = [runs[name]["seed"] for name in (*CONTROLS, *EXPLOITS)]
+    seeds = [runs[name]["seed"] for name in {*CONTROLS, *(e.group for e in EXPLOITS.values())}]
     assert len(set(seeds)) == len(seeds)
 
 
