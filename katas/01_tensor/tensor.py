@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -24,6 +25,11 @@ Axis = int | tuple[int, ...] | None
 default_generator = np.random.default_rng()
 
 SPELLINGS = {"dim": "axis", "keepdim": "keepdims"}  # PyTorch: NumPy
+REASONS = {  # a piece of NumPy's complaint: the same in words that say what to do
+    "broadcast": "the shapes do not broadcast; aligned from the right, two sizes must be equal or one of them 1",
+    "core dimension": "the inner sizes differ; the last of the left shape must equal the last but one of the right, or its only one",
+    "enough dimensions": "both operands need at least one axis; for a number use *",
+}
 
 
 # ---- the door: given, read it once ---------------------------------------------------------------
@@ -94,11 +100,12 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Tensor]:
             operands, static = _sorted(name, args, keywords, count, static_names, defaults)
         arrays = _arrays(name, operands)
         try:
-            result = function(*arrays, **static)
+            out = saved = function(*arrays, **static)
         except (ValueError, IndexError) as error:
             raise _explained(error, name, arrays) from None
-        out, saved = result if type(result) is tuple else (result, result)
-        tensor = Tensor(out if type(out) is np.ndarray else np.asarray(out))
+        if type(out) is tuple:
+            out, saved = out
+        tensor = Tensor(out if type(out) is ndarray else np.asarray(out))
         if grad_mode.enabled and tensor.data.dtype.kind == "f":
             for operand in operands:
                 if isinstance(operand, Tensor) and operand.requires_grad:
@@ -141,10 +148,12 @@ def _sorted(
         raise TypeError(
             f"{name} takes {count} operands and {len(names)} further arguments {names}; got {len(args)} in all"
         )
-    given = dict(zip(names, args[count:], strict=False)) | _spelled(keywords)
-    return args[:count], defaults | {
-        k: v.data if isinstance(v, Tensor) else v for k, v in given.items()
-    }
+    static = defaults.copy()
+    for i, value in enumerate(args[count:]):
+        static[names[i]] = value.data if isinstance(value, Tensor) else value
+    for key, value in keywords.items():
+        static[SPELLINGS.get(key, key)] = value.data if isinstance(value, Tensor) else value
+    return args[:count], static
 
 
 def _parents(operands: Sequence[Any]) -> tuple[Tensor | None, ...]:
@@ -154,16 +163,19 @@ def _parents(operands: Sequence[Any]) -> tuple[Tensor | None, ...]:
 
 def _arrays(name: str, operands: Sequence[Any]) -> list[Any]:
     """Operands as arrays of one float dtype; Python numbers stay numbers, they promote nothing."""
-    arrays = [o.data if isinstance(o, Tensor) else o for o in operands]
-    dtype = None
-    for array in arrays:
-        if type(array) is np.ndarray and dtype in (None, array.dtype):
-            dtype = array.dtype
+    arrays, dtype, alike = [], None, True
+    for operand in operands:
+        array = operand.data if isinstance(operand, Tensor) else operand
+        arrays.append(array)
+        if type(array) is ndarray:
+            if dtype is None:
+                dtype = array.dtype
+            elif array.dtype is not dtype:
+                alike = False
         elif type(array) not in (float, int):
-            break  # something is to be converted
-    else:
-        if dtype is not None:
-            return arrays
+            alike = False  # something is to be converted
+    if alike and dtype is not None:
+        return arrays
     floats = [a for a in arrays if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
     with_axes = [a.dtype for a in floats if a.ndim] or [a.dtype for a in floats]
     common = np.result_type(*with_axes) if with_axes else np.dtype(np.float32)
@@ -188,9 +200,7 @@ def _adopted(name: str, value: Any, dtype: np.dtype[Any]) -> Any:
 def _explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:
     """NumPy's complaint, with the operation and the shapes, in words that say what to do."""
     shapes = " and ".join(str(np.shape(a)) for a in arrays if a is not None)
-    reason = str(error)
-    if "broadcast" in reason:
-        reason = "the shapes do not broadcast; aligned from the right, two sizes must be equal or one of them 1"
+    reason = next((words for sign, words in REASONS.items() if sign in str(error)), str(error))
     kind = IndexError if isinstance(error, IndexError) else ValueError
     return kind(f"{name} of {shapes}: {reason}")
 
@@ -902,7 +912,7 @@ class Tensor:
     size = property(lambda self: self.data.size, doc="The number of elements.")
     dtype = property(lambda self: self.data.dtype, doc="The NumPy dtype of the elements.")
     T = property(
-        lambda self: permute(self, tuple(range(self.ndim))[::-1]), doc="All axes reversed."
+        lambda self: permute(self, tuple(range(self.data.ndim))[::-1]), doc="All axes reversed."
     )
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]  # PyTorch's meaning of ==

@@ -122,7 +122,8 @@ def __getattr__(name: str) -> Any:
         return found
     if not hasattr(found, name):
         raise ImportError(f"{name} belongs to kata {number}, but src/tinytorch/{module}.py defines no {name}: see katas/{number}_*/README.md", name=name)
-    return getattr(found, name)
+    globals()[name] = getattr(found, name)  # from now on Python finds it without asking here
+    return globals()[name]
 
 
 def __dir__() -> list[str]:

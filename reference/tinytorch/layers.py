@@ -306,16 +306,18 @@ class Linear(Module):
         Raises:
             ValueError: the last axis of x has another size; the message names it and in_features.
         """
-        if x.shape[-1:] != (self.in_features,):
+        shape = x.shape
+        if shape[-1:] != (self.in_features,):
             raise ValueError(
                 f"Linear expects {self.in_features} features in the last axis; "
-                f"got an input of shape {x.shape}"
+                f"got an input of shape {shape}"
             )
-        rows = x.reshape(-1, self.in_features) if x.ndim > 2 else x  # one matrix product, not many
+        many = len(shape) > 2
+        rows = x.reshape(-1, self.in_features) if many else x  # one matrix product, not many
         out: Tensor = rows @ self.weight.T  # (N, in) @ (in, out)
         if self.bias is not None:
             out = out + self.bias
-        return out.reshape(*x.shape[:-1], self.out_features) if x.ndim > 2 else out
+        return out.reshape(*shape[:-1], self.out_features) if many else out
 
 
 class Dropout(Module):
