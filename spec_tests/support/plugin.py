@@ -67,6 +67,9 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(
         "gate", max_examples=200, derandomize=True, phases=QUIET, **everywhere
     )
+    settings.register_profile(
+        "mutants", max_examples=60, derandomize=True, phases=QUIET[:2], **everywhere
+    )  # nobody reads what would be shrunk
     settings.register_profile("explore", max_examples=500, phases=QUIET, **everywhere)
     settings.load_profile(os.environ.get("TINYTORCH_PROFILE", "learn"))
 
