@@ -5,7 +5,14 @@
 The registered wrong variants are bugs that people make; here mutmut's operators change every
 expression a learner writes, one at a time, and the kata's own spec runs on each. mutmut itself leaves
 decorated functions alone, which here are most, so only its operators are used. A survivor is either
-killed, by a new test, or explained in reference/variants/equivalent; nothing else ends green.
+killed, by a new test, or explained in reference/variants/equivalent; nothing else ends green. There,
+in one file per kata, each reason names the mutants it holds for, exactly as they are printed here:
+
+    [[mutant]]
+    names = [
+        '''mse_loss: return a + b -> return b + a''',
+    ]
+    why = "a sum does not depend on the order"
 """
 
 from __future__ import annotations
@@ -108,7 +115,8 @@ def explained(kata: Kata) -> dict[str, str]:
     """The mutants that are no mistake, and why."""
     path = EQUIVALENT / f"{kata.slug}.toml"
     text = path.read_text(encoding="utf-8") if path.is_file() else "mutant = []"
-    return {entry["name"]: entry["why"] for entry in tomllib.loads(text)["mutant"]}
+    entries = tomllib.loads(text)["mutant"]
+    return {name: entry["why"] for entry in entries for name in entry["names"]}
 
 
 def survivors(kata: Kata, scratch: Path) -> tuple[int, list[str]]:
