@@ -7,7 +7,7 @@ PYTHON ?= python3
 TITO = @$(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup status test data doctor verify demo stubs bench budget gates oracle lessons
+.PHONY: help setup status test data doctor verify demo stubs bench budget gates oracle lessons mutants-deep
 
 module-%: ; $(TITO) module $* $(ARGS)
 test-%: ; $(TITO) test $* $(ARGS)
@@ -20,6 +20,7 @@ reveal-%: ; $(TITO) reveal $* $(ARGS)
 milestone-%: ; $(TITO) milestone $* $(ARGS)
 oracle-%: ; $(TITO) oracle $* $(ARGS)
 gates-%: ; $(TITO) gates $* $(ARGS)
+mutants-%: ; $(TITO) mutants $* $(ARGS)
 lessons-%: ; $(TITO) lessons $* $(ARGS)
 
 help: ; $(TITO) --help
@@ -36,3 +37,4 @@ budget: ; $(TITO) budget $(ARGS)
 gates: ; $(TITO) gates $(ARGS)
 oracle: ; $(TITO) oracle $(ARGS)
 lessons: ; $(TITO) lessons $(ARGS)
+mutants-deep: ; $(TITO) mutants $(ARGS)

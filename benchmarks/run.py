@@ -2,7 +2,8 @@
 
     make bench
 
-Both sides compute with equal, stated thread counts, and the inputs, shapes and dtypes are the same.
+Both sides compute with equal, stated thread counts (one, unless OPENBLAS_NUM_THREADS says otherwise: in
+one process the threads of two libraries wait for each other), and equal inputs, shapes and dtypes.
 A ratio below 1 means that tinytorch took less time. Nothing here is asserted: times are recorded.
 """
 
@@ -20,7 +21,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
-THREADS = os.environ.setdefault("OPENBLAS_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+THREADS = os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", THREADS)
 
 import numpy as np  # noqa: E402 - the thread count must be set before NumPy is imported
@@ -180,7 +181,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only cases whose name contains this")
     arguments = parser.parse_args()
     print(
-        f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, {THREADS} threads on both sides,",
+        f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, threads on each side: {THREADS},",
         end=" ",
     )
     print(

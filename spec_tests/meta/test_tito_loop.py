@@ -292,6 +292,7 @@ def test_help_names_every_command(course: Course) -> None:
         "demo",
         "stubs",
         "bench",
+        "mutants",
         "budget",
         "oracle",
         "gates",

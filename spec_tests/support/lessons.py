@@ -17,11 +17,11 @@ import numpy as np
 from support.observe import ClauseFailure
 
 FOLDER = Path(__file__).resolve().parent.parent / "lessons"
-DIGITS = 6
+DIGITS = {"float64": 6, "float32": 4}  # behind the point, of what is at most pi
 
 
 def fingerprint(failure: ClauseFailure) -> str:
-    """What came back, to six digits, as a short digest; problems without values go by their text.
+    """What came back, to a few digits, as a short digest; problems without values go by their text.
 
     Measured quantities (bytes, counts of allocations) vary from run to run and have none.
     """
@@ -53,8 +53,14 @@ def _recorded(kata: str) -> dict[str, list[dict[str, str]]]:
 
 
 def _rounded(answer: Any) -> bytes:
-    """A value with its shape and dtype, insensitive to rounding."""
+    """A value with its shape and dtype, insensitive to rounding: also where zero or a tie is meant.
+
+    Scaled so that the largest is pi: then no short decimal lies between two roundings.
+    """
     if not isinstance(answer, np.ndarray) or answer.dtype.kind != "f":
         return repr(answer).encode()
-    texts = [f"{value:.{DIGITS - 1}e}" for value in (answer.ravel() + 0.0).tolist()]
-    return f"{answer.shape}{answer.dtype}{texts}".encode()
+    finite = np.abs(answer[np.isfinite(answer)])
+    largest = float(finite.max(initial=0.0)) or 1.0
+    values = answer.astype(np.float64) * (np.pi / largest)
+    rounded = np.round(values, DIGITS.get(str(answer.dtype), 2)) + 0.0  # no minus zero
+    return f"{answer.shape}{answer.dtype}{largest * np.pi:.4g}{rounded.tolist()}".encode()

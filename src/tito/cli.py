@@ -210,10 +210,22 @@ def budget() -> int:
     return counting.budget()
 
 
+@command(MAINTAINERS)
+def mutants(number: Some = "") -> int:
+    """Change every expression of the reference, one at a time: does its spec notice?"""
+    return _script("spec_tests/meta/mutants.py", *([number] if number else []))
+
+
 @command(MAINTAINERS, context_settings=PASSED_ON)
 def bench(context: typer.Context) -> int:
     """The reference beside PyTorch, as ratios."""
-    script = ROOT / "benchmarks" / "run.py"
-    if not script.is_file():
-        raise Refusal("benchmarks/run.py is missing: git checkout -- benchmarks")
-    return subprocess.run([sys.executable, str(script), *context.args], check=False).returncode
+    return _script("benchmarks/run.py", *context.args)
+
+
+def _script(name: str, *arguments: str) -> int:
+    """A script of this repository that is no part of the tool, because of what it imports."""
+    if not (ROOT / name).is_file():
+        raise Refusal(f"{name} is missing: git checkout -- {name}")
+    path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-P", str(ROOT / name), *arguments]
+    return subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=False).returncode

@@ -93,16 +93,6 @@ def generated(manifest: Manifest) -> dict[Path, str]:
     return packages | {kata.stub: stub(kata) for kata in manifest.katas}
 
 
-def write(manifest: Manifest) -> list[Path]:
-    """Write every generated file that is not as it should be; returns those."""
-    changed = []
-    for path, text in generated(manifest).items():
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            write_atomically(path, text)
-            changed.append(path)
-    return changed
-
-
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file so that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
