@@ -105,6 +105,8 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Tensor]:
             raise _explained(error, name, arrays) from None
         if type(out) is tuple:
             out, saved = out
+        if out is None:
+            raise TypeError(f"{name} computed nothing, it is None: end its function with a return")
         tensor = Tensor(out if type(out) is ndarray else np.asarray(out))
         if grad_mode.enabled and tensor.data.dtype.kind == "f":
             for operand in operands:

@@ -268,6 +268,16 @@ def test_bad_shapes_name_the_operation(tt: ModuleType) -> None:
         named(tt, layer_norm)(np.ones((2, 3)), np.ones(4), np.ones(3))
 
 
+def test_forgotten_return_is_named(tt: ModuleType) -> None:
+    """A primitive that returns nothing is told so by its name, not by what a Tensor makes of None."""
+    with pytest.raises(TypeError, match=r"half computed nothing.*return"):
+        tt.primitive(half)(1.0)
+
+
+def half(x: Any, /) -> Any:
+    x / 2
+
+
 def named(tt: ModuleType, factory: Callable[[ModuleType], Operation]) -> Operation:
     """The prototype under its own name, as a module-level function would have it."""
     forward = inspect.unwrap(factory(tt))

@@ -10,7 +10,8 @@ SPEC = "spec_tests/test_02_tripling.py"
 
 
 def test_all_is_well(course: Course) -> None:
-    """The small course's kata 02 passes all four gates."""
+    """The small course's kata 02 passes all four gates, once its lessons are recorded."""
+    assert "02.json written" in course.tito("lessons", "02").text
     ran = course.tito("gates", "02")
     assert ran.code == 0, ran.text
     assert [ran.text.count(name) for name in ("stub", "solution", "variants", "prefix")] == [1] * 4
@@ -34,6 +35,17 @@ def test_wrong_variant_killed_by_another(course: Course) -> None:
     course.edit(WRONG, '"5 * x"', '"3 * x.ravel()"')
     said = "02/wrong/times-5 is killed by test_triple_fresh, not by test_triple_values"
     assert said in gate(course, "variants")
+
+
+def test_wrong_answers_are_taught(course: Course) -> None:
+    """Most wrong answers are told what they did: here no lesson is recorded yet."""
+    assert "only 0 of 8 wrong answers are told what they did" in gate(course, "variants")
+
+
+def test_explanations_are_read_by_a_person(course: Course) -> None:
+    """What the numbers alone are said to look like must be registered with the wrong answer."""
+    course.edit(WRONG, '"5 * x"', '"-3 * x"')
+    assert "times-5 gets the explanation 'exactly the opposite sign" in gate(course, "variants")
 
 
 def test_right_variant_refused(course: Course) -> None:
@@ -69,7 +81,7 @@ def test_stub_test_that_passes(course: Course) -> None:
 def test_number_of_tests(course: Course) -> None:
     """The manifest's count is held to what is collected."""
     course.edit("katas/katas.toml", "tests = 2", "tests = 5")
-    assert "2 tests were collected, the manifest says 5" in gate(course, "stub")
+    assert "2 tests were collected, katas.toml says 5" in gate(course, "stub")
 
 
 def test_solution_that_fails(course: Course) -> None:
@@ -84,7 +96,7 @@ def test_prefix_that_needs_a_later_kata(course: Course) -> None:
     """A spec that uses what a later kata builds is not green on the katas up to its own."""
     course.edit(SPEC, "return tt.triple(x)", "return tt.Linear(3)(x)")
     said = gate(course, "prefix")
-    assert "not green with the reference up to kata 02 alone" in said
+    assert "kata 02: not green with the reference up to here" in said
     assert "test_triple_values" in said
 
 

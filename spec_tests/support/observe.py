@@ -105,7 +105,7 @@ class ClauseFailure(AssertionError):
         self.answers: list[
             Any
         ] = []  # everything that came back for the clause, not only the first wrong part
-        self.looks_like = ""
+        self.looks_like = self.xray = ""  # what is shown; what the numbers alone say
         failures.append(self)
 
 

@@ -134,12 +134,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         and item.config.getoption("verbose") < 1
     ):
         parameter = item.name.partition("[")[2].rstrip("]")
-        learnt = lessons.lesson(number, item.name, error)
-        error.looks_like = (
-            learnt
-            or error.looks_like
-            or diagnose.explain_pairs([f.pair for f in failures if f.pair])
+        error.xray = error.looks_like or diagnose.explain_pairs(
+            [f.pair for f in failures if f.pair]
         )
+        error.looks_like = lessons.lesson(number, item.name, error) or error.xray
         report.longrepr = screen.render(error, docstring, number, parameter)
     if number and (report.when == "call" or report.failed or report.skipped):
         message = str(report.longrepr) if report.failed else ""
@@ -153,6 +151,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             item.config.stash[OUTCOMES][item.nodeid] |= {
                 "fingerprint": lessons.fingerprint(error),
                 "looks_like": error.looks_like,
+                "xray": error.xray,
             }
     return report
 

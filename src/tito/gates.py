@@ -21,6 +21,7 @@ REFERENCE = ROOT / "reference"
 SEEDS = ("0", "1", "2")
 WRONG_AT_LEAST = {1: 12, 5: 30, 6: 12, 9: 30, 12: 30, 13: 30}
 RIGHT_AT_LEAST = {5: 10}
+TAUGHT_AT_LEAST = 0.7  # of the wrong answers
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,11 @@ class Finding:
     """One thing a gate found wrong, with the command that shows or mends it."""
 
     kata: Kata
-    gate: str
     problem: str
     mend: str
 
     def __str__(self) -> str:
-        return f"kata {self.kata.id}, gate {self.gate}: {self.problem}\n    mend: {self.mend}"
+        return f"kata {self.kata.id}: {self.problem}\n    mend: {self.mend}"
 
 
 @dataclass
@@ -42,8 +42,9 @@ class Strength:
 
     Attributes:
         wrong: how many there are; killed: how many fail a test.
-        taught: how many are shown their own lesson; explained: how many another explanation.
-        misled: those that are shown the lesson of another.
+        taught: how many are shown their own lesson; explained: how many a true explanation instead.
+        misled: those that are shown another's lesson, or an explanation that nobody has found true.
+        xray: how many the numbers alone would explain.
     """
 
     kata: Kata
@@ -51,32 +52,47 @@ class Strength:
     killed: int = 0
     taught: int = 0
     explained: int = 0
+    xray: int = 0
     misled: list[str] = field(default_factory=list)
 
-    def count(
-        self, variant: variants.Variant, verdict: Verdict, known: Sequence[variants.Variant]
-    ) -> None:
+    def count(self, variant: variants.Variant, verdict: Verdict) -> None:
         """Count one wrong variant's run."""
         self.wrong += 1
         if not verdict.failed:
             return
         self.killed += 1
-        shown = verdict.tests[verdict.failed[0]].get("looks_like", "")
-        if shown == variant.lesson:
+        test = verdict.tests[verdict.failed[0]]
+        shown, xray = test.get("looks_like", ""), test.get("xray", "")
+        self.xray += bool(xray)
+        if not xray.startswith(variant.xray) or bool(xray) != bool(variant.xray):
+            self.misled.append(f"{variant} gets the explanation {xray!r}, not {variant.xray!r}")
+        elif shown == variant.lesson:
             self.taught += 1
-        elif shown in {v.lesson for v in known}:
-            self.misled.append(str(variant))
+        elif shown != xray:
+            self.misled.append(f"{variant} is shown another's lesson: {shown}")
         elif shown:
             self.explained += 1
 
     def row(self) -> str:
         """One line of the table."""
         silent = self.killed - self.taught - self.explained - len(self.misled)
-        return f"| {self.kata.id} {self.kata.title} | {self.wrong} | {self.killed} | {self.taught} | {self.explained} | {silent} | {len(self.misled)} |"
+        counts = (self.wrong, self.killed, self.taught, self.explained, silent, len(self.misled))
+        return (
+            f"| {self.kata.id} {self.kata.title} | {' | '.join(map(str, counts))} | {self.xray} |"
+        )
+
+    def findings(self) -> Iterator[Finding]:
+        """Nobody is told something wrong, and most are told something."""
+        for text in self.misled:
+            yield Finding(self.kata, text, "register it as xray, if it is true; or make lessons")
+        right = self.taught + self.explained
+        if right < TAUGHT_AT_LEAST * self.wrong:
+            text = f"only {right} of {self.wrong} wrong answers are told what they did"
+            yield Finding(self.kata, text, f"make lessons-{self.kata.id}")
 
 
 STRENGTH: dict[int, Strength] = {}
-HEAD = "| kata | wrong answers | killed | own lesson shown | other explanation | neither | another's lesson |\n|---|---:|---:|---:|---:|---:|---:|"
+HEAD = "| kata | wrong answers | killed | own lesson shown | true explanation | neither | misled | explained by the numbers alone |\n|---|---:|---:|---:|---:|---:|---:|---:|"
 
 
 Gate = Callable[[Manifest, Sequence[Kata], Path], Iterator[Finding]]
@@ -92,26 +108,13 @@ def stub_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Itera
     ]
     for kata, verdict in zip(katas, run(jobs), strict=True):
         if verdict.problem:
-            yield Finding(
-                kata,
-                "stub",
-                verdict.problem,
-                f"IMPL=katas-stub: pytest {kata.spec.name}\n{verdict.output[-2000:]}",
-            )
+            yield Finding(kata, verdict.problem, f"make stubs; it said\n{verdict.output[-2000:]}")
         for name in sorted(set(verdict.tests) - set(verdict.failed)):
-            yield Finding(
-                kata,
-                "stub",
-                f"{name} {verdict.tests[name]['outcome']} on the bare stub",
-                "make the test call what the learner writes",
-            )
+            problem = f"{name} {verdict.tests[name]['outcome']} on the bare stub"
+            yield Finding(kata, problem, "make the test call what the learner writes")
         if len(verdict.tests) != kata.tests:
-            yield Finding(
-                kata,
-                "stub",
-                f"{len(verdict.tests)} tests were collected, the manifest says {kata.tests}",
-                f"set tests = {len(verdict.tests)} for kata {kata.id} in katas/katas.toml",
-            )
+            problem = f"{len(verdict.tests)} tests were collected, katas.toml says {kata.tests}"
+            yield Finding(kata, problem, f"set tests = {len(verdict.tests)} in katas/katas.toml")
 
 
 def solution_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
@@ -125,11 +128,9 @@ def solution_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> I
     )
     for (kata, seed), verdict in zip(jobs, verdicts, strict=True):
         if not verdict.green:
+            problem = f"seed {seed}: {verdict.problem or _first(verdict)}"
             yield Finding(
-                kata,
-                "solution",
-                f"seed {seed}: {verdict.problem or _first(verdict)}",
-                f"TINYTORCH_SEED={seed} IMPL=reference make test-{kata.id}",
+                kata, problem, f"TINYTORCH_SEED={seed} IMPL=reference make test-{kata.id}"
             )
 
 
@@ -142,12 +143,9 @@ def variants_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> I
         ):
             found = variants.load(kata, right)
             if len(found) < least:
-                yield Finding(
-                    kata,
-                    "variants",
-                    f"{len(found)} {'right' if right else 'wrong'} variants, {least} are asked for",
-                    f"add to {found[0].path.relative_to(ROOT)}",
-                )
+                side = "right" if right else "wrong"
+                problem = f"{len(found)} {side} variants, {least} are asked for"
+                yield Finding(kata, problem, f"add to {found[0].path.relative_to(ROOT)}")
     yield from _wrong(katas, scratch)
     yield from _right(katas, scratch)
 
@@ -159,15 +157,12 @@ def _wrong(katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
     lines = {kata.id: Strength(kata) for kata in katas}
     for variant, verdict in zip(every, run(jobs), strict=True):
         problem = _judge(variant, verdict)
-        lines[variant.kata.id].count(variant, verdict, [v for v in every if v.kata == variant.kata])
+        lines[variant.kata.id].count(variant, verdict)
         if problem:
             yield _finding(variant, problem)
     for line in lines.values():
         STRENGTH[line.kata.number] = line
-        for name in line.misled:
-            yield Finding(
-                line.kata, "variants", f"{name} is shown another's lesson", "make lessons"
-            )
+        yield from line.findings()
 
 
 def _right(katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
@@ -201,7 +196,7 @@ def company_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> It
 
 def _finding(variant: variants.Variant, problem: str) -> Finding:
     mend = f"tito variant {variant} shows its run; mend {variant.path.relative_to(ROOT)} or {variant.kata.spec.name}"
-    return Finding(variant.kata, "variants", f"{variant} {problem}", mend)
+    return Finding(variant.kata, f"{variant} {problem}", mend)
 
 
 def prefix_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
@@ -215,12 +210,10 @@ def prefix_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Ite
     ]
     for kata, verdict in zip(katas, run(jobs), strict=True):
         if not verdict.green:
-            yield Finding(
-                kata,
-                "prefix",
-                f"not green with the reference up to kata {kata.id} alone: {verdict.problem or _first(verdict)}",
-                "move what it needs to the later kata's spec",
+            problem = (
+                f"not green with the reference up to here: {verdict.problem or _first(verdict)}"
             )
+            yield Finding(kata, problem, "move what it needs to the later kata's spec")
 
 
 GATES: dict[str, Gate] = {

@@ -38,6 +38,8 @@ class Variant:
         edits: what is different from the reference.
         killed_by: for a wrong one the first test that fails: the screen a learner would see.
         lesson: for a wrong one the misconception in a sentence or two; for a right one why it is right.
+        xray: for a wrong one how the explanation begins that its numbers alone get, if they get one:
+            written by the run, read by a person, and so known to be true.
     """
 
     kata: Kata
@@ -46,6 +48,7 @@ class Variant:
     edits: tuple[Edit, ...]
     killed_by: str
     lesson: str
+    xray: str = ""
 
     def __str__(self) -> str:
         return f"{self.kata.id}/{'right' if self.right else 'wrong'}/{self.id}"
@@ -78,6 +81,7 @@ def load(kata: Kata, right: bool) -> list[Variant]:
                 ),
                 e.get("killed_by", ""),
                 e["lesson"],
+                e.get("xray", ""),
             )
             for e in entries
         ]

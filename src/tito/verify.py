@@ -39,11 +39,14 @@ def verify() -> int:
     for name, command, mend in steps:
         print(f"{name:<16}", end="", flush=True)
         began = time.monotonic()
-        output = _run(shlex.split(command))
-        print(f"{'FAILED' if output else 'ok':<8}{time.monotonic() - began:6.1f} s", flush=True)
-        if output:
+        code, lines = _run(shlex.split(command))
+        print(f"{'FAILED' if code else 'ok':<8}{time.monotonic() - began:6.1f} s", flush=True)
+        shown = (
+            lines[-SHOWN:] if code else [line for line in lines if line.startswith("|")]
+        )  # tables
+        print(*[f"    {line}\n" for line in shown], sep="", end="", flush=True)
+        if code:
             failed.append(name)
-            print("\n".join(f"    {line}" for line in output.splitlines()[-SHOWN:]))
             print(f"    mend: {mend}\n", flush=True)
     print(
         f"in {time.monotonic() - started:.0f} s" + f"; failed: {', '.join(failed)}" * bool(failed)
@@ -52,8 +55,8 @@ def verify() -> int:
     return 1 if failed else 0
 
 
-def _run(command: list[str]) -> str:
-    """What a failed command printed; nothing if it passed."""
+def _run(command: list[str]) -> tuple[int, list[str]]:
+    """How a step ended, and the lines that it printed."""
     path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         [sys.executable, "-P", "-m", *command],
@@ -65,4 +68,4 @@ def _run(command: list[str]) -> str:
         errors="replace",
         check=False,
     )
-    return "" if done.returncode == 0 else done.stdout.strip() or f"exit code {done.returncode}"
+    return done.returncode, done.stdout.strip().splitlines()
