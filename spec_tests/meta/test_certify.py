@@ -23,11 +23,11 @@ import numpy as np
 import pytest
 from exploits import EXPLOITS, exits, files, learner, patches, peeks
 from support.remote import _unpack
+from support.worker import pack
 
 from tito import certify, manifest
 from tito.manifest import ROOT
 from tito.runner import Verdict
-from tito.worker import pack
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a certificate needs Linux or macOS")
 

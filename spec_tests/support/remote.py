@@ -1,7 +1,7 @@
 """Observations in another process: what `observe` calls when a verdict must be trusted.
 
 The plugin of `tito certify`. The tests judge here, where no learner's file is ever imported; each
-observation's source and arguments go to a worker (`tito.worker`), and the plain data that comes
+observation's source and arguments go to a worker (`support.worker`), and the plain data that comes
 back is read without trust: lengths are checked first, nothing in it can act.
 """
 

@@ -177,7 +177,7 @@ def _fill(box: Path, implementation: Path, katas: Sequence[Kata]) -> dict[str, s
         shutil.copy(path, package)
         found[path.name] = hashlib.sha256((package / path.name).read_bytes()).hexdigest()
     (package / "__init__.py").write_text(stubs.package_init(manifest.load()), encoding="utf-8")
-    shutil.copy(Path(__file__).with_name("worker.py"), box)
+    shutil.copy(SPECS / "support" / "worker.py", box)
     for part in _numpy():
         (box / "packages" / part.name).symlink_to(part)
     return found

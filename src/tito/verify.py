@@ -16,7 +16,7 @@ SHOWN = 40  # lines of a failed step's output
 STEPS = f"""
 ruff check     | ruff check {PYTHON}                                      | ruff check --fix
 ruff format    | ruff format --check -q --output-format concise {PYTHON}                 | ruff format
-mypy tool      | mypy src/tito bootstrap.py                               | mypy src/tito
+mypy tool      | mypy src/tito bootstrap.py spec_tests/support/worker.py  | mypy src/tito
 mypy reference | mypy reference/tinytorch                                 | mypy reference/tinytorch
 budget         | tito budget                                              | make budget
 stubs          | tito stubs --check                                       | make stubs
