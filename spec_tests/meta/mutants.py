@@ -54,15 +54,19 @@ class Mutant:
 
 
 class _Collector(cst.CSTVisitor):
-    """Every mutation of what a learner writes: no given code, constants, annotations, texts for people."""
+    """Every mutation of what a learner writes: no given code, constants, annotations, texts for people.
+
+    What stands outside a function, in a class too, is a part of the stub.
+    """
 
     def __init__(self, given: Sequence[str]) -> None:
-        self.given, self.inside = given, [""]
+        self.given, self.inside, self.functions = given, [""], [False]
         self.found: list[tuple[str, cst.CSTNode, cst.CSTNode]] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         if isinstance(node, (cst.FunctionDef, cst.ClassDef)):
             self.inside.append(f"{self.inside[-1]}.{node.name.value}".lstrip("."))
+            self.functions.append(isinstance(node, cst.FunctionDef))
         if self._left_alone(node):
             return False
         for kind, operator in mutation_operators:
@@ -73,10 +77,11 @@ class _Collector(cst.CSTVisitor):
     def on_leave(self, original_node: cst.CSTNode) -> None:
         if isinstance(original_node, (cst.FunctionDef, cst.ClassDef)):
             self.inside.pop()
+            self.functions.pop()
 
     def _left_alone(self, node: cst.CSTNode) -> bool:
         words = (cst.Annotation, cst.Decorator, cst.Import, cst.ImportFrom, cst.Raise)
-        constant = isinstance(node, (cst.Assign, cst.AnnAssign)) and not self.inside[-1]
+        constant = isinstance(node, (cst.Assign, cst.AnnAssign)) and not self.functions[-1]
         docstring = isinstance(node, cst.Expr) and isinstance(node.value, cst.SimpleString)
         given = any(fnmatchcase(self.inside[-1], pattern) for pattern in self.given)
         return isinstance(node, words) or constant or docstring or given
