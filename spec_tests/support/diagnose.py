@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ class Sample:
 Prediction = tuple[str, str, Callable[[Sample], Array | None]]
 
 
+@np.errstate(all="ignore")
 def explain(samples: Sequence[Sample], only: tuple[str, ...] = ()) -> str:
     """One sentence for what all failing samples have in common, or nothing.
 
@@ -60,37 +61,16 @@ def explain(samples: Sequence[Sample], only: tuple[str, ...] = ()) -> str:
         text = direct(telling)
         if text:
             return text
-    found: dict[str, str] = {}
-    for name, text, predict in _predictions(telling):
-        if only and name.split()[0] not in only:
-            continue
-        if all(_meets(s.got, predict(s)) for s in telling) and not all(
-            _meets(s.want, predict(s)) for s in telling
-        ):
-            found.setdefault(name, text)
-    return (
-        next(iter(found.values()))
-        if len({n.split()[0] for n in found}) == 1 or _ranked(found)
-        else _located(telling)
-    )
-
-
-def _ranked(found: dict[str, str]) -> bool:
-    """Whether the first of several is a special case of the others, and not a coincidence."""
-    return bool(found) and next(iter(found)).split()[0] in (
-        "zero",
-        "upstream",
-        "overwritten",
-        "stale",
-        "kept",
-        "unbroadcast",
-        "transposed",
-        "reversed",
-    )
+    found = {
+        text
+        for name, text, predict in _predictions(telling)
+        if (not only or name.split()[0] in only) and all(_meets(s.got, predict(s)) for s in telling)
+    }
+    return found.pop() if len(found) == 1 else _located(telling)
 
 
 def _predictions(samples: Sequence[Sample]) -> Iterator[Prediction]:
-    """Every explanation that can be tried on all these samples, the most specific first."""
+    """Every explanation that can be tried on all these samples."""
     yield (
         "zero",
         "everything is zero: an array was made, but nothing was written to it, or a mask removed it all",
@@ -123,12 +103,17 @@ def _of_gradients() -> Iterator[Prediction]:
     yield (
         "overwritten by the last use",
         "only the last use of the tensor counts: contributions add up, so accumulate with + instead of assigning",
-        lambda s: s.uses[-1] if len(s.uses) > 1 else None,
+        lambda s: s.uses[-1] if _differ(s.uses) else None,
     )
     yield (
         "overwritten by the first use",
         "only the first use of the tensor counts: later contributions must be added to it",
-        lambda s: s.uses[0] if len(s.uses) > 1 else None,
+        lambda s: s.uses[0] if _differ(s.uses) else None,
+    )
+    yield (
+        "overwritten by one use",
+        "only one use of the tensor counts: contributions add up, so accumulate with +",
+        lambda s: s.uses[0] if len(s.uses) > 2 and not _differ(s.uses) else None,
     )
     yield (
         "stale",
@@ -138,14 +123,20 @@ def _of_gradients() -> Iterator[Prediction]:
     yield (
         "kept",
         "the new gradient plus the old one: it was not cleared in between",
-        lambda s: None if s.before is None else s.before + s.want,
+        lambda s: None if s.before is None or _meets(s.before, s.want) else s.before + s.want,
     )
+
+
+def _differ(uses: Sequence[Array]) -> bool:
+    """Whether the first use can be told from the last."""
+    return len(uses) > 1 and not _meets(uses[0], uses[-1])
 
 
 def _of_shapes(samples: Sequence[Sample]) -> Iterator[Prediction]:
     """The right numbers in another shape."""
     if all(
-        s.out_shape is not None and np.shape(s.got) == s.out_shape != s.want.shape for s in samples
+        s.out_shape is not None and np.shape(s.got) == s.out_shape and np.size(s.got) > s.want.size
+        for s in samples
     ):
         yield (
             "unbroadcast missing",
@@ -161,14 +152,20 @@ def _of_shapes(samples: Sequence[Sample]) -> Iterator[Prediction]:
             else None
         ),
     )
-    ranks = {s.want.ndim for s in samples}
-    for order in permutations(range(max(ranks))) if len(ranks) == 1 and max(ranks) > 1 else ():
-        if order != tuple(range(len(order))):
-            yield (
-                f"transposed {order}",
-                "the right numbers with the axes exchanged: a transpose is missing or one too many",
-                lambda s, order=order: s.want.transpose(order),
-            )
+    for order in _orders({s.want.ndim for s in samples}):
+        yield (
+            f"transposed {order}",
+            "the right numbers with the axes exchanged: a transpose is missing or one too many",
+            lambda s, order=order: s.want.transpose(order) if s.want.ndim > 1 else None,
+        )
+
+
+def _orders(ranks: set[int]) -> Iterator[tuple[int, ...] | None]:
+    """Orders of the axes: every one where all ranks are equal, else all reversed."""
+    if len(ranks) == 1:
+        yield from list(permutations(range(max(ranks))))[1:]
+    else:
+        yield None
 
 
 def _of_counts(samples: Sequence[Sample]) -> Iterator[Prediction]:
@@ -221,15 +218,25 @@ def _of_places(samples: Sequence[Sample]) -> Iterator[Prediction]:
     for axis in range(min(s.want.ndim for s in samples)):
         yield (
             f"reversed along axis {axis}",
-            f"reversed along axis {axis}",
+            f"reversed along axis {axis}: an index runs the other way",
             lambda s, a=axis: np.flip(s.want, a),
         )
-        for step in (1, -1):
+        for step, wrap in product((1, -1), (True, False)):
             yield (
                 f"shifted along axis {axis}",
                 f"shifted by one place along axis {axis}: off by one",
-                lambda s, a=axis, d=step: np.roll(s.want, d, a),
+                lambda s, a=axis, d=step, w=wrap: _shifted(s.want, a, d, w),
             )
+
+
+def _shifted(want: Array, axis: int, step: int, wrap: bool) -> Array | None:
+    """Moved by one place; what leaves at one end comes back at the other, or zeros do."""
+    if want.shape[axis] < 2:
+        return None
+    moved = np.roll(want, step, axis)
+    if not wrap:
+        np.moveaxis(moved, axis, 0)[0 if step > 0 else -1] = 0
+    return moved
 
 
 def _of_axes(samples: Sequence[Sample]) -> Iterator[Prediction]:
@@ -243,9 +250,31 @@ def _of_axes(samples: Sequence[Sample]) -> Iterator[Prediction]:
             )
             yield (
                 f"factor along axis {axis}",
-                f"each slice along axis {axis} is right up to a factor of its own: it is normalised over the wrong axis, or a factor for each slice is missing",
+                f"each slice along axis {axis} is right up to a factor of its own: a factor for each slice is missing, or it is normalised over too many axes or too few",
                 lambda s, a=axis: _sliced(s, a),
             )
+    yield (
+        "crossed",
+        "right up to a factor for each row and one for each column: normalised over the wrong axis",
+        _crossed,
+    )
+
+
+def _crossed(sample: Sample) -> Array | None:
+    """The expected matrix times a factor for each row and for each column."""
+    got, want = np.asarray(sample.got), sample.want
+    if got.shape != want.shape or want.ndim != 2 or min(want.shape) < 3 or not want.all():
+        return None
+    ratio: Array = got / want
+    rows, columns = ratio[:, :1], ratio[:1]
+    if not ratio[0, 0] or min(_spread(rows), _spread(columns)) < 1e-6:
+        return None
+    return want * rows * columns / ratio[0, 0]
+
+
+def _spread(factors: Array) -> float:
+    """How far factors are from being one and the same."""
+    return float(np.ptp(factors) / max(float(np.max(np.abs(factors))), 1e-300))
 
 
 def _sliced(sample: Sample, axis: int) -> Array | None:
@@ -261,7 +290,8 @@ def _sliced(sample: Sample, axis: int) -> Array | None:
     others = tuple(i for i in range(want.ndim) if i != axis)
     power = (want * want).sum(others, keepdims=True)
     scale: Array = (got * want).sum(others, keepdims=True) / np.where(power == 0, 1, power)
-    return None if np.ptp(scale) == 0 else scale * want
+    own = _spread(scale) > 1e-6 and not (np.isclose(scale, 0) | np.isclose(scale, 1)).any()
+    return scale * want if own else None
 
 
 def _missing(samples: Sequence[Sample]) -> str:
@@ -281,8 +311,9 @@ def _not_finite(samples: Sequence[Sample]) -> str:
     ]
     if len(bad) < len(samples):
         return ""
-    kind = "nan" if np.isnan(np.asarray(bad[0].got)).any() else "inf"
-    return f"{kind} where the value is finite: exp overflowed, log(0) or 0/0. Subtract the maximum before exp, or use the log-sum-exp form"
+    if all(np.isnan(np.asarray(s.got)).any() for s in bad):
+        return "nan where the value is finite: inf / inf, inf - inf, 0 / 0, 0 * inf, or the log or root of a negative number; where exp overflows first, use the stable form"
+    return "not finite where the value is: exp overflowed, log(0) or a division by zero; use the stable form"
 
 
 def _precision(samples: Sequence[Sample]) -> str:
@@ -294,34 +325,56 @@ def _precision(samples: Sequence[Sample]) -> str:
 
 
 def _located(samples: Sequence[Sample]) -> str:
-    """No explanation, but a place: only entries that are zero are wrong, or only the border."""
+    """No explanation, but a place: what entries that differ have in common."""
     same = [s for s in samples if np.shape(s.got) == s.want.shape and s.want.ndim]
-    if len(same) < len(samples) or not same:
+    if len(same) < len(samples):
         return ""
-    wrong = [~np.isclose(s.got, s.want, rtol=1e-9, atol=0) for s in same]
-    if all(
-        w.any() and not w.all() and not np.asarray(s.got)[w].any()
-        for s, w in zip(same, wrong, strict=True)
+    pairs = [(s, ~np.isclose(s.got, s.want, rtol=1e-9, atol=0)) for s in same]
+    if not all(w.any() and not w.all() for _, w in pairs):
+        return _elsewhere(same)
+    if _repeated(pairs):
+        return "only what is used several times differs: contributions are dropped (z[i] += g keeps one for each index, np.add.at keeps all)"
+    if all(_borders(w) for _, w in pairs) and (len(pairs) > 1 or same[0].want.ndim > 1):
+        return "only the border differs: look at padding, stride, and where a slice or a loop ends"
+    if all(not np.asarray(s.got)[w].any() for s, w in pairs):
+        return "the entries that differ are all zero, the others are right: something is never written there, or masked"
+    return _elsewhere(same)
+
+
+def _repeated(pairs: Sequence[tuple[Sample, Array]]) -> bool:
+    """Whether exactly those entries differ that ones reach several times; a single one is chance."""
+    counts = [s.ones for s, _ in pairs if s.ones is not None and (s.ones == np.round(s.ones)).all()]
+    if len(counts) < len(pairs) or sum(int(w.sum()) for _, w in pairs) < 2:
+        return False
+    return all(np.array_equal(w, n > 1) for n, (_, w) in zip(counts, pairs, strict=True))
+
+
+def _borders(wrong: Array) -> bool:
+    """Whether a whole side differs, and nothing inside."""
+    inner = wrong[(slice(1, -1),) * wrong.ndim]
+    sides = [np.moveaxis(wrong, axis, 0)[end] for axis in range(wrong.ndim) for end in (0, -1)]
+    return bool(inner.size and not inner.any() and any(side.all() for side in sides))
+
+
+def _elsewhere(samples: Sequence[Sample]) -> str:
+    """The right values, but not where they belong."""
+    large = [s for s in samples if s.want.size > 2]
+    if large and all(
+        np.array_equal(np.sort(np.ravel(s.got)), np.sort(np.ravel(s.want))) for s in large
     ):
-        return "the entries that differ are all zero, the others are right: contributions are dropped (z[i] += g keeps only one of repeated indices, np.add.at keeps all)"
-    inner = [w[tuple(slice(1, -1) for _ in w.shape)] for w in wrong]
-    if all(i.size and not i.any() for i in inner):
-        return "only the border differs: padding, stride or a limit is off by one"
-    if all(
-        np.array_equal(np.sort(np.ravel(s.got)), np.sort(np.ravel(s.want)))
-        for s in same
-        if s.want.size > 2
-    ) and any(s.want.size > 2 for s in same):
         return "the right values in the wrong places: look at the index arithmetic, reshape where transpose is meant, or an inverse permutation"
     return ""
 
 
 def _error(sample: Sample) -> float | None:
-    if np.shape(sample.got) != sample.want.shape or sample.got is None or not sample.want.size:
+    """The largest error beside the largest value; none where a single value is far off."""
+    got, want = sample.got, sample.want
+    if got is None or np.shape(got) != want.shape or not want.size:
         return None
-    return float(
-        np.max(np.abs(sample.got - sample.want)) / max(float(np.max(np.abs(sample.want))), 1e-300)
-    )
+    error = np.abs(got - want)
+    if (error > 1e-2 * np.abs(want) + 1e-9 * np.max(np.abs(want))).any():
+        return None
+    return float(np.max(error) / max(float(np.max(np.abs(want))), 1e-300))
 
 
 def _holds(sample: Sample) -> bool:
