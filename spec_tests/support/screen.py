@@ -8,14 +8,18 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from support.asserts import show
-from support.observe import ClauseFailure, Frame, implementation
+from support.observe import ClauseFailure, Frame, LearnerError, implementation
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE_LIMIT = 12
+VALUE_LIMIT = 6
 OPERATORS = {
     ast.Add: "add",
     ast.Sub: "subtract",
@@ -37,10 +41,11 @@ def render(failure: ClauseFailure, docstring: str, kata: str, test_id: str) -> s
         kata: two digits.
         test_id: the parameter in the test's name, such as the operation, or nothing.
     """
-    frame = failure.frame or culprit(failure, kata, test_id)
+    frame = _own(failure.frame) or culprit(failure, kata, test_id)
+    problem = _problem(failure)
     rows = [
         ("call", _call(failure)),
-        ("got", failure.got or failure.problem),
+        ("got", failure.got if failure.got != problem else ""),
         ("expected", failure.expected),
         ("where", failure.note),
         ("looks like", failure.looks_like),
@@ -48,8 +53,32 @@ def render(failure: ClauseFailure, docstring: str, kata: str, test_id: str) -> s
         ("your code", _place(frame)),
         ("next", f"make hint-{kata}   ·   again: make test-{kata}"),
     ]
-    head = f"{clause_line(docstring)}\n  [katas/{_folder(kata)}/README.md]   {failure.problem}"
+    head = f"{clause_line(docstring)}\n  [katas/{_folder(kata)}/README.md]   {problem}"
     return "\n".join([head, *[_row(name, text) for name, text in rows if text]])
+
+
+def _problem(failure: ClauseFailure) -> str:
+    """What is wrong, in a few words; an error of the learner's code stands in full under `got`."""
+    blank = failure.problem.startswith("not written yet")
+    if isinstance(failure, LearnerError) and not blank:
+        return "your code raised an error"
+    part = re.match(r"(\d): ", failure.problem)  # of several gradients, or of several answers
+    if not part:
+        return failure.problem
+    several = "abcd"[int(part[1]) :][:1] if _walks_back(failure) else ""
+    name = f"{several}.grad" if several else f"answer [{part[1]}]"
+    return f"{name}: {failure.problem[part.end() :]}"
+
+
+def _own(frame: Frame | None) -> Frame | None:
+    """A line that the learner wrote: the package's generated door is none."""
+    return None if frame and Path(frame.path).name == "__init__.py" else frame
+
+
+def _walks_back(failure: ClauseFailure) -> bool:
+    """Whether the observation is the gradients of an expression in a, b, c, d."""
+    call = failure.call
+    return "expression" in call.arguments and "[t.grad for t in tensors.values()]" in call.source
 
 
 def clause_line(docstring: str) -> str:
@@ -83,7 +112,8 @@ def culprit(failure: ClauseFailure, kata: str, test_id: str) -> Frame | None:
 
 def _names(failure: ClauseFailure) -> list[str]:
     """Names used by the call, outermost first."""
-    text = failure.call.arguments.get("expression") or failure.call.source
+    expression = failure.call.arguments.get("expression")
+    text = expression or failure.call.source
     try:
         tree = ast.parse(textwrap.dedent(str(text)))
     except SyntaxError:
@@ -96,29 +126,65 @@ def _names(failure: ClauseFailure) -> list[str]:
             names.append(node.id)
         elif isinstance(node, (ast.BinOp, ast.UnaryOp)) and type(node.op) in OPERATORS:
             names.append(OPERATORS[type(node.op)])
-    return names
+    return names if expression else sorted(names, key="backward".__ne__)
 
 
 def _call(failure: ClauseFailure) -> str:
-    """What was called, and with what."""
+    """What was called, and with what: the operands first."""
     arguments = dict(failure.call.arguments)
-    text = arguments.pop("expression", None)
-    lines = [str(text).replace("tt.", "") if text else failure.call.source]
-    if text and "arrays" in arguments:
-        arguments |= dict(zip("abcd", arguments.pop("arrays"), strict=False))
-    lines += [
-        f"{name} = {textwrap.indent(show(value), ' ' * (len(name) + 3)).lstrip()}"
-        for name, value in arguments.items()
-    ]
-    return "\n".join(line for line in lines if line)
+    expression = arguments.pop("expression", None)
+    source = failure.call.source if expression is None else _typed(failure, str(expression))
+    lines = source.removeprefix("return ").splitlines() if "\n" not in source else _end_of(source)
+    arrays = dict(zip("abcd", arguments.pop("arrays", ()), strict=False))
+    lines += [_argument(name, value) for name, value in (arrays | arguments).items()]
+    return "\n".join(lines)
+
+
+def _typed(failure: ClauseFailure, expression: str) -> str:
+    """The observation with the expression in its place; alone where it is all that is asked."""
+    source, expression = failure.call.source, expression.replace("tt.", "")
+    operation = isinstance(ast.parse(expression, mode="eval").body, (ast.BinOp, ast.UnaryOp))
+    whole = f"({expression})" if operation else expression
+    if _walks_back(failure):
+        return f"{whole}.backward(cotangent)"
+    evaluated = r"eval\(expression, (\{[^{}]*\}|\w+)\)"
+    if "arrays" in failure.call.arguments or re.search(rf"return {evaluated}$", source):
+        return expression
+    source = re.sub(rf"{evaluated}(?=\.)", lambda _: whole, source)
+    return re.sub(evaluated, lambda _: expression, source)
+
+
+def _end_of(source: str) -> list[str]:
+    """The last lines of a long observation: what is made and asked; preparations stand above."""
+    lines = source.splitlines()
+    above = len(lines) - LINE_LIMIT
+    return lines if above <= 0 else [f"... {above} lines that prepare it", *lines[above:]]
+
+
+def _spelled(value: Any) -> str:
+    """A value as it is typed; a text that is a call, such as the making of a net, as that call."""
+    is_call = isinstance(value, str) and re.fullmatch(r"[\w.]+\(.*\)", value)
+    return str(value).replace("tt.", "") if is_call else repr(value)
+
+
+def _argument(name: str, value: Any) -> str:
+    """A value with its name, a few lines at most."""
+    lines = (show(value) if isinstance(value, np.ndarray) else _spelled(value)).splitlines()
+    if len(lines) > VALUE_LIMIT:
+        rest = f"shape {value.shape}" if isinstance(value, np.ndarray) else f"{len(lines)} lines"
+        lines = [*lines[: VALUE_LIMIT - 1], f"...  {rest}"]
+    return f"{name} = " + ("\n" + " " * (len(name) + 3)).join(lines)
 
 
 def _row(name: str, text: str) -> str:
     """One labelled row; further lines line up under the first."""
     lines = text.splitlines()
-    if len(lines) > LINE_LIMIT:
+    if len(lines) > LINE_LIMIT and name != "call":
         lines = [*lines[:LINE_LIMIT], f"... {len(lines) - LINE_LIMIT} more lines"]
-    return f"  {name:<12}" + ("\n" + " " * 14).join(lines)
+    return "\n".join(
+        f"{label:<14}{line}".rstrip()
+        for label, line in zip_longest([f"  {name}"], lines, fillvalue="")
+    )
 
 
 def _place(frame: Frame | None) -> str:

@@ -1,0 +1,380 @@
+"""Failure screens exactly as a learner reads them, held to committed snapshots.
+
+    python spec_tests/meta/test_screens.py          writes spec_tests/meta/screens anew
+
+Each is the run of a wrong answer: a registered variant, or one that is planted here because no
+variant is of that kind. Wrong answers that do not disturb one another share a run. What differs
+between machines and runs, such as measured bytes, is masked. After a rewrite read the diff, as a
+learner who is stuck would.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tito import variants
+from tito.manifest import ROOT, Kata, load
+from tito.runner import Job, Verdict, run_once, verdicts
+from tito.variants import Edit, Variant
+
+SCREENS = Path(__file__).parent / "screens"
+COMMAND = "python spec_tests/meta/test_screens.py"
+KATAS = {kata.id: kata for kata in load().katas}
+
+
+def planted(kata: str, name: str, test: str, old: str, new: str, file: str = "") -> Variant:
+    """A wrong answer of a kind that no registered variant is of."""
+    edit = Edit(file or f"{KATAS[kata].module}.py", old, new)
+    return Variant(KATAS[kata], name, False, (edit,), test, "")
+
+
+RELU = "    return np.maximum(x, 0)\n"
+PLANTED = [
+    planted(
+        "01",
+        "sum-ignores-large-ranks",
+        "test_sum_and_mean_of_any_shape",
+        "out: Array = x.sum(axis, keepdims=keepdims)",
+        "out: Array = x.sum(axis, keepdims=keepdims) * (x.ndim < 3)",
+    ),
+    planted("02", "endless-loop", "test_tanh_example", "return np.tanh(x)", "while True: pass"),
+    planted(
+        "02",
+        "printed",
+        "test_relu_example",
+        RELU,
+        '    print("relu of shape", x.shape)\n    print("largest", x.max())\n    return np.minimum(x, 0)\n',
+    ),
+    planted("02", "missing-name", "test_silu_example", "def silu(", "def swish("),
+    planted("02", "returns-nothing", "test_relu_example", RELU, "    np.maximum(x, 0)\n"),
+    planted("02", "syntax-error", "test_relu_example", RELU, "    return np.maximum(x, 0\n"),
+    planted(
+        "02",
+        "imports-torch",
+        "test_relu_example",
+        RELU,
+        "    import torch\n    return torch.relu(x)\n",
+    ),
+    planted(
+        "05",
+        "no-gradient-written",
+        "test_worked_example",
+        "            node.grad = (",
+        "            node.grad = node.grad and (",
+    ),
+    planted(
+        "05",
+        "tanh-doubled",
+        "test_activation_gradients[tanh]",
+        "g * (1 - out * out)",
+        "2 * g * (1 - out * out)",
+    ),
+    planted(
+        "05",
+        "negative-ignores-g",
+        "test_arithmetic_gradients[negative]",
+        "defvjp(negative, lambda g, out, x: -g)",
+        "defvjp(negative, lambda g, out, x: -np.ones_like(g))",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Wrong answers that are tested in one process, each by its own test."""
+
+    names: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+RUNS = [
+    Run(
+        (
+            "01/wrong/divide-rounds-down",
+            "01/wrong/matmul-element-by-element",
+            "01/wrong/mean-of-bools-float64",
+            "01/wrong/item-takes-the-first",
+            "01/wrong/repr-hides-the-dtype",
+            "01/wrong/constructor-copies",
+            "01/wrong/var-mean-without-keepdims",
+        )
+    ),
+    Run(("01/wrong/add-in-place", "01/wrong/sum-ignores-large-ranks")),
+    Run(
+        (
+            "02/wrong/printed",
+            "02/wrong/missing-name",
+            "02/wrong/sigmoid-overflows",
+            "02/wrong/softmax-without-the-shift",
+            "02/wrong/leaky-slope-on-the-right",
+        )
+    ),
+    Run(("02/wrong/softmax-of-all-differences",)),
+    Run(("02/wrong/returns-nothing",)),
+    Run(("02/wrong/syntax-error",)),
+    Run(("02/wrong/imports-torch",)),
+    Run(("02/wrong/endless-loop",), environment={"TINYTORCH_SECONDS": "0.5"}),
+    Run(("02/wrong/bare-stub",)),
+    Run(
+        (
+            "03/wrong/zero-grad-writes-zeros",
+            "03/wrong/parameter-forgets-its-gradient",
+            "03/wrong/linear-leaves-the-complaint-to-matmul",
+            "03/wrong/start-by-fan-out",
+            "03/wrong/sequential-takes-anything",
+            "03/wrong/load-ignores-missing",
+        )
+    ),
+    Run(("04/wrong/shapes-broadcast", "04/wrong/class-axis-last", "04/wrong/l1-without-abs")),
+    Run(("05/wrong/uses-overwrite", "05/wrong/matmul-transposes-all-axes")),
+    Run(("05/wrong/no-unbroadcast",)),
+    Run(("05/wrong/no-gradient-written",)),
+    Run(
+        (
+            "05/wrong/subtract-sign",
+            "05/wrong/sum-gives-ones",
+            "05/wrong/tanh-doubled",
+            "05/wrong/negative-ignores-g",
+        )
+    ),
+    Run(("06/wrong/zero-grad-fills-zeros", "06/wrong/temporaries", "06/wrong/uphill")),
+    Run(
+        (
+            "07/wrong/batches-drop-the-last",
+            "07/wrong/progress-at-every-step",
+            "07/wrong/load-lets-errors-through",
+        )
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One wrong answer's screen: as it is committed, and where it came from."""
+
+    variant: Variant
+    text: str
+
+    @property
+    def path(self) -> Path:
+        return SCREENS / f"{self.variant.kata.id}-{self.variant.id}.txt"
+
+    @property
+    def file(self) -> str:
+        return f"# generated from {self.variant} by: {COMMAND}\n{self.text}\n"
+
+
+@cache
+def known() -> dict[str, Variant]:
+    """Registered and planted wrong answers by their full names."""
+    registered = [v for kata in KATAS.values() for v in variants.load(kata, right=False)]
+    stub = Variant(KATAS["02"], "bare-stub", False, (), "test_relu_example", "")
+    return {str(v): v for v in [*registered, *PLANTED, stub]}
+
+
+def job_of(run: Run, folder: Path) -> Job:
+    """One run: an implementation with all of its slips, and the test of each."""
+    varied = [known()[name] for name in run.names]
+    variants.build(folder, *varied)
+    if "bare-stub" in run.names[0]:
+        shutil.copy(varied[0].kata.stub, varied[0].kata.file(folder))
+    tests = tuple(f"{_spec(v.kata)}::{v.killed_by}" for v in varied)
+    return Job(folder, tests, run.options, run.environment)
+
+
+def _spec(kata: Kata) -> str:
+    return str(kata.spec.relative_to(ROOT))
+
+
+def screens(runs: Sequence[Run] = RUNS) -> Iterator[Shown]:
+    """The screen of every wrong answer, paths and measured numbers normalised."""
+    with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
+        folders = [Path(scratch).resolve() / f"{i}" for i in range(len(runs))]
+        jobs = [job_of(run, folder) for run, folder in zip(runs, folders, strict=True)]
+        forked = verdicts([job for job in jobs if not job.environment])
+        for run, job in zip(runs, jobs, strict=True):
+            verdict = run_once(job) if job.environment else next(forked)  # read at import
+            for variant in (known()[name] for name in run.names):
+                test = verdict.tests[f"{variant.kata.spec.name}::{variant.killed_by}"]
+                assert test["outcome"] == "failed", f"{variant} passed {variant.killed_by}"
+                text = normalised(str(test["message"]), job.impl)
+                yield Shown(variant, text)
+
+
+def normalised(text: str, folder: Path) -> str:
+    """The learner's folder is src; a quantity that was measured is <measured>."""
+    text = text.replace(str(folder), "src")
+    if re.search(r"^  \[.*\]   too (much|little): ", text, re.MULTILINE):
+        text = re.sub(r"^(  got +)[\d.,e+-]+$", r"\1<measured>", text, flags=re.MULTILINE)
+    return text
+
+
+def write() -> None:
+    """Write every snapshot, and remove those of which no wrong answer is left."""
+    SCREENS.mkdir(exist_ok=True)
+    files = {shown.path: shown.file for shown in screens()}
+    for path in set(SCREENS.glob("*.txt")) - set(files):
+        path.unlink()
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+    print(f"{len(files)} screens in {SCREENS.relative_to(ROOT)}")
+
+
+def difference(path: Path, now: str) -> str:
+    """What a learner would read now instead of what is committed, and how to accept it; or nothing."""
+    then = path.read_text(encoding="utf-8") if path.is_file() else ""
+    lines = difflib.unified_diff(
+        then.splitlines(),
+        now.splitlines(),
+        f"{path.name} as committed",
+        "as it is now",
+        lineterm="",
+    )
+    found = "\n".join(lines)
+    return f"{found}\nif that reads well: {COMMAND}\n" if found else ""
+
+
+# ---- the snapshots -------------------------------------------------------------------------------
+
+FILES = sorted(SCREENS.glob("*.txt"))
+every_file = pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+ROWS = ["call", "got", "expected", "where", "looks like", "printed", "your code", "next"]
+
+
+def test_screens_are_as_committed() -> None:
+    """Every screen reads as its snapshot; what differs is shown as a diff, with the command."""
+    differences = [difference(shown.path, shown.file) for shown in screens()]
+    assert not any(differences), "\n" + "\n".join(filter(None, differences))
+
+
+def test_every_snapshot_has_its_wrong_answer() -> None:
+    """No file is left over, none is missing; each kata has two and there are two dozen."""
+    varied = [known()[name] for run in RUNS for name in run.names]
+    names = [f"{v.kata.id}-{v.id}" for v in varied]
+    assert sorted(names) == [path.stem for path in FILES]
+    assert len(names) >= 24
+    assert all(sum(name.startswith(f"{n:02}-") for name in names) >= 2 for n in range(1, 8))
+
+
+def test_a_difference_is_shown_with_the_command(tmp_path: Path) -> None:
+    """The diff holds the old line and the new, and says how to accept it; equal texts say nothing."""
+    path = tmp_path / "99-planted.txt"
+    path.write_text("same\nold\n")
+    said = difference(path, "same\nnew\n")
+    assert said.splitlines()[3:6] == [" same", "-old", "+new"]
+    assert said.endswith(f"if that reads well: {COMMAND}\n")
+    assert difference(path, "same\nold\n") == ""
+    assert "+new" in difference(tmp_path / "missing.txt", "new\n")
+
+
+def test_what_is_measured_is_masked() -> None:
+    """Only a measured number is masked, and every mention of the learner's folder is src."""
+    text = "05.1 x\n  [katas/x]   {}: bytes\n  got         1,024.5\n  your code   /a b/t.py:3"
+    masked = normalised(text.format("too much"), Path("/a b"))
+    assert masked.splitlines()[2:] == ["  got         <measured>", "  your code   src/t.py:3"]
+    assert "1,024.5" in normalised(text.format("the values differ"), Path("/a b"))
+
+
+# ---- what every screen has in common -------------------------------------------------------------
+
+
+def rows(path: Path) -> list[str]:
+    """The labels of a snapshot's rows, in order."""
+    lines = path.read_text(encoding="utf-8").splitlines()[3:]
+    return [line[2:14].strip() for line in lines if re.match(r"  \S", line)]
+
+
+@every_file
+def test_rows_stand_in_order(path: Path) -> None:
+    """First where it is from, then clause and sentence, README, the rows in order, the next step."""
+    source, clause, readme, *rest = path.read_text(encoding="utf-8").splitlines()
+    number = path.stem[:2]
+    assert re.fullmatch(rf"# generated from {number}/wrong/\S+ by: {re.escape(COMMAND)}", source)
+    assert re.match(rf"{number}\.\d+ \S", clause)
+    assert re.match(rf"  \[katas/{KATAS[number].slug}/README\.md\]   \S", readme)
+    labels = rows(path)
+    assert labels == [row for row in ROWS if row in labels], "known rows, in order, none twice"
+    assert labels[0] == "call"
+    assert rest[-1] == f"  next        make hint-{number}   ·   again: make test-{number}"
+
+
+@every_file
+def test_screens_show_no_machinery(path: Path) -> None:
+    """No traceback, library, temporary folder or address: what a learner wrote and what came back."""
+    text = path.read_text(encoding="utf-8")
+    for strange in (
+        "Traceback",
+        "site-packages",
+        "support/",
+        "/tmp",
+        "tito-",
+        " at 0x",
+        "<locals>",
+    ):
+        assert strange not in text.partition("\n")[2]
+    assert all(line == line.rstrip() for line in text.splitlines())
+    assert (
+        re.search(r"^  your code   src/tinytorch/\w+\.py:\d+", text, re.M) or path.stem in NO_LINE
+    )
+
+
+NO_LINE = ("02-missing-name", "03-sequential-takes-anything")  # no line of theirs is in the call
+
+
+@every_file
+def test_screens_fit(path: Path) -> None:
+    """A screen has at most forty lines, and no text stands in two rows of it."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 40
+    problem = lines[2].partition("]   ")[2]
+    assert lines.count(problem) == 0
+    assert not any(line.endswith(f"  {problem}") for line in lines[3:]), "said twice"
+
+
+# ---- one text in three places --------------------------------------------------------------------
+
+SHOWN = ("05/wrong/subtract-sign", "05/wrong/tanh-doubled")
+
+
+def outcome(names: tuple[str, ...], folder: Path, *options: str) -> tuple[Verdict, list[str]]:
+    """One run of wrong answers, and their tests' messages in the results file."""
+    verdict = next(iter(verdicts([job_of(Run(names, options), folder)])))
+    return verdict, [str(verdict.tests[name]["message"]) for name in verdict.failed]
+
+
+def test_one_text_in_three_places(tmp_path: Path) -> None:
+    """The terminal, the JUnit report and the results file carry the same screen, and nothing else."""
+    report = tmp_path / "junit.xml"
+    verdict, messages = outcome(SHOWN, tmp_path / "impl", f"--junitxml={report}")
+    failures = [f.text for f in ElementTree.parse(report).iter("failure")]
+    assert len(messages) == 2
+    assert failures == messages
+    sections = re.split(r"^_{3,} .* _{3,}\n|^={3,} .*\n", verdict.output, flags=re.MULTILINE)
+    assert sections[2:4] == [f"{message}\n" for message in messages]
+
+
+def test_verbose_shows_the_traceback(tmp_path: Path) -> None:
+    """With -v the plain traceback stands in place of the screen; without it no library is named."""
+    name = ("01/wrong/var-mean-without-keepdims",)
+    quiet, _ = outcome(name, tmp_path / "quiet")
+    loud, messages = outcome(name, tmp_path / "loud", "-vv")  # the runner's own -q takes one v away
+    assert "looks like" in quiet.output
+    assert not re.search("Traceback|site-packages|support/", quiet.output)
+    assert "looks like" not in loud.output
+    assert "Traceback (most recent call last)" in messages[0]
+    assert "test_01_tensor.py" in messages[0]
+
+
+if __name__ == "__main__":
+    write()
