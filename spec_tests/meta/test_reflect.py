@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
-from playing import play
 from small_course import DOUBLING, Course
 
 from tito import reflect
@@ -15,6 +15,36 @@ from tito.reflect import Question, measure, questions, verdict
 
 QUESTIONS = [(kata, question) for kata in load().katas for question in questions(kata)]
 IDS = [f"{kata.id}-{question.id}" for kata, question in QUESTIONS]
+ANSWERS = {  # what the reference measures; the explanations speak of these numbers
+    "01-two-steps": 8_000_000,
+    "01-one-row": 4_000_000,
+    "01-the-trap": 1000,
+    "02-largest-exponent": 88,
+    "02-composed-gelu": 3_600_000,
+    "02-asleep": 15.9,
+    "03-count": 669_706,
+    "03-ten-layers": 0.0041,
+    "03-snapshot": 4_004_000,
+    "04-logits": 819_200_000,
+    "04-at-start": 10.82,
+    "04-on-top": 2,
+    "04-kept": 1,
+    "04-smoothed": 0.50,
+    "05-what-notes-hold": 10_000_000,
+    "05-backward-and-depth": 1,
+    "05-one-gradient": 20_000,
+    "06-adam-bytes": 16,
+    "06-later-step": 0,
+    "06-first-step": 1,
+    "06-without-correction": 10,
+    "06-momentum": 10,
+    "07-steps": 157,
+    "07-backward-share": 50.3,
+    "07-accumulate": 5.9,
+    "07-checkpoint": 3,
+    "07-clipped": 0.1,
+}
+measured = cache(measure)
 SMALL = """
 [[question]]
 id = "bytes"
@@ -49,7 +79,7 @@ def predict(course: Course, text: str) -> str:
     """What is said of these predictions."""
     (course.root / "reflections").mkdir(exist_ok=True)
     (course.root / "reflections" / "01.toml").write_text(text)
-    ran = play(course, "reflect", "01")
+    ran = course.tito("reflect", "01")
     assert ran.code == 0, ran.text
     assert (course.root / "reflections" / "01.toml").read_text() == text
     return ran.text
@@ -57,7 +87,7 @@ def predict(course: Course, text: str) -> str:
 
 def test_reflect_asks_first(asked: Course) -> None:
     """The first call writes the questions with empty answers; the second finds none predicted."""
-    ran = play(asked, "reflect", "1")
+    ran = asked.tito("reflect", "1")
     assert ran.code == 0
     assert "reflections/01.toml has 2 questions" in ran.text
     written = (asked.root / "reflections" / "01.toml").read_text()
@@ -93,13 +123,13 @@ def test_reflect_on_code_that_does_not_run(asked: Course) -> None:
 
 def test_reflect_refuses(course: Course) -> None:
     """A file that is not TOML, a kata without questions, a locked kata: one message each."""
-    assert "kata 01 has no question with a number" in play(course, "reflect", "01").text
+    assert "kata 01 has no question with a number" in course.tito("reflect", "01").text
     (course.root / "katas" / "01_doubling" / "reflect.toml").write_text(SMALL)
-    assert play(course, "reflect", "01").text == "kata 01 is locked: make module-01\n"
+    assert course.tito("reflect", "01").text == "kata 01 is locked: make module-01\n"
     course.solve("doubling")
     (course.root / "reflections").mkdir()
     (course.root / "reflections" / "01.toml").write_text("bytes = 4 MB\n")
-    ran = play(course, "reflect", "01")
+    ran = course.tito("reflect", "01")
     assert ran.code == 1
     assert "reflections/01.toml cannot be read" in ran.text
     assert "line 1" in ran.text
@@ -126,13 +156,63 @@ def test_verdict_in_words(predicted: float, measured: float, right: bool, words:
 @pytest.mark.parametrize(("kata", "question"), QUESTIONS, ids=IDS)
 def test_questions_are_measured(kata: Kata, question: Question) -> None:
     """On the reference every question has a number, and twice the same."""
-    first, second = (measure(question, ROOT / "reference") for _ in range(2))
+    first, second = (run(question, ROOT / "reference") for run in (measured, measure))
     assert isinstance(first, float), first
     assert isinstance(second, float), second
     assert abs(first - second) <= question.tolerance / 4 * abs(first)
     ast.parse(question.measure)
     assert question.id.replace("-", "").isalnum()
     assert [q.id for q in questions(kata)].count(question.id) == 1
+
+
+@pytest.mark.parametrize(("kata", "question"), QUESTIONS, ids=IDS)
+def test_questions_have_the_answer_they_explain(kata: Kata, question: Question) -> None:
+    """What the explanations call the answer is right on the reference."""
+    number = measured(question, ROOT / "reference")
+    assert isinstance(number, float), number
+    assert verdict(ANSWERS[f"{kata.id}-{question.id}"], number, question.tolerance)[0], number
+
+
+@pytest.mark.parametrize("kata", load().katas, ids=lambda kata: kata.id)
+def test_every_kata_has_questions(kata: Kata) -> None:
+    """Each has some with a number for an answer, and wider ones in its reflect.md."""
+    assert 3 <= len(questions(kata)) <= 5
+    assert (kata.folder / "reflect.md").read_text(encoding="utf-8").count("\n## ") >= 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "number"),
+    [
+        (4000, 4000.0),
+        ("4_000", 4000.0),
+        ("819,200,000", 819_200_000.0),
+        ("4e3", 4000.0),
+        (0, 0.0),
+        ("0,5", None),
+        ("4 MB", None),
+        ("nan", None),
+        (float("inf"), None),
+        (True, None),
+        ("", None),
+    ],
+)
+def test_what_is_a_number(answer: object, number: float | None) -> None:
+    """A comma groups thousands and nothing else, and no number is endless."""
+    assert reflect._number(answer) == number
+
+
+def test_measuring_nothing_comparable(tmp_path: Path) -> None:
+    """Code that ends with nan, or with a word, is told so instead of compared."""
+    for printed in ("float('nan')", "'done'"):
+        question = Question("id", "text", "unit", 0.1, f"print({printed})")
+        assert str(measure(question, tmp_path)).endswith("is no number to compare with")
+
+
+def test_the_green_screen_asks_the_first_question(asked: Course) -> None:
+    """A kata that is green ends with something to think about, and the command for it."""
+    said = asked.tito("test", "01").text.splitlines()
+    assert said[-2] == "  reflect  How many bytes is the double of 1,000 float64 numbers?"
+    assert said[-1] == "  next     make reflect-01, make module-02: Tripling, 7 minutes"
 
 
 def test_blank_predictions_are_toml(tmp_path: Path) -> None:

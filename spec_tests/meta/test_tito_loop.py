@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from small_course import Course
 
+from tito.manifest import Kata, load
+from tito.session import _after
+
 
 def test_module_says_what_to_build(course: Course) -> None:
     """Unlocking copies the stub and names goal, file with line, minutes, first clause, command."""
@@ -21,7 +24,7 @@ def test_module_says_what_to_build(course: Course) -> None:
     line = mine.splitlines().index("def double(x: Any) -> Any:") + 1
     for piece in (
         "about 5 minutes",
-        "You write Doubling",
+        "you build Doubling",
         f"src/tinytorch/doubling.py:{line}",
         "2 to write, the first is double",
         "01.1 double(x) is twice x.",
@@ -99,6 +102,34 @@ def test_red_green_next(course: Course) -> None:
     assert "kata 01 is green: 3 clauses, 3 tests" in ran.text
     assert "make module-02" in ran.text
     assert course.tito("module", "02").code == 0
+
+
+def test_green_says_what_was_built_and_proved(course: Course) -> None:
+    """Green is one short screen: built, proved, to think about, next, with the minutes."""
+    course.edit("katas/katas.toml", 'title = "Doubling"', 'title = "Doubling"\nmilestone = "m01"')
+    course.solve("doubling")
+    assert course.tito("test", "01").text.splitlines()[-3:] == [
+        "  built    Doubling",
+        "  proved   refusals (1)",
+        "  next     katas/01_doubling/reflect.md, make milestone-01, make module-02: Tripling, 7 minutes",
+    ]
+    course.solve("tripling", "layers")
+    assert "module" not in course.tito("test", "03").text, "nothing comes after the last kata"
+
+
+@pytest.mark.parametrize("kata", load().katas, ids=lambda kata: kata.id)
+def test_green_is_one_short_screen(kata: Kata) -> None:
+    """Six lines with the verdict, none too long, and no command cut off."""
+    said = list(_after(load(), kata))
+    assert len(said) <= 5
+    assert max(map(len, said)) <= 96
+    assert [line[2:9].strip() for line in said if line[2] != " "] == [
+        "built",
+        "proved",
+        "reflect",
+        "next",
+    ]
+    assert not said[-1].endswith("...")
 
 
 def test_all_shows_every_failure(course: Course) -> None:

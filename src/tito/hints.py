@@ -14,6 +14,7 @@ from rich.table import Table
 
 from tito import course, gate, stubs
 from tito.course import Refusal, implementation, section, short
+from tito.lend import demand_own
 from tito.manifest import ROOT, Kata, Manifest
 
 LEVELS = ROOT / ".tito" / "hints.json"  # how many hints of each task were shown
@@ -33,11 +34,9 @@ def hint(manifest: Manifest, number: str) -> int:
     console.print(f"[bold]kata {kata.id} · {task} · hint {level} of {len(hints)}[/]\n")
     console.print(Markdown(hints[level - 1]))
     _remember(shown | {f"{kata.id}/{task}": level})
-    if level < len(hints):
-        console.print(f"\nmore: make hint-{kata.id}   ·   again: make test-{kata.id}")
-    else:
-        spec = short(kata.folder / "README.md")
-        console.print(f"\nthe last hint. Next: the worked example in {spec}, with a pencil")
+    last = f"the last hint. Next: the worked example in {short(kata.folder)}/README.md, on paper"
+    more = f"more: make hint-{kata.id}   ·   again: make test-{kata.id}"
+    console.print(f"\n{more if level < len(hints) else last}")
     return 0
 
 
@@ -45,6 +44,7 @@ def _task(manifest: Manifest, kata: Kata, impl: Path) -> str:
     """The task of the first failing test, else of the first blank."""
     _, result = next(gate.results(manifest, [kata], impl))
     if result.green:
+        demand_own(kata, impl)
         raise Refusal(f"kata {kata.id} is green, nothing to hint at: make reveal-{kata.id}")
     left = {name for name, _ in stubs.blanks_left(kata.file(impl))}
     blank = [task for task, names in kata.tasks.items() if left.intersection(names)]
@@ -86,14 +86,14 @@ def reveal(manifest: Manifest, number: str, force: bool) -> int:
         raise Refusal("this edition has no reference/, so there is nothing to reveal")
     if not force:
         course.demand_unlocked(kata, impl)
+        demand_own(kata, impl)
         _, result = next(gate.results(manifest, [kata], impl))
         if not result.green:
             reason = f"kata {kata.id} is not green yet: make test-{kata.id}"
             raise Refusal(f"{reason}\n  FORCE=1 make reveal-{kata.id} shows it anyway")
-    yours, theirs = _functions(kata.file(impl)), _functions(reference)
-    table = Table(
-        "yours: " + short(kata.file(impl)), "reference: " + short(reference), show_lines=True
-    )
+    mine = kata.file(impl)
+    yours, theirs = _functions(mine), _functions(reference)
+    table = Table(f"yours: {short(mine)}", f"reference: {short(reference)}", show_lines=True)
     for name in [n for n in kata.blanks if n in theirs]:
         table.add_row(_code(yours.get(name, f"# no {name}")), _code(theirs[name]))
     console.print(table)

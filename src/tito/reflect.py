@@ -7,7 +7,9 @@ written once, empty. A question is measured only when there is a prediction to h
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -18,8 +20,8 @@ from typing import Any
 
 from tito import course, stubs
 from tito.course import Refusal, implementation, short
-from tito.endings import paint, told
-from tito.manifest import ROOT, Kata, Manifest, ManifestError, load
+from tito.endings import paint
+from tito.manifest import ROOT, Kata, Manifest, ManifestError
 
 FOLDER = ROOT / "reflections"
 SECONDS = 60.0
@@ -72,7 +74,8 @@ def measure(question: Question, impl: Path) -> float | str:
     why = done.stderr.decode(errors="replace").strip().splitlines()
     if done.returncode or not said:
         return why[-1] if why else f"Python ended with code {done.returncode}"
-    return float(said[-1])
+    number = _number(said[-1])
+    return f"{said[-1]} is no number to compare with" if number is None else number
 
 
 def reflect(manifest: Manifest, number: str) -> int:
@@ -97,15 +100,27 @@ def reflect(manifest: Manifest, number: str) -> int:
 def _blank(kata: Kata, asked: list[Question]) -> str:
     """The file of predictions, as the learner finds it."""
     head = f"What do you expect of your own code? Write a number behind each =, then: make reflect-{kata.id}"
-    lines = [f"# Kata {kata.id} · {kata.title}.", *_wrapped(head, "# ")]
+    lines = [f"# Kata {kata.id} · {kata.title}.", *wrapped(head, "# ")]
     for question in asked:
-        lines += ["", *_wrapped(f"{question.text} (unit: {question.unit})", "# ")]
+        lines += ["", *wrapped(f"{question.text} (unit: {question.unit})", "# ")]
         lines.append(f'{question.id} = ""')
     return "\n".join(lines) + "\n"
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
+def wrapped(text: str, first: str, most: int | None = None) -> list[str]:
+    """Lines that fit a screen, `most` at most."""
+    later = first if first.startswith("#") else " " * len(first)
+    fill = textwrap.TextWrapper(WIDTH, first, later, max_lines=most, placeholder=" ...")
+    return fill.wrap(text)
+
+
+def _number(answer: Any) -> float | None:
+    """4000, 4_000, "4,000" or 4e3 as a number; None for all else, such as "0,5", "4 MB" or nan."""
+    try:
+        value = float(re.sub(r",(?=\d{3}\b)", "", str(answer)))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _predictions(path: Path) -> dict[str, Any]:
@@ -118,12 +133,11 @@ def _predictions(path: Path) -> dict[str, Any]:
 
 def _compare(question: Question, answer: Any, impl: Path, path: Path) -> bool:
     """Print one question with what was predicted and what is; whether the prediction is right."""
-    print("\n".join([paint(question.id, "bold"), *_wrapped(question.text, "  ")]))
-    try:
-        predicted = float(str(answer).replace(",", "").replace("_", ""))
-    except ValueError:
-        said = f"{answer!r} is not a number" if answer else "not predicted yet"
-        print(f"  {said}: write {question.id} = NUMBER in {short(path)}\n")
+    print("\n".join([paint(question.id, "bold"), *wrapped(question.text, "  ")]))
+    predicted = _number(answer)
+    if predicted is None:
+        said = "not predicted yet" if answer == "" else f"{answer!r} is not a number"
+        print(f"  {said}: write {question.id} = NUMBER in {short(path)}, as 0.5 or 4_000\n")
         return False
     print(f"  you predicted  {_shown(predicted)} {question.unit}")
     measured = measure(question, impl)
@@ -135,7 +149,7 @@ def _compare(question: Question, answer: Any, impl: Path, path: Path) -> bool:
     if measured:
         print(f"  ratio          {_shown(predicted / measured)}")
     print(f"  {paint(words, 'green' if right else 'yellow')}")
-    print("\n".join([*_wrapped(question.because, "  "), ""]))
+    print("\n".join([*wrapped(question.because, "  "), ""]))
     return right
 
 
@@ -159,7 +173,3 @@ def verdict(predicted: float, measured: float, tolerance: float) -> tuple[bool, 
 
 def _shown(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-if __name__ == "__main__":
-    sys.exit(told(lambda: reflect(load(), sys.argv[1])))

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tito import course, gate, runner
 from tito.course import Refusal, implementation, short
 from tito.endings import paint
+from tito.lend import is_lent, reminder
 from tito.manifest import ROOT, Kata, Manifest, load
+from tito.reflect import questions, wrapped
 
 SCREEN = 60  # lines of a failure that is no clause's, such as a traceback
+CHECKS = {  # how each kind stands in a spec, or in its table of what PyTorch answers
+    "cases from PyTorch": r'^"((?:own/)?(?!own/)[^/"]+)/',
+    "properties on drawn inputs": r"^@given\((?:.|\n)*?^def (\w+)",
+    "refusals": r"^.*\bassert_raises\(.*$",
+    "memory": r"^.*(?:get_traced_memory|weakref\.ref\(|np\.shares_memory).*$",
+}
 
 
 def quickly(number: str) -> int:
@@ -30,12 +39,13 @@ def test(manifest: Manifest, number: str, every: bool, options: Sequence[str]) -
     if trouble:
         print(f"{trouble}\n  next: mend that line, then: make test-{kata.id}")
         return 1
+    if lent := reminder(kata, impl):
+        print(lent)
     _say_blanks(kata, impl)
     if options:
         return _plain(kata, impl, options)
-    job = gate.job(kata, impl, () if every else ("-x",))
     key = gate.key(manifest, kata, impl)
-    verdict = next(runner.verdicts([job]))
+    verdict = next(runner.verdicts([gate.job(kata, impl, () if every else ("-x",))]))
     result = gate.judge(kata, verdict)
     if result.green or not every:
         gate.keep(key, result)
@@ -68,30 +78,46 @@ def _cut(message: str) -> str:
 
 
 def _summary(manifest: Manifest, kata: Kata, result: gate.Result, seconds: float) -> str:
-    """The last line: what is proved, or what to work on."""
+    """The last lines: what is proved and what is next, or what to work on."""
     clauses = len(course.clauses(kata)) or result.held
     if result.green:
         proved = f"{clauses} clauses, {result.passed} tests, {seconds:.1f} s"
         green = paint(f"kata {kata.id} is green", "green")
-        return f"{green}: {proved}\n  next: {after(manifest, kata)}"
+        return "\n".join([f"{green}: {proved}", *_after(manifest, kata)])
     if result.problem:
         mend = f"\n  next: mend that, then: make test-{kata.id}"
         return paint(f"\nkata {kata.id} has no verdict: {result.problem}", "red") + mend
-    work = f"work on {result.clause or result.test}"
-    return (
-        paint(f"\n{result.held} of {clauses} clauses hold; {work}", "yellow")
-        + f" ({seconds:.1f} s)"
-    )
+    held = f"\n{result.held} of {clauses} clauses hold; work on {result.clause or result.test}"
+    return f"{paint(held, 'yellow')} ({seconds:.1f} s)"
 
 
-def after(manifest: Manifest, kata: Kata) -> str:
-    """What follows on a green kata."""
-    steps = [f"katas/{kata.slug}/reflect.md"]
-    if kata.milestone:
-        steps.append(f"make milestone-{kata.milestone.removeprefix('m')}")
-    if kata.number < manifest.katas[-1].number:
-        steps.append(f"make module-{kata.number + 1:02}")
-    return ", then ".join(steps)
+def _after(manifest: Manifest, kata: Kata) -> Iterator[str]:
+    """What was built, how it was proved, what to think about now, and what is next."""
+    question = next((q.text for q in questions(kata)), "")
+    steps = [f"make reflect-{kata.id}" if question else short(kata.folder / "reflect.md")]
+    steps += [f"make milestone-{kata.milestone[1:]}"] * bool(kata.milestone)
+    lent = {k.id for k in manifest.katas if is_lent(k.file(implementation()))}
+    for k in [k for k in manifest.katas[kata.number :] if k.id not in lent][:1]:
+        steps.append(f"make module-{k.id}: {k.title}, {k.minutes} minutes")
+    if kata.id not in lent:
+        yield from wrapped(goal(kata), "  built    ", most=1)
+    yield from wrapped(_checks(kata), "  proved   ", most=1)
+    yield from wrapped(question, "  reflect  ", most=2)
+    yield from wrapped(", ".join(steps), "  next     ", most=1)
+
+
+def goal(kata: Kata) -> str:
+    """What is to be built: the first sentence of the README's goal."""
+    text = " ".join(course.section(course.readme(kata), "Goal").split())
+    return re.sub("^You (build|write) ", "", text.split(". ")[0].rstrip("."))
+
+
+def _checks(kata: Kata) -> str:
+    """The kinds of checks that a spec is made of, and how many of each."""
+    table = ROOT / "spec_tests" / "oracle_tables" / f"{kata.id}.json"
+    text = "\n".join(p.read_text(encoding="utf-8") for p in (kata.spec, table) if p.is_file())
+    counts = {kind: len(set(re.findall(sign, text, re.M))) for kind, sign in CHECKS.items()}
+    return ", ".join(f"{kind} ({count})" for kind, count in counts.items() if count)
 
 
 def test_all(manifest: Manifest) -> int:
@@ -108,16 +134,17 @@ def test_all(manifest: Manifest) -> int:
         result = gate.judge(kata, verdict)
         gate.keep(keys[kata.id], result)
         green.append(result.green)
-        text, colour = line(kata, result)
+        text, colour = line(kata, impl, result)
         print(f"{kata.id} {kata.title:<14} {paint(text, colour)}  ({verdict.seconds:.1f} s)")
     return 0 if all(green) else 1
 
 
-def line(kata: Kata, result: gate.Result) -> tuple[str, str]:
+def line(kata: Kata, impl: Path, result: gate.Result) -> tuple[str, str]:
     """A kata's result in a few words, and their colour."""
+    lent = "lent by the reference, " if is_lent(kata.file(impl)) else ""
     if result.green:
-        return f"green, {result.passed} tests", "green"
+        return f"{lent}green, {result.passed} tests", "dim" if lent else "green"
     if result.problem:
-        return "no verdict: " + " ".join(result.problem.split()), "red"
+        return f"{lent}no verdict: {' '.join(result.problem.split())}", "red"
     work = f"work on {result.clause or result.test}: make test-{kata.id}"
-    return f"open, {result.passed} of {result.collected} tests, {work}", "yellow"
+    return f"{lent}open, {result.passed} of {result.collected} tests, {work}", "yellow"

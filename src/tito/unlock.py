@@ -13,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tito import course, gate, stubs
-from tito.course import Refusal, implementation, section, short
+from tito.course import Refusal, implementation, short
+from tito.lend import demand_own
 from tito.manifest import ROOT, Kata, Manifest
-from tito.session import line
+from tito.session import goal, line
 
 console = Console(highlight=False)
 
@@ -24,6 +25,7 @@ def module(manifest: Manifest, number: str, force: bool) -> int:
     """Put a kata's stub where the learner works, once all katas before it are green."""
     impl, kata = implementation(), manifest.kata(number)
     target = kata.file(impl)
+    demand_own(kata, impl)
     if os.path.lexists(target):
         console.print(f"{short(target)} is there already and stays as it is")
     else:
@@ -66,10 +68,9 @@ def _brief(kata: Kata, impl: Path) -> None:
     target = kata.file(impl)
     left = [] if course.unreadable(target) else course.blanks(kata, impl)
     line_of = re.findall(r"line (\d+)", left[0]) if left else []
-    goal = " ".join(section(course.readme(kata), "Goal").split()).split(". ")[0].rstrip(".")
     first = next(iter(course.clauses(kata).items()), ("", ""))
     rows = [
-        ("you build", goal),
+        ("you build", goal(kata)),
         ("the spec", short(kata.folder / "README.md")),
         ("your file", f"{short(target)}:{line_of[0]}" if line_of else short(target)),
         ("blanks", f"{len(left)} to write, the first is {left[0]}" if left else "none left"),
@@ -87,13 +88,14 @@ def status(manifest: Manifest) -> int:
     impl = implementation()
     there = [kata for kata in manifest.katas if course.unlocked(kata, impl)]
     found = {kata.id: result for kata, result in gate.results(manifest, there, impl)}
-    table = Table(
-        "kata", "", "state", title=f"the map of {short(impl)}", title_justify="left", box=None
-    )
+    title = f"the map of {short(impl)}"
+    table = Table("kata", "", "state", title=title, title_justify="left", box=None)
     red = ""  # the first kata that is not green: what stands behind it stands ahead
     for kata in manifest.katas:
         result = found.get(kata.id)
-        text, colour = line(kata, result) if result else (f"locked: make module-{kata.id}", "dim")
+        text, colour = (
+            line(kata, impl, result) if result else (f"locked: make module-{kata.id}", "dim")
+        )
         ahead = f", ahead of {red}" if red and result else ""
         table.add_row(kata.id, kata.title, Text(text + ahead, style=colour))
         red = red or ("" if result and result.green else kata.id)
@@ -108,9 +110,7 @@ def status(manifest: Manifest) -> int:
 def _milestone(kata: Kata, impl: Path, red: str) -> str:
     """Earned where its last run on this implementation left a report that says so."""
     report = ROOT / "runs" / f"{kata.milestone}-{impl.name}" / "metrics.json"
-    with contextlib.suppress(
-        OSError, ValueError, KeyError, TypeError
-    ):  # no report, or none to read
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # no report to read
         found = json.loads(report.read_text(encoding="utf-8"))
         if found["passed"]:
             return f"[green]earned: {found['number']:.2%} on {found['dataset']}[/]"
