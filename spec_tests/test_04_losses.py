@@ -339,6 +339,7 @@ IGNORE = [
     spelled("nll_loss-ignore", "nll_loss(a, {})", (5, 3), -100),
     spelled("nll_loss-ignore-class", "nll_loss(a, {}, ignore_index=0)", (5, 3), 0),
     spelled("nll_loss-ignore-beyond", "nll_loss(a, {}, ignore_index=99)", (2, 3, 5), 99),
+    spelled("nll_loss-ignore-one-class", "nll_loss(a, {}, reduction='none')", (5, 1), -100),
 ]
 
 
@@ -526,6 +527,7 @@ PAIRED += [f"{name}(reduction='sum')" for name in ("MSELoss", "L1Loss", "BCEWith
 CLASSES = ["NLLLoss()", "NLLLoss(reduction='none')", "NLLLoss(ignore_index=2)"]
 CLASSES += [f"CrossEntropyLoss({o})" for o in ("", "reduction='none'", "ignore_index=2")]
 CLASSES += ["CrossEntropyLoss(label_smoothing=0.25)"]
+PADDED = ["NLLLoss()", "CrossEntropyLoss()"]
 MODULES = [
     *[Case(m, f"tt.{m}(a, b)", SAME, torch=f"torch.nn.{m}(a, b)") for m in PAIRED],
     *[
@@ -536,6 +538,15 @@ MODULES = [
             torch=f"torch.nn.{m}(a, torch.tensor([2, 0, 2, 1, 1]))",
         )
         for m in CLASSES
+    ],
+    *[
+        Case(
+            f"{m}-ignored",
+            f"tt.{m}(a, [2, -100, 0, 1, -100])",
+            (((5, 3),),),
+            torch=f"torch.nn.{m}(a, torch.tensor([2, -100, 0, 1, -100]))",
+        )
+        for m in PADDED
     ],
 ]
 
@@ -559,7 +570,7 @@ def test_modules_are_modules(name: str) -> None:
     assert_equal(is_module(name), want=True)
 
 
-# ---- conventions: 04.18 to 04.20 -----------------------------------------------------------------
+# ---- conventions: 04.18 to 04.21 -----------------------------------------------------------------
 
 EVERY = [
     *["tt.mse_loss(a, b)", "tt.l1_loss(a, b, reduction='sum')", f"tt.{NAME}(a, b)"],
@@ -573,6 +584,24 @@ EVERY = [
 def test_history_leads_to_the_input(expression: str) -> None:
     """04.18 A loss is made of tensor operations: its notes lead back to the input."""
     check_history(expression)
+
+
+@observe
+def reaches_the_target(tt: Any, expression: str, data: Any, target: Any) -> Any:
+    a, b = tt.Tensor(data), tt.Tensor(target, requires_grad=True)
+    loss = eval(expression, {"tt": tt, "a": a, "b": b})
+    seen, waiting = [], [loss]
+    while waiting:
+        seen.append(waiting.pop())
+        waiting += [p for p in (seen[-1].note.parents if seen[-1].note else ()) if p is not None]
+    return {"requires_grad": loss.requires_grad, "notes lead to b": any(s is b for s in seen)}
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", NAME])
+def test_history_leads_to_a_target_that_learns(name: str) -> None:
+    """04.21 A target that requires a gradient keeps it: the notes lead back to it too."""
+    got = reaches_the_target(f"tt.{name}(a, b)", dyadic(2, 3), dyadic(2, 3, seed=1))
+    assert_equal(got, want={"requires_grad": True, "notes lead to b": True})
 
 
 @observe
