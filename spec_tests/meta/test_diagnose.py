@@ -321,6 +321,13 @@ def test_two_slips_get_no_explanation() -> None:
     assert explain([replace(s, sizes={}) for s in wrong]) == ""
 
 
+def test_everything_wrong_is_no_dropped_contribution() -> None:
+    """Where every entry is used several times, that all differ says nothing about those uses."""
+    s = sample((3, 5), 0)
+    noise = np.random.default_rng(1).normal(size=(3, 5))
+    assert explain([replace(s, got=noise, ones=np.full((3, 5), 2.0))]) == ""
+
+
 def test_a_large_value_does_not_hide_a_wrong_one() -> None:
     """An entry that is far off is no rounding, even where it is small beside the largest."""
     want = np.array([[1e8, 1.0, -2.0], [3.0, 0.5, 7.0]])
@@ -425,8 +432,7 @@ def test_pairs_know_less(name: str) -> None:
     generic, small = slipped(name, [(3, 5)], 0), slipped(name, [(2, 3)], 0)
     assert kinds(explain_pairs([(s.got, s.want) for s in generic])) == [kind(name)]
     said = kinds(explain_pairs([(s.got, s.want) for s in small]))
-    safe = name in ("sign", "zero", "transposed")
-    assert said == ([kind(name)] if safe else ["permuted"] if "shifted" in name else [])
+    assert said == ([kind(name)] if name in ("sign", "zero", "transposed") else [])
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (3, 1), (1, 3, 5), (3,)], ids=str)
@@ -452,6 +458,15 @@ def test_a_tiny_error_beside_a_large_one() -> None:
     near = replace(near, got=near.want * (1 + 5e-11))
     for got in (at(far.want, 0, 0.0), far.want * (1 + np.arange(7)), far.want + 1):
         assert explain([near, replace(far, got=got)]) == ""
+
+
+def test_small_pairs_are_not_located() -> None:
+    """On a few numbers that may be symmetric, places say nothing: 1 - sigmoid is sigmoid reversed."""
+    x = np.array([-1.5, 0.0, 1.5])
+    assert explain_pairs([(1 / (1 + np.exp(x)), 1 / (1 + np.exp(-x)))]) == ""
+    assert explain_pairs([(np.array([0.0, 0.0, 3.0]), np.array([-2.0, 0.0, 3.0]))]) == ""
+    for few in (np.array(1.5), np.array([1.5, -2.0])):
+        assert explain_pairs([(-few, few)]) == explain_pairs([(0 * few, few)]) == ""
 
 
 def test_scalars_are_left_out_where_there_is_more() -> None:

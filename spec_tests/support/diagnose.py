@@ -66,7 +66,9 @@ def explain(samples: Sequence[Sample], only: tuple[str, ...] = ()) -> str:
         for name, text, predict in _predictions(telling)
         if (not only or name.split()[0] in only) and all(_meets(s.got, predict(s)) for s in telling)
     }
-    return found.pop() if len(found) == 1 else _located(telling)
+    if len(found) == 1:
+        return found.pop()
+    return "" if only else _located(telling)
 
 
 def _predictions(samples: Sequence[Sample]) -> Iterator[Prediction]:
@@ -242,17 +244,16 @@ def _shifted(want: Array, axis: int, step: int, wrap: bool) -> Array | None:
 def _of_axes(samples: Sequence[Sample]) -> Iterator[Prediction]:
     """Something taken along a wrong axis."""
     for axis in range(min(s.want.ndim for s in samples)):
-        if all(s.want.ndim > 1 or s.want.size > 2 for s in samples):
-            yield (
-                f"averaged along axis {axis}",
-                f"the mean along axis {axis}, repeated: reduced over an axis that should stay",
-                lambda s, a=axis: np.broadcast_to(s.want.mean(a, keepdims=True), s.want.shape),
-            )
-            yield (
-                f"factor along axis {axis}",
-                f"each slice along axis {axis} is right up to a factor of its own: a factor for each slice is missing, or it is normalised over too many axes or too few",
-                lambda s, a=axis: _sliced(s, a),
-            )
+        yield (
+            f"averaged along axis {axis}",
+            f"the mean along axis {axis}, repeated: reduced over an axis that should stay",
+            lambda s, a=axis: np.broadcast_to(s.want.mean(a, keepdims=True), s.want.shape),
+        )
+        yield (
+            f"factor along axis {axis}",
+            f"each slice along axis {axis} is right up to a factor of its own: a factor for each slice is missing, or it is normalised over too many axes or too few",
+            lambda s, a=axis: _sliced(s, a),
+        )
     yield (
         "crossed",
         "right up to a factor for each row and one for each column: normalised over the wrong axis",
@@ -337,7 +338,7 @@ def _located(samples: Sequence[Sample]) -> str:
     if all(_borders(w) for _, w in pairs) and (len(pairs) > 1 or same[0].want.ndim > 1):
         return "only the border differs: look at padding, stride, and where a slice or a loop ends"
     if all(not np.asarray(s.got)[w].any() for s, w in pairs):
-        return "the entries that differ are all zero, the others are right: something is never written there, or masked"
+        return "the entries that differ are all zero, the others are right: something is never written there, or masked out"
     return _elsewhere(same)
 
 
