@@ -189,11 +189,12 @@ def test_param_groups(params: str) -> None:
     assert_equal(got, want=[{"params": ["a", "b"], "lr": 0.5}])
 
 
-def test_param_groups_of_groups() -> None:
+@pytest.mark.parametrize("first", ["[b]", "(t for t in [b])"], ids=["list", "generator"])
+def test_param_groups_of_groups(first: str) -> None:
     """06.1 params may be a list of groups: dicts with "params" and the options that differ."""
-    expression = "tt.Optimizer([{'params': [b], 'lr': 2.0}, {'params': (a,)}], {'lr': 0.5})"
+    groups = f"[{{'params': {first}, 'lr': 2.0}}, {{'params': (a,)}}]"
     want = [{"params": ["b"], "lr": 2.0}, {"params": ["a"], "lr": 0.5}]
-    assert_equal(built(expression, ["lr"]), want=want)
+    assert_equal(built(f"tt.Optimizer({groups}, {{'lr': 0.5}})", ["lr"]), want=want)
 
 
 @pytest.mark.parametrize(
@@ -244,10 +245,11 @@ def check_refused(call: str, says: str) -> None:
 # ---- sgd: 06.5 to 06.8 ---------------------------------------------------------------------------
 
 
-def test_sgd_options() -> None:
+@pytest.mark.parametrize(("rate", "lr"), [(", 0.5", 0.5), ("", 0.001)], ids=["given", "default"])
+def test_sgd_options(rate: str, lr: float) -> None:
     """06.1 params is an iterable of tensors; param_groups lists them, with every option."""
-    options = {"lr": 0.5, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0}
-    check_defaults("tt.SGD([a, b], 0.5)", **options, nesterov=False)
+    options = {"lr": lr, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0}
+    check_defaults(f"tt.SGD([a, b]{rate})", **options, nesterov=False)
 
 
 @pytest.mark.parametrize(
@@ -264,6 +266,11 @@ def test_sgd_options() -> None:
 def test_sgd_options_refused(call: str, says: str) -> None:
     """06.3 An option out of range, also in a group, is a ValueError that names its value."""
     check_refused(call, says)
+
+
+def test_a_rate_of_zero_is_accepted() -> None:
+    """06.3 lr, momentum, weight_decay, eps and alpha are at least 0: 0 itself is in range."""
+    check_defaults("tt.SGD([a, b], lr=0.0)", lr=0.0)
 
 
 def test_sgd_example() -> None:
@@ -413,6 +420,11 @@ def test_adam_options(name: str, decay: float) -> None:
 def test_adam_options_refused(call: str, says: str) -> None:
     """06.3 An option out of range, also in a group, is a ValueError that names its value."""
     check_refused(call, says)
+
+
+def test_betas_of_zero_are_accepted() -> None:
+    """06.3 Each of betas is at least 0 and below 1: 0 itself is in range."""
+    check_defaults("tt.Adam([a, b], betas=(0.0, 0.0))", betas=(0.0, 0.0))
 
 
 def test_adam_first_step() -> None:
@@ -818,6 +830,24 @@ def dtypes(tt: Any, expression: str) -> Any:
 def test_float32_stays_float32(expression: str) -> None:
     """06.18 Parameters and state keep the parameter's dtype, also when an option is a NumPy number."""
     assert_equal(dtypes(expression), want=["float32"])
+
+
+@observe
+def dtypes_after_loading(tt: Any, expression: str) -> Any:
+    p, q = ([tt.Tensor(np.ones(3, t), requires_grad=True)] for t in (np.float64, np.float32))
+    first, second = (eval(expression, {"tt": tt, "p": x}) for x in (p, q))
+    p[0].grad, q[0].grad = np.ones(3), np.ones(3, np.float32)
+    first.step()
+    second.load_state_dict(first.state_dict())
+    second.step()
+    arrays = second.state_dict()["state"][0].values()
+    return sorted({str(a.dtype) for a in [q[0].data, *arrays] if np.ndim(a)})
+
+
+@pytest.mark.parametrize("expression", [e for e in EVERY if "SGD(p, lr=0.1)" not in e])
+def test_loaded_state_takes_the_dtype(expression: str) -> None:
+    """06.18 Parameters and state keep the parameter's dtype, also after a state of another was loaded."""
+    assert_equal(dtypes_after_loading(expression), want=["float32"])
 
 
 @observe
