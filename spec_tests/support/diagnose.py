@@ -281,12 +281,7 @@ def _spread(factors: Array) -> float:
 def _sliced(sample: Sample, axis: int) -> Array | None:
     """The closest multiple, slice by slice."""
     got, want = np.asarray(sample.got), sample.want
-    if (
-        got.shape != want.shape
-        or want.ndim < 2
-        or want.shape[axis] in (1, want.size)
-        or want.shape[axis] < 3
-    ):
+    if got.shape != want.shape or want.ndim < 2 or want.shape[axis] in (1, want.size):
         return None
     others = tuple(i for i in range(want.ndim) if i != axis)
     power = (want * want).sum(others, keepdims=True)
