@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -121,3 +122,23 @@ def test_a_lent_kata_can_be_begun(lent: Course) -> None:
     assert not is_lent(lent.package / "doubling.py")
     assert "2 of 2 blanks are still to write" in lent.tito("test", "01").text
     assert is_lent(lent.package / "tripling.py")
+
+
+def test_no_certificate_for_what_is_lent(lent: Course) -> None:
+    """A certificate is for one's own work."""
+    ran = lent.tito("certify", "02")
+    assert ran.code == 1
+    assert (
+        f"a certificate is for your own work: kata 01 is lent by the reference; {BEGIN}" in ran.text
+    )
+
+
+def test_a_milestone_on_lent_code_says_so(lent: Course) -> None:
+    """The map tells what of an earned milestone was not one's own."""
+    named = 'module = "tripling"'
+    lent.edit("katas/katas.toml", named, f'{named}\nmilestone = "m01"')
+    report = lent.root / "runs" / "m01-src" / "metrics.json"
+    report.parent.mkdir(parents=True)
+    found = {"passed": True, "number": 0.97, "dataset": "digits", "lent": ["01", "02"]}
+    report.write_text(json.dumps(found))
+    assert "earned: 97.00% on digits, with lent 01, 02" in lent.tito("status").text

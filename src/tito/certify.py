@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from tito import manifest, stubs
+from tito.lend import reminder
 from tito.manifest import ROOT, Kata, ManifestError
 from tito.runner import Job, Verdict, run, spec_paths
 
@@ -174,6 +175,8 @@ def _fill(box: Path, implementation: Path, katas: Sequence[Kata]) -> dict[str, s
             raise ManifestError(f"{path} is refused: it must be a plain file in a plain folder")
         if path.stat().st_size > SOURCE_BYTES:
             raise ManifestError(f"{path} is refused: it is larger than {SOURCE_BYTES:,} bytes")
+        if said := reminder(kata, implementation):
+            raise ManifestError(f"a certificate is for your own work: {said}")
         shutil.copy(path, package)
         found[path.name] = hashlib.sha256((package / path.name).read_bytes()).hexdigest()
     (package / "__init__.py").write_text(stubs.package_init(manifest.load()), encoding="utf-8")

@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tito import datasets, drawing, manifest
+from tito.lend import is_lent
 from tito.manifest import ROOT
 
 console = Console(highlight=False, soft_wrap=True)
@@ -263,6 +264,7 @@ def finish(result: Result, sections: Sequence[tuple[str, str]], metrics: dict[st
     html = drawing.page(title, number, result.passed, lines, sections, foot)
     (place / "report.html").write_text(html, encoding="utf-8")
     found = {"milestone": of.id, "number": result.number, "dataset": result.dataset}
+    found["lent"] = [k.id for k in manifest.load().katas if is_lent(k.file(implementation()))]
     record = (
         found
         | {"passed": result.passed, "claims": [asdict(claim) for claim in result.claims]}

@@ -113,6 +113,7 @@ def _milestone(kata: Kata, impl: Path, red: str) -> str:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # no report to read
         found = json.loads(report.read_text(encoding="utf-8"))
         if found["passed"]:
-            return f"[green]earned: {found['number']:.2%} on {found['dataset']}[/]"
+            lent = f", with lent {', '.join(found['lent'])}" if found.get("lent") else ""
+            return f"[green]earned: {found['number']:.2%} on {found['dataset']}{lent}[/]"
     command = f"make milestone-{kata.milestone.removeprefix('m')}"
     return f"opens after kata {kata.id}" if red else f"open: {command}"
