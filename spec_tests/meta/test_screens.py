@@ -14,7 +14,7 @@ import difflib
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -197,19 +197,26 @@ def _spec(kata: Kata) -> str:
     return str(kata.spec.relative_to(ROOT))
 
 
-def screens(runs: Sequence[Run] = RUNS) -> Iterator[Shown]:
+def screens(runs: Sequence[Run] = RUNS) -> list[Shown]:
     """The screen of every wrong answer, paths and measured numbers normalised."""
     with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
         folders = [Path(scratch).resolve() / f"{i}" for i in range(len(runs))]
         jobs = [job_of(run, folder) for run, folder in zip(runs, folders, strict=True)]
-        forked = verdicts([job for job in jobs if not job.environment])
-        for run, job in zip(runs, jobs, strict=True):
-            verdict = run_once(job) if job.environment else next(forked)  # read at import
-            for variant in (known()[name] for name in run.names):
-                test = verdict.tests[f"{variant.kata.spec.name}::{variant.killed_by}"]
-                assert test["outcome"] == "failed", f"{variant} passed {variant.killed_by}"
-                text = normalised(str(test["message"]), job.impl)
-                yield Shown(variant, text)
+        alone = {job.impl: run_once(job) for job in jobs if job.environment}  # read at import
+        forked = iter(list(verdicts([job for job in jobs if not job.environment])))
+        found = [alone.get(job.impl) or next(forked) for job in jobs]
+        names = [
+            (name, job, v) for r, job, v in zip(runs, jobs, found, strict=True) for name in r.names
+        ]
+        return [shown(known()[name], job, verdict) for name, job, verdict in names]
+
+
+def shown(variant: Variant, job: Job, verdict: Verdict) -> Shown:
+    """The screen of one wrong answer in a run."""
+    test = verdict.tests.get(f"{variant.kata.spec.name}::{variant.killed_by}")
+    ended = test["outcome"] if test else f"not run: {verdict.problem or verdict.output[-500:]}"
+    assert ended == "failed", f"{variant}: {variant.killed_by} {ended}"
+    return Shown(variant, normalised(str(test["message"]), job.impl))
 
 
 def normalised(text: str, folder: Path) -> str:
@@ -223,7 +230,7 @@ def normalised(text: str, folder: Path) -> str:
 def write() -> None:
     """Write every snapshot, and remove those of which no wrong answer is left."""
     SCREENS.mkdir(exist_ok=True)
-    files = {shown.path: shown.file for shown in screens()}
+    files = {screen.path: screen.file for screen in screens()}
     for path in set(SCREENS.glob("*.txt")) - set(files):
         path.unlink()
     for path, text in files.items():
@@ -254,7 +261,7 @@ ROWS = ["call", "got", "expected", "where", "looks like", "printed", "your code"
 
 def test_screens_are_as_committed() -> None:
     """Every screen reads as its snapshot; what differs is shown as a diff, with the command."""
-    differences = [difference(shown.path, shown.file) for shown in screens()]
+    differences = [difference(screen.path, screen.file) for screen in screens()]
     assert not any(differences), "\n" + "\n".join(filter(None, differences))
 
 
