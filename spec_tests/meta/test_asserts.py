@@ -225,12 +225,18 @@ def test_close_remembers_both_sides() -> None:
     assert [id(a) for a in said.answers] == [id(said.pair[0])]
 
 
-def test_close_counts_parts() -> None:
-    """Too few or too many values are a failure that says both numbers."""
-    said = failure(assert_close, [GRID], want=[GRID, GRID])
-    assert (said.got, said.expected) == ("1", "2")
-    said = failure(assert_close, {"a": GRID, "b": GRID}, want={"a": GRID})
-    assert (said.got, said.expected) == ("2", "1")
+@pytest.mark.parametrize("got", [[GRID], [GRID] * 3, None, GRID[0, 0], {"0": GRID, "1": GRID}])
+def test_close_counts_parts(got: Any) -> None:
+    """Too few or too many values, or no list of them, are a failure, never an error of the test."""
+    said = failure(assert_close, got, want=[GRID, GRID])
+    assert (said.problem, said.expected) == ("other values came back", "2 values")
+
+
+@pytest.mark.parametrize("got", [{"a": GRID, "c": GRID}, {"a": GRID}, None, [GRID, GRID]])
+def test_close_names_parts(got: Any) -> None:
+    """Named values must have just these names."""
+    said = failure(assert_close, got, want={"a": GRID, "b": GRID})
+    assert (said.problem, said.expected) == ("other values came back", "['a', 'b']")
 
 
 # ---- assert_equal --------------------------------------------------------------------------------
@@ -396,6 +402,7 @@ def test_raises_refuses_other_kinds(kind: str, error: str) -> None:
     said = failure(assert_raises, raising, kind, "got -3", error=error)
     assert isinstance(said, LearnerError)
     assert said.got == f"{kind}: got -3"
+    assert said.expected == f"{error}, because this must be refused"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.diagnose import Sample, explain, explain_pairs
+from support.diagnose import REDUCED, Sample, explain, explain_pairs
 
 Slip = Callable[[Sample, Any], Any]
 SEEDS = (0, 1, 2)
@@ -59,6 +59,7 @@ SAYS = {  # a piece that stands in the sentence of one kind and of no other
     "nan": "nan where the value is finite",
     "inf": "not finite where the value is",
     "precision": "float32 inside a float64 computation",
+    "scaled": "times the expected one",
 }
 
 
@@ -110,6 +111,7 @@ def permuted(s: Sample, rng: Any) -> Any:
 
 
 SLIPS: dict[str, Slip] = {
+    "scaled": lambda s, rng: 1.75 * s.want,
     "sign": lambda s, r: -s.want,
     "doubled": lambda s, r: 2 * s.want,
     "halved": lambda s, r: s.want / 2,
@@ -312,13 +314,24 @@ def test_noise_in_one_entry_gets_no_explanation(amount: float) -> None:
             assert explain(samples) == explain(samples[:1]) == ""
 
 
-def test_two_slips_get_no_explanation() -> None:
-    """Samples with different slips have nothing in common, and two slips at once have no name."""
+def test_two_slips_get_no_name() -> None:
+    """Samples with different slips have nothing in common; two at once may have one factor."""
     for first, second in (("sign", "doubled"), ("nan", "sign"), ("missing", "sign")):
         a, b = slipped(first, [(3, 5)], 0), slipped(second, [(5, 7)], 0)
         assert explain([*a, *b]) == ""
     wrong = [replace(s, got=-3 * s.want) for s in map_samples(SETS["matrices"], 0)]
-    assert explain([replace(s, sizes={}) for s in wrong]) == ""
+    assert explain(wrong).startswith("every value is -3 times the expected one")
+
+
+def test_all_that_was_reduced_are_all_elements() -> None:
+    """The mean over everything that became a sum: two names of one count are no two explanations."""
+    sums = [
+        replace(
+            s, got=s.want * s.want.size, sizes=dict.fromkeys(("elements", REDUCED), s.want.size)
+        )
+        for s in map_samples(SETS["vectors"], 0)
+    ]
+    assert kinds(explain(sums)) == ["times elements"]
 
 
 def test_everything_wrong_is_no_dropped_contribution() -> None:
@@ -395,7 +408,7 @@ def test_the_end_of_one_vector_is_no_border() -> None:
 def test_a_square_does_not_tell_rows_from_columns() -> None:
     """Which count it was is said only where the counts differ."""
     square = slipped("times rows", [(3, 3)], 0)
-    assert explain(square) == ""
+    assert kinds(explain(square)) == ["scaled"]
     assert kinds(explain([*square, *slipped("times rows", [(3, 5)], 0)])) == ["times rows"]
 
 

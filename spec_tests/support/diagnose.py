@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+REDUCED = "elements that were reduced"
 TOLERANCE = {"float64": 1e-9, "float32": 2e-5}
 
 
@@ -68,7 +69,7 @@ def explain(samples: Sequence[Sample], only: tuple[str, ...] = ()) -> str:
     }
     if len(found) == 1:
         return found.pop()
-    return "" if only else _located(telling)
+    return "" if only else _scaled(telling) or _located(telling)
 
 
 def _predictions(samples: Sequence[Sample]) -> Iterator[Prediction]:
@@ -172,7 +173,10 @@ def _orders(ranks: set[int]) -> Iterator[tuple[int, ...] | None]:
 
 def _of_counts(samples: Sequence[Sample]) -> Iterator[Prediction]:
     """A factor that is one of the sizes at hand."""
-    for name in dict.fromkeys(n for s in samples for n in s.sizes):
+    names = dict.fromkeys(n for s in samples for n in s.sizes)
+    if all(s.sizes.get(REDUCED) == s.sizes.get("elements") for s in samples):
+        names.pop(REDUCED, None)  # all of them were reduced: the same count under another name
+    for name in names:
         pairs: list[tuple[str, str, Callable[[float], float]]] = [
             (
                 "times",
@@ -318,6 +322,25 @@ def _precision(samples: Sequence[Sample]) -> str:
     if all(e is not None and e < 1e-5 for e in errors):
         return f"right to {max(e for e in errors if e is not None):.0e} only: float32 inside a float64 computation, an extra epsilon, or an approximate formula"
     return ""
+
+
+def _scaled(samples: Sequence[Sample]) -> str:
+    """No explanation, but a number: one factor for all values of all samples."""
+    got, want = (
+        [np.ravel(side) for side in sides]
+        for sides in zip(*[(s.got, s.want) for s in samples], strict=True)
+    )
+    if [g.shape for g in got] != [w.shape for w in want] or sum(w.size for w in want) < 5:
+        return ""
+    every, expected = np.concatenate(got), np.concatenate(want)
+    factor = float(every @ expected / (expected @ expected or 1))
+    if not all(_meets(g, factor * w) for g, w in zip(got, want, strict=True)) or abs(factor) in (
+        0.5,
+        1,
+        2,
+    ):
+        return ""
+    return f"every value is {factor:.6g} times the expected one: a factor too many, or one that is missing"
 
 
 def _located(samples: Sequence[Sample]) -> str:

@@ -180,7 +180,7 @@ def _sizes(x: Any, out: Any) -> dict[str, int]:
     if x.ndim > 1:
         sizes |= {"rows": x.shape[0], "columns": x.shape[-1]}
     if out.size and x.size > out.size:
-        sizes["elements that were reduced"] = x.size // out.size
+        sizes[diagnose.REDUCED] = x.size // out.size
     return sizes
 
 

@@ -41,7 +41,7 @@ def render(failure: ClauseFailure, docstring: str, kata: str, test_id: str) -> s
         kata: two digits.
         test_id: the parameter in the test's name, such as the operation, or nothing.
     """
-    frame = _own(failure.frame) or culprit(failure, kata, test_id)
+    frame, about = _own(failure.frame), culprit(failure, kata, test_id)
     problem = _problem(failure)
     rows = [
         ("call", _call(failure)),
@@ -50,7 +50,8 @@ def render(failure: ClauseFailure, docstring: str, kata: str, test_id: str) -> s
         ("where", failure.note),
         ("looks like", failure.looks_like),
         ("printed", failure.call.printed),
-        ("your code", _place(frame)),
+        ("your code", _place(frame or about)),
+        ("", _place(about) if frame and about and not _told(frame, about) else ""),
         ("next", f"make hint-{kata}   ·   again: make test-{kata}"),
     ]
     head = f"{clause_line(docstring)}\n  [katas/{_folder(kata)}/README.md]   {problem}"
@@ -68,6 +69,11 @@ def _problem(failure: ClauseFailure) -> str:
     several = "abcd"[int(part[1]) :][:1] if _walks_back(failure) else ""
     name = f"{several}.grad" if several else f"answer [{part[1]}]"
     return f"{name}: {failure.problem[part.end() :]}"
+
+
+def _told(frame: Frame, about: Frame) -> bool:
+    """Whether a line leads to what the test is about: only a table's entry may be far from it."""
+    return frame.line == about.line or not about.text or frame.function in about.text
 
 
 def _own(frame: Frame | None) -> Frame | None:
@@ -103,11 +109,20 @@ def culprit(failure: ClauseFailure, kata: str, test_id: str) -> Frame | None:
         n.name: n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))
     }
     defined: dict[str, Any] = entries | functions
-    for name in [test_id.split("-")[0], *_names(failure)]:
+    engine = ["backward"] if _walks_back(failure) else []
+    for name in [test_id.split("-")[0], *engine, *_names(failure)]:
         name = METHODS.get(name, name) if METHODS.get(name, name) in defined else name
         if name in defined:
-            return Frame(str(path), defined[name].lineno, name)
+            node, entry = _moving(defined[name]), entries.get(name)
+            called = name if node is defined[name] else f"{name}.{node.name}"
+            return Frame(str(path), node.lineno, called, ast.unparse(entry) if entry else "")
     return None
+
+
+def _moving(node: ast.AST) -> Any:
+    """Of an optimizer the update: what a test of it looks at is a parameter that moved."""
+    methods = [n for n in getattr(node, "body", ()) if isinstance(n, ast.FunctionDef)]
+    return next((n for n in methods if n.name == "update"), node)
 
 
 def _names(failure: ClauseFailure) -> list[str]:
