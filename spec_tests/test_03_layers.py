@@ -771,8 +771,32 @@ def test_repr_is_nested() -> None:
     assert_equal([m[0] for m in parts if m], want=PRINTED)
 
 
-@pytest.mark.parametrize("text", ["in_features=784", "out_features=128", "p=0.25", "ReLU()"])
+SETTINGS = ["in_features=784", "out_features=128", "p=0.25", "ReLU()"]
+SETTINGS += ["in_features=784, out_features=128"]
+
+
+@pytest.mark.parametrize("text", SETTINGS)
 def test_repr_shows_settings(text: str) -> None:
     """03.20 Settings are shown in brackets, as name=value; `training` is none."""
     found = about(f"{{text: text in net.__repr__() for text in ({text!r}, 'training')}}", MODEL)
     assert_equal(found, want={text: True, "training": False})
+
+
+def test_repr_hides_the_mode() -> None:
+    """03.20 Settings are shown in brackets, as name=value; `training` is none, also after eval()."""
+    found = about("['p=0.25' in net.eval().__repr__(), 'training' in net.__repr__()]", MODEL)
+    assert_equal(found, want=[True, False])
+
+
+ONE_IN_ANOTHER = """Sequential(
+  (0): ReLU()
+  (1): Sequential(
+    (0): ReLU()
+  )
+)"""
+
+
+def test_repr_closes_its_brackets() -> None:
+    """03.20 repr shows each part on a line of its own, two spaces deeper; a bracket closes under its class."""
+    got = about("net.__repr__()", "Sequential(ReLU(), Sequential(ReLU()))")
+    assert_equal(got, want=ONE_IN_ANOTHER)
