@@ -340,7 +340,7 @@ def _scaled(samples: Sequence[Sample]) -> str:
         2,
     ):
         return ""
-    return f"every value is {factor:.6g} times the expected one: a factor too many, or one that is missing"
+    return f"every value is {factor:.6g} times the expected one"
 
 
 def _located(samples: Sequence[Sample]) -> str:
