@@ -756,6 +756,11 @@ def test_expand_and_pad_refuse(expression: str) -> None:
     assert_raises(evaluate, expression, dyadic(2, 3), error="ValueError", says=("(2, 3)",))
 
 
+def test_pad_refuses_half_a_pair() -> None:
+    """01.14 What cannot be padded, such as by one width for two sides, is a ValueError that names the shape."""
+    assert_raises(evaluate, "a.pad((1,))", dyadic(3), error="ValueError", says=("(3,)",))
+
+
 # ---- selecting: 01.15 and 01.16 ------------------------------------------------------------------
 
 INDEXING = [
@@ -803,6 +808,7 @@ JOINING = [
     Case("stack", "tt.stack([a, b])", (((2, 3), (2, 3)), ((), ()))),
     Case("stack-1", "tt.stack([a, b], dim=1)", (((2, 3), (2, 3)), ((3,), (3,)))),
     Case("stack-last", "tt.stack([a, b, a], axis=-1)", (((2, 3), (2, 3)), ((3,), (3,)))),
+    Case("concatenate", "tt.concatenate(a, b)", (((2, 3), (2, 3)),), torch="torch.cat([a, b])"),
 ]
 
 
