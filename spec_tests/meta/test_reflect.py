@@ -85,6 +85,13 @@ def predict(course: Course, text: str) -> str:
     return ran.text
 
 
+def test_reveal_compares_what_it_costs(asked: Course) -> None:
+    """Beside the reference stands what each question measures, on both."""
+    said = " ".join(asked.tito("reveal", "01").text.replace("│", " ").split())
+    assert "what it costs" in said
+    assert said.count("8,000 bytes") == 2
+
+
 def test_reflect_asks_first(asked: Course) -> None:
     """The first call writes the questions with empty answers; the second finds none predicted."""
     ran = asked.tito("reflect", "1")

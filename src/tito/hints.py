@@ -16,6 +16,7 @@ from tito import course, gate, stubs
 from tito.course import Refusal, implementation, section, short
 from tito.lend import demand_own
 from tito.manifest import ROOT, Kata, Manifest
+from tito.reflect import measure, questions, shown
 
 LEVELS = ROOT / ".tito" / "hints.json"  # how many hints of each task were shown
 console = Console(highlight=False)
@@ -79,7 +80,7 @@ def _remember(shown: dict[str, int]) -> None:
 
 
 def reveal(manifest: Manifest, number: str, force: bool) -> int:
-    """The reference beside the learner's file, function by function."""
+    """The reference beside the learner's file: each function, PyTorch's names, what both cost."""
     impl, kata = implementation(), manifest.kata(number)
     reference = kata.file(ROOT / "reference")
     if not reference.is_file():
@@ -98,6 +99,12 @@ def reveal(manifest: Manifest, number: str, force: bool) -> int:
         table.add_row(_code(yours.get(name, f"# no {name}")), _code(theirs[name]))
     console.print(table)
     console.print(Markdown("## In PyTorch\n" + section(course.readme(kata), "In PyTorch")))
+    costs = Table("what it costs", "yours", "the reference")
+    for q in questions(kata):
+        found = [measure(q, folder) for folder in (impl, ROOT / "reference")]
+        costs.add_row(q.text, *[n if isinstance(n, str) else f"{shown(n)} {q.unit}" for n in found])
+    if costs.row_count:
+        console.print(costs)
     return 0
 
 

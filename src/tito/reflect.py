@@ -139,15 +139,15 @@ def _compare(question: Question, answer: Any, impl: Path, path: Path) -> bool:
         said = "not predicted yet" if answer == "" else f"{answer!r} is not a number"
         print(f"  {said}: write {question.id} = NUMBER in {short(path)}, as 0.5 or 4_000\n")
         return False
-    print(f"  you predicted  {_shown(predicted)} {question.unit}")
+    print(f"  you predicted  {shown(predicted)} {question.unit}")
     measured = measure(question, impl)
     if isinstance(measured, str):
         print(f"  measured       nothing yet: {measured}\n")
         return False
     right, words = verdict(predicted, measured, question.tolerance)
-    print(f"  measured       {_shown(measured)} {question.unit}")
+    print(f"  measured       {shown(measured)} {question.unit}")
     if measured:
-        print(f"  ratio          {_shown(predicted / measured)}")
+        print(f"  ratio          {shown(predicted / measured)}")
     print(f"  {paint(words, 'green' if right else 'yellow')}")
     print("\n".join([*wrapped(question.because, "  "), ""]))
     return right
@@ -167,9 +167,9 @@ def verdict(predicted: float, measured: float, tolerance: float) -> tuple[bool, 
     ratio = predicted / measured
     far = "far " if not 0.1 < ratio < 10 else ""
     if ratio < 1:
-        return False, f"{far}too low: it is {_shown(1 / ratio)} times as much"
-    return False, f"{far}too high: {_shown(ratio)} times what it is"
+        return False, f"{far}too low: it is {shown(1 / ratio)} times as much"
+    return False, f"{far}too high: {shown(ratio)} times what it is"
 
 
-def _shown(value: float) -> str:
+def shown(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
