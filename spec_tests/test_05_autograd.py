@@ -173,6 +173,26 @@ def test_gradient_is_like_the_data(shape: Any, dtype: str, other: str, cotangent
 
 
 @observe
+def first_cotangents(tt: Any, a: Any, cotangent: Any) -> Any:
+    seen = []
+    probe = tt.primitive(lambda x, /: x * 1)
+    tt.defvjp(probe, lambda g, out, x: seen.append(str(g.dtype)) or g)
+    x, leaf = tt.Tensor(a, requires_grad=True), tt.Tensor(a, requires_grad=True)
+    probe(x).backward(cotangent)
+    leaf.backward(cotangent)
+    return {"of the result": seen, "of a leaf itself": [str(leaf.grad.dtype)]}
+
+
+@pytest.mark.parametrize(
+    "cotangent", [None, [2], np.array([2.0])], ids=["one", "integer", "float64"]
+)
+def test_first_cotangent_is_like_the_result(cotangent: Any) -> None:
+    """05.19 Every cotangent has the shape and dtype of its tensor, the first one too: float32 stays float32."""
+    got = first_cotangents(np.array([1.5], np.float32), cotangent)
+    assert_equal(got, want={"of the result": ["float32"], "of a leaf itself": ["float32"]})
+
+
+@observe
 def from_cotangent(tt: Any, a: Any, expression: str) -> Any:
     x = tt.Tensor(a, requires_grad=True)
     (x * 4).backward(eval(expression, {"tt": tt, "np": np}))
@@ -327,6 +347,13 @@ def test_ladder_of_diamonds_is_linear() -> None:
     got = ladder(11)
     assert_close(got["x.grad"], want=2.0**11)
     assert_equal(got["rule calls"], want=22)
+
+
+def test_tall_ladder_of_diamonds() -> None:
+    """05.6 A tensor passes its gradient on once: also the way through the graph visits it once."""
+    got = ladder(60)  # 2**60 paths, 61 tensors
+    assert_close(got["x.grad"], want=2.0**60)
+    assert_equal(got["rule calls"], want=120)
 
 
 def summed_to(gradient: Any, shape: Any) -> Any:
@@ -1272,12 +1299,23 @@ def checked(tt: Any, expression: str, *arrays: Any) -> Any:
         "a.var(axis=0) / b.T[0].abs()",
         "tt.log_softmax(a)[[0, 0, 1]]",
         "tt.gelu(a).max(axis=1, keepdims=True) + tt.relu(c)",
+        "a * a * 1e6",
     ],
 )
 def test_gradcheck_of_your_rules(expression: str) -> None:
     """05.21 gradcheck(function, inputs) is True where backward agrees with central differences."""
     inputs = dyadic(2, 3), normal(3, 3), dyadic(2, 3, seed=1)
     assert_equal(checked(expression, *inputs), want=True)
+
+
+@observe
+def checked_alone(tt: Any, a: Any) -> Any:
+    return tt.gradcheck(lambda x: (x * x).sum(), tt.Tensor(a, requires_grad=True))
+
+
+def test_gradcheck_of_one_tensor() -> None:
+    """05.21 gradcheck(function, inputs) takes a single tensor for a list of one."""
+    assert_equal(checked_alone(dyadic(2, 3)), want=True)
 
 
 @observe
@@ -1320,6 +1358,21 @@ def test_gradcheck_finds_a_wrong_rule(rule: str, index: str) -> None:
     """05.21 Where they disagree at any element, a ValueError names the input's position and the index."""
     a, b = 1 + positive(2, 3), 3 + positive(2, 3, seed=1)
     assert_raises(checked_with_rule, rule, a, b, error="ValueError", says=("input 1", index))
+
+
+@observe
+def checked_without_rule(tt: Any, a: Any, b: Any) -> Any:
+    product = tt.primitive(lambda a, b, /: a * b)
+    tt.defvjp(product, lambda g, out, a, b: g * b, None)
+    inputs = [tt.Tensor(a, requires_grad=True), tt.Tensor(b, requires_grad=True)]
+    return tt.gradcheck(lambda x, y: product(x, y), inputs)
+
+
+def test_gradcheck_finds_a_gradient_that_is_missing() -> None:
+    """05.21 Where they disagree, a ValueError names the input and the index: no gradient counts as zeros."""
+    a, b = 1 + positive(2, 3), 3 + positive(2, 3, seed=1)
+    says = ("input 1", "(0, 0)")
+    assert_raises(checked_without_rule, a, b, error="ValueError", says=says)
 
 
 def test_gradcheck_tolerance() -> None:
@@ -1468,6 +1521,7 @@ ALIASES = [
     "a.pad((0, 0))",
     "a.T + b.T",
     "(a + b).reshape(-1)",
+    "a.reshape(-1) + b.reshape(-1)",
 ]
 
 
