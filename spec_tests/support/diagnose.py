@@ -90,7 +90,7 @@ def _predictions(samples: Sequence[Sample]) -> Iterator[Prediction]:
     )
     yield (
         "halved",
-        "exactly half the expected value: a factor 2 is missing, or one of two uses was lost",
+        "exactly half the expected value: a factor 2 is missing, one of two uses was lost, or a mean of two stands for their sum",
         lambda s: s.want / 2,
     )
     yield from _of_places(samples)
