@@ -3,7 +3,7 @@
 
 Every loss is composed of tensor operations, so kata 05 needs no rule for any of them. Classifiers
 hand over logits, never probabilities: the logarithm is taken in here, where log-sum-exp keeps it
-finite. Targets are constants.
+finite. A target is a constant, unless it requires a gradient itself.
 """
 
 from __future__ import annotations

@@ -975,6 +975,9 @@ class Tensor:
     def __ge__(self, other: Any) -> Tensor:
         return _compare(np.greater_equal, self, other)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self.data, dtype, copy=copy)  # else NumPy would ask for each number
+
     def __len__(self) -> int:
         return len(self.data)
 

@@ -268,6 +268,14 @@ def test_bad_shapes_name_the_operation(tt: ModuleType) -> None:
         named(tt, layer_norm)(np.ones((2, 3)), np.ones(4), np.ones(3))
 
 
+def test_numpy_takes_the_array_itself(tt: ModuleType) -> None:
+    """np.asarray(tensor) is the tensor's array, not a number at a time; asked for a copy, a copy."""
+    x = tt.Tensor(np.ones((2, 3)))
+    assert np.asarray(x) is x.data
+    assert np.asarray(x, np.float32).dtype == np.float32
+    assert not np.shares_memory(np.array(x, copy=True), x.data)
+
+
 def test_forgotten_return_is_named(tt: ModuleType) -> None:
     """A primitive that returns nothing is told so by its name, not by what a Tensor makes of None."""
     with pytest.raises(TypeError, match=r"half computed nothing.*return"):
