@@ -1533,6 +1533,14 @@ def test_gradients_share_no_memory(expression: str) -> None:
     assert_close(got["a.grad"], want=np.full((2, 3), 6.0))
 
 
+@pytest.mark.parametrize("expression", ["a.sum()", "a.mean(axis=0, keepdims=True)"])
+def test_gradient_of_one_element_may_be_written_to(expression: str) -> None:
+    """05.23 Every .grad is an array of its own that you may write to, also that of a single element."""
+    got = shared_memory(expression, np.array([1.5]), np.array([2.5]))
+    assert_equal(got["shared"], want=[])
+    assert_close(got["a.grad"], want=np.array([6.0]))
+
+
 @observe
 def long_chain(tt: Any, length: int) -> Any:
     x = tt.Tensor(np.array([1.0, 2.0]), requires_grad=True)

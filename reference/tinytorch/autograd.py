@@ -241,6 +241,7 @@ def _own(cotangent: Array, adopted: dict[int, Array]) -> Array:
         isinstance(memory, np.ndarray)
         and memory.nbytes == cotangent.nbytes
         and cotangent.flags.c_contiguous
+        and cotangent.flags.writeable
     )
     if not whole or id(memory) in adopted:
         return np.array(cotangent)
