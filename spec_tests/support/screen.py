@@ -121,8 +121,9 @@ def culprit(failure: ClauseFailure, kata: str, test_id: str) -> Frame | None:
 
 def _moving(node: ast.AST) -> Any:
     """Of an optimizer the update: what a test of it looks at is a parameter that moved."""
-    methods = [n for n in getattr(node, "body", ()) if isinstance(n, ast.FunctionDef)]
-    return next((n for n in methods if n.name == "update"), node)
+    body = getattr(node, "body", ())
+    methods = {n.name: n for n in body if isinstance(n, ast.FunctionDef)}
+    return node if "step" in methods else methods.get("update", node)
 
 
 def _names(failure: ClauseFailure) -> list[str]:
