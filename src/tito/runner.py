@@ -166,6 +166,8 @@ def _start(job: Job, folder: Path) -> int:
         sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         os.environ.update(job.environment)
         os.chdir(ROOT)
+        for name in [n for n in sys.modules if n.partition(".")[0] in ("tinytorch", "support")]:
+            del sys.modules[name]  # a run imports its own, whatever this process has seen
         import pytest
 
         code = int(pytest.main(_arguments(job, folder)))
