@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tito import course, gate, runner
+from tito import course, gate, runner, stubs
 from tito.course import Refusal, implementation, short
 from tito.endings import paint
 from tito.lend import is_lent, reminder
@@ -60,7 +60,8 @@ def _say_blanks(kata: Kata, impl: Path) -> None:
     left = course.blanks(kata, impl)
     if left:
         shown = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
-        total = max(len(kata.blanks), len(left))
+        whole = len(stubs.blanks_left(kata.stub)) + len(stubs.tables_left(kata.stub))
+        total = max(whole, len(left))
         print(f"{len(left)} of {total} blanks are still to write: {shown}")
 
 
