@@ -1,0 +1,88 @@
+"""The general mutation run: what it changes, what it leaves alone, and that nothing ends green unexplained."""
+
+from __future__ import annotations
+
+import ast
+from itertools import islice
+from pathlib import Path
+
+import mutants
+import pytest
+
+from tito.manifest import Kata, load
+
+KATAS = load().katas
+ACTIVATIONS = KATAS[1]
+
+
+@pytest.fixture(scope="module")
+def made() -> list[mutants.Mutant]:
+    return list(mutants.mutants(ACTIVATIONS))
+
+
+def test_mutants_change_decorated_functions(made: list[mutants.Mutant]) -> None:
+    """Primitives are decorated, and their bodies are what a learner writes."""
+    names = [mutant.name for mutant in made]
+    assert "relu: return np.maximum(x, 0) -> return np.maximum(x, 1)" in names
+    assert len(names) == len(set(names)) > 100
+
+
+def test_mutants_are_programs_that_differ(made: list[mutants.Mutant]) -> None:
+    """Every mutant parses, and none reads like the reference or like another."""
+    text = ACTIVATIONS.file(mutants.REFERENCE).read_text(encoding="utf-8")
+    programs = {ast.dump(ast.parse(code)) for code in [text, *(m.code for m in made)]}
+    assert len(programs) == len(made) + 1
+
+
+def test_mutants_leave_alone_what_is_given(made: list[mutants.Mutant]) -> None:
+    """Imports, constants, decorators, annotations, docstrings and error messages are not changed."""
+    lines = " ".join(mutant.name.partition(": ")[2] for mutant in made)
+    for word in ("import ", "GELU_SCALE =", "@primitive", '"""', "raise "):
+        assert word not in lines
+    first = [mutant.name for mutant in islice(mutants.mutants(KATAS[0]), 20)]
+    assert not any(name.startswith(("primitive", "_", "Note", "composite")) for name in first)
+
+
+def test_explanations_explain(made: list[mutants.Mutant]) -> None:
+    """Each explained name is a mutant that there is, with a reason; elsewhere names are not given twice."""
+    known = mutants.explained(ACTIVATIONS)
+    assert known
+    assert set(known) <= {mutant.name for mutant in made}
+    for kata in KATAS:
+        assert all(len(why.split()) > 3 for why in mutants.explained(kata).values())
+
+
+@pytest.mark.parametrize(
+    ("alive", "says"),
+    [
+        (["a: 1 -> 2"], "02 survives: a: 1 -> 2"),
+        ([], "02 is explained, but no survivor any more: leaky_relu"),
+    ],
+    ids=["survivor", "stale"],
+)
+def test_nothing_ends_green_unexplained(
+    alive: list[str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A survivor that nobody explained is red, and so is an explanation of what is killed."""
+
+    def found(kata: Kata, scratch: Path) -> tuple[int, list[str]]:
+        return 9, alive
+
+    monkeypatch.setattr(mutants, "survivors", found)
+    assert mutants.report([ACTIVATIONS]) == 1
+    assert says in capsys.readouterr().out
+    monkeypatch.setattr(mutants, "survivors", lambda *_: (9, list(mutants.explained(ACTIVATIONS))))
+    assert mutants.report([ACTIVATIONS]) == 0
+
+
+def test_a_survivor_is_a_run_that_passes_everything(
+    made: list[mutants.Mutant], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one mutant that is no mistake and one that is, the first survives."""
+    known = next(m for m in made if m.name in mutants.explained(ACTIVATIONS))
+    wrong = next(m for m in made if m.name.startswith("relu: "))
+    monkeypatch.setattr(mutants, "mutants", lambda kata: iter([wrong, known]))
+    assert mutants.survivors(ACTIVATIONS, tmp_path) == (2, [known.name])
