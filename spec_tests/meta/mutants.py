@@ -18,7 +18,6 @@ in one file per kata, each reason names the mutants it holds for, exactly as the
 from __future__ import annotations
 
 import ast
-import shutil
 import sys
 import tempfile
 import tomllib
@@ -32,8 +31,9 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper
 from mutmut.mutation.mutators import mutation_operators
 
+from tito import variants
 from tito.manifest import ROOT, Kata, load
-from tito.runner import Job, Verdict, run, spec_paths
+from tito.runner import UNRAISED, Job, Verdict, run, spec_paths
 
 REFERENCE = ROOT / "reference"
 EQUIVALENT = REFERENCE / "variants" / "equivalent"
@@ -131,7 +131,7 @@ def survivors(kata: Kata, scratch: Path) -> tuple[int, list[str]]:
         Job(
             _planted(kata, mutant, scratch / f"{kata.id}-{i}"),
             spec_paths([kata.spec]),
-            ("-x", "-v", "-p", "no:unraisableexception"),
+            ("-x", "-v", *UNRAISED),
             environment=QUICK,
             seconds=120,
         )
@@ -141,9 +141,7 @@ def survivors(kata: Kata, scratch: Path) -> tuple[int, list[str]]:
 
 
 def _planted(kata: Kata, mutant: Mutant, folder: Path) -> Path:
-    shutil.copytree(
-        REFERENCE / "tinytorch", folder / "tinytorch", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    variants.build(folder)
     kata.file(folder).write_text(mutant.code, encoding="utf-8")
     return folder
 

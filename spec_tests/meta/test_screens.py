@@ -238,7 +238,7 @@ def write() -> None:
     print(f"{len(files)} screens in {SCREENS.relative_to(ROOT)}")
 
 
-def difference(path: Path, now: str) -> str:
+def difference(path: Path, now: str, command: str = COMMAND) -> str:
     """What a learner would read now instead of what is committed, and how to accept it; or nothing."""
     then = path.read_text(encoding="utf-8") if path.is_file() else ""
     lines = difflib.unified_diff(
@@ -249,7 +249,7 @@ def difference(path: Path, now: str) -> str:
         lineterm="",
     )
     found = "\n".join(lines)
-    return f"{found}\nif that reads well: {COMMAND}\n" if found else ""
+    return f"{found}\nif that reads well: {command}\n" if found else ""
 
 
 # ---- the snapshots -------------------------------------------------------------------------------

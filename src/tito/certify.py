@@ -26,23 +26,13 @@ import numpy as np
 from tito import manifest, stubs
 from tito.lend import reminder
 from tito.manifest import ROOT, Kata, ManifestError
-from tito.runner import Job, Verdict, run, spec_paths
+from tito.runner import UNRAISED, Job, Verdict, run, spec_paths
 
 LAYERS = ("Landlock", "bubblewrap")  # around a process with limits, where the system has them
 ALONE = "nothing of the system's: a determined cheat can leave it"
 SOURCE_BYTES = 1 << 20  # the most that one file of a learner may hold
 SPECS = ROOT / "spec_tests"
-QUICK = ("-p", "no:unraisableexception")  # its garbage collection takes long
-OPTIONS = (
-    "-x",
-    "-c",
-    "pyproject.toml",
-    "-o",
-    "pythonpath=spec_tests",
-    "-p",
-    "support.remote",
-    *QUICK,
-)
+OPTIONS = ("-x", "-c", "pyproject.toml", "-o", "pythonpath=spec_tests", "-p", "support.remote")
 SUITE = ("*.py", "*.toml", "katas/*.toml", "src/tito/*.py", "spec_tests/*.py")
 TABLES = ("spec_tests/support/*.py", "spec_tests/oracle_tables/*.*", "spec_tests/lessons/*.*")
 
@@ -137,7 +127,7 @@ def _job(kata: Kata, box: Path, command: Sequence[str], seed: int) -> Job:
     if str(SPECS) not in sys.path:
         sys.path.append(str(SPECS))  # the fork finds its plugin there
     files = f"--basetemp={box}/files/{kata.id}"
-    options = (*OPTIONS, files, "--worker", json.dumps([str(box), *command]))
+    options = (*OPTIONS, *UNRAISED, files, "--worker", json.dumps([str(box), *command]))
     environment = {"TINYTORCH_SEED": str(seed), "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
     return Job(box / "learner", spec_paths([kata.spec]), options, environment)
 

@@ -79,8 +79,8 @@ def job(kata: Kata, impl: Path, options: Sequence[str] = ("-x",)) -> runner.Job:
     if not kata.spec.is_file():
         raise Refusal(f"{short(kata.spec)} is missing: git checkout -- {short(kata.spec)}")
     seconds = FENCE * float(os.environ.get("TINYTORCH_SECONDS", "5"))
-    options = (*options, "-p", "no:unraisableexception")  # its garbage collection takes long
-    return runner.Job(impl, runner.spec_paths([kata.spec]), options, seconds=seconds)
+    specs = runner.spec_paths([kata.spec])
+    return runner.Job(impl, specs, (*options, *runner.UNRAISED), seconds=seconds)
 
 
 def results(manifest: Manifest, katas: Iterable[Kata], impl: Path) -> Iterator[tuple[Kata, Result]]:

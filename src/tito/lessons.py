@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tito import variants
+from tito.gates import variant_job
 from tito.manifest import ROOT, Kata
-from tito.runner import Job, run, spec_paths
+from tito.runner import run
 
 FOLDER = ROOT / "spec_tests" / "lessons"
 
@@ -25,10 +26,7 @@ def record(katas: Sequence[Kata]) -> dict[Path, str]:
     """
     every = [v for kata in katas for v in variants.load(kata, right=False)]
     with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
-        jobs = [
-            Job(variants.build(Path(scratch) / str(i), v), spec_paths([v.kata.spec]), ("-x",))
-            for i, v in enumerate(every)
-        ]
+        jobs = [variant_job(v, Path(scratch) / str(i)) for i, v in enumerate(every)]
         first, second = list(run(jobs)), list(run(jobs))
     lessons: dict[str, dict[str, list[dict[str, str]]]] = {kata.id: {} for kata in katas}
     for variant, once, again in zip(every, first, second, strict=True):

@@ -35,6 +35,7 @@ WARM = (
 )
 OUTPUT_BYTES = 1 << 18  # read of what a run printed: a flood is cut
 QUIET = ("-q", "-p", "no:cacheprovider", "--no-header", "--tb=native")  # the cheapest traceback
+UNRAISED = ("-p", "no:unraisableexception")  # left out of runs in a hurry: it collects garbage
 
 
 @dataclass(frozen=True)
