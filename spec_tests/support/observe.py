@@ -237,12 +237,12 @@ def _imported() -> Any:
             raise ClauseFailure(
                 f"tinytorch was imported from {origin}, not from {implementation.folder}: remove the other copy from your Python path"
             )
-        _only_numpy(origin.parent)
+        only_numpy(origin.parent)
         implementation.checked = True
     return package
 
 
-def _only_numpy(folder: Path) -> None:
+def only_numpy(folder: Path) -> None:
     """The framework stands on NumPy and the standard library: anything else is not its own work."""
     for path in sorted(folder.glob("*.py")):
         try:
@@ -301,7 +301,7 @@ def _limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-class _Ear(io.TextIOBase):
+class Ear(io.TextIOBase):
     """Keeps the beginning of what is printed and counts the rest, so that a flood costs nothing."""
 
     def __init__(self) -> None:
@@ -317,7 +317,7 @@ class _Ear(io.TextIOBase):
 @contextlib.contextmanager
 def _listening(call: Call) -> Iterator[None]:
     """Catch what the learner's code prints, for the failure screen."""
-    ear = _Ear()
+    ear = Ear()
     before, sys.stdout = sys.stdout, ear
     try:
         yield

@@ -90,7 +90,7 @@ def main(folder: str, layers: str) -> None:
 
 def answer(request: dict[str, Any], learner: str) -> bytes:
     """Make one observation: limited in time, quiet, and every way out turned into data."""
-    ear = defined(request["suite"], "_Ear")()
+    ear = defined(request["suite"], "Ear")()
     try:
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
         with contextlib.redirect_stdout(ear), np.errstate(all="ignore"), warnings.catch_warnings():
