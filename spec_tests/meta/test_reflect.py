@@ -13,7 +13,7 @@ from tito.course.manifest import ROOT, Kata, load
 from tito.course.questions import Question, questions
 from tito.learner import reflect
 from tito.learner.reflect import verdict
-from tito.run.measure import measure
+from tito.run.measure import measure, number
 
 QUESTIONS = [(kata, question) for kata in load().katas for question in questions(kata)]
 IDS = [f"{kata.id}-{question.id}" for kata, question in QUESTIONS]
