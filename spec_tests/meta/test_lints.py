@@ -23,11 +23,12 @@ from tito.course import manifest
 from tito.course.manifest import Kata
 from tito.course.readme import clauses, readme, section
 from tito.course.source import blanks_left, functions
+from tito.run import variants
 
 ROOT = Path(__file__).resolve().parents[2]
 KATAS = manifest.load().katas
 IDS = [kata.id for kata in KATAS]
-SUITE = sorted((ROOT / "spec_tests").glob("test_*.py"))
+SUITE = [path for kata in KATAS for path in kata.specs]
 SUPPORT = sorted((ROOT / "spec_tests" / "support").rglob("*.py"))
 SECTIONS = ["Goal", "Why", "Contract", "Clauses", "Worked example", "Done when", "In PyTorch"]
 LEARNERS = {"torch", "tinytorch"}
@@ -227,10 +228,27 @@ def test_tests_do_not_touch_the_learners_package() -> None:
 def test_clauses_and_tests_meet(kata: Kata) -> None:
     """Every clause of the README is named by a test, every test names a clause of it."""
     written = set(clauses(kata))
-    named = {(ast.get_docstring(t) or "-").split()[0] for t in spec_functions(kata.spec)}
+    tests = [test for path in kata.specs for test in spec_functions(path)]
+    named = {(ast.get_docstring(test) or "-").split()[0] for test in tests}
     assert written, f"katas/{kata.slug}/README.md has no clauses"
     assert written - named == set(), "clauses without a test"
     assert named - written == set(), "tests without a clause"
+
+
+def test_every_spec_file_is_a_katas() -> None:
+    """A kata's spec is one file, or a folder with one file for each of some tasks."""
+    folder = ROOT / "spec_tests"
+    assert sorted([*folder.glob("test_*.py"), *folder.glob("test_*/*.py")]) == sorted(SUITE)
+
+
+WRONG_AT_LEAST = {9: 60, 12: 60, 13: 60}
+
+
+@every_kata
+def test_enough_variants(kata: Kata) -> None:
+    """Forty registered wrong answers a kata, sixty where most can go wrong, and some right ones."""
+    assert len(variants.load(kata, right=False)) >= WRONG_AT_LEAST.get(kata.number, 40)
+    assert len(variants.load(kata, right=True)) >= 8
 
 
 @every_kata
@@ -253,10 +271,10 @@ def test_readme_sections(kata: Kata) -> None:
 
 
 def test_no_unlisted_file_in_katas() -> None:
-    """katas/ holds the manifest and, for each kata, four files."""
-    expected, optional = {ROOT / "katas" / "katas.toml"}, set()
+    """katas/ holds five files for each kata, and its questions with a number where it has some."""
+    expected, optional = set(), set()
     for kata in KATAS:
-        names = ("README.md", "hints.md", "reflect.md", f"{kata.module}.py")
+        names = ("kata.toml", "README.md", "hints.md", "reflect.md", f"{kata.module}.py")
         expected |= {kata.folder / name for name in names}
         optional.add(kata.folder / "reflect.toml")
     there = {p for p in (ROOT / "katas").rglob("*") if p.is_file() and "__pycache__" not in p.parts}

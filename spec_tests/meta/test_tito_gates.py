@@ -64,11 +64,10 @@ def test_edit_that_does_not_apply(course: Course) -> None:
     assert "stands 2 times" in gate(course, "variants")
 
 
-def test_too_few_variants(course: Course) -> None:
-    """Eight wrong answers are asked for."""
-    text = (course.root / WRONG).read_text()
-    (course.root / WRONG).write_text(text[: text.index('[[variant]]\nid = "times-11"')])
-    assert "7 wrong variants, 8 are asked for" in gate(course, "variants")
+def test_a_file_without_variants(course: Course) -> None:
+    """Where the author of a new kata starts: nothing is registered yet."""
+    (course.root / WRONG).write_text("variant = []\n")
+    assert "| 02 Tripling | 0 | 0 |" in gate(course, "variants")
 
 
 def test_stub_test_that_passes(course: Course) -> None:
@@ -80,8 +79,9 @@ def test_stub_test_that_passes(course: Course) -> None:
 
 def test_number_of_tests(course: Course) -> None:
     """The manifest's count is held to what is collected."""
-    course.edit("katas/katas.toml", "tests = 2", "tests = 5")
-    assert "2 tests were collected, katas.toml says 5" in gate(course, "stub")
+    course.edit("katas/02_tripling/kata.toml", "tests = 2", "tests = 5")
+    said = "2 tests were collected, katas/02_tripling/kata.toml says 5"
+    assert said in gate(course, "stub")
 
 
 def test_solution_that_fails(course: Course) -> None:

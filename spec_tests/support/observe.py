@@ -80,6 +80,7 @@ last_call = Call("", {})
 remote: Callable[..., Any] | None = (
     None  # where `tito certify` runs observations: in another process
 )
+kinds: set[str] = set()  # of the checks that the running test has made
 failures: list[
     ClauseFailure
 ] = []  # of the running test: a search fails on many inputs before it ends

@@ -27,13 +27,15 @@ from tito.course import stubs
 from tito.course.errors import Refusal
 from tito.course.files import reminder
 from tito.course.manifest import ROOT, Kata, load
-from tito.run.runner import UNRAISED, Job, Verdict, run, spec_paths
+from tito.run.engine import UNRAISED, Job
+from tito.run.outcome import Verdict
+from tito.run.runner import run, spec_paths
 
 LAYERS = ("Landlock", "bubblewrap")  # around a process with limits, where the system has them
 ALONE = "nothing of the system's: a determined cheat can leave it"
 SOURCE_BYTES = 1 << 20  # the most that one file of a learner may hold
 SPECS = ROOT / "spec_tests"
-OPTIONS = ("-x", "-c", "pyproject.toml", "-o", "pythonpath=spec_tests", "-p", "support.remote")
+OPTIONS = ("-c", "pyproject.toml", "-o", "pythonpath=spec_tests", "-p", "support.remote")
 SUITE = ("*.py", "*.toml", "katas/**/*.toml", "src/tito/**/*.py", "spec_tests/*.py")
 TABLES = (
     "spec_tests/support/**/*.py",
@@ -132,14 +134,16 @@ def _job(kata: Kata, box: Path, command: Sequence[str], seed: int) -> Job:
     files = f"--basetemp={box}/files/{kata.id}"
     options = (*OPTIONS, *UNRAISED, files, "--worker", json.dumps([str(box), *command]))
     environment = {"TINYTORCH_SEED": str(seed), "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
-    return Job(box / "learner", spec_paths([kata.spec]), options, environment)
+    specs = spec_paths(kata.specs)
+    return Job(box / "learner", specs, options=options, environment=environment)
 
 
 def _judged(kata: Kata, verdict: Verdict) -> str:
     """What keeps a kata from being certified: anything but every test of the manifest, passed."""
-    for name, test in verdict.tests.items():
-        if test["outcome"] != "passed" or not name.startswith(f"{kata.spec.name}::"):
-            return f"{name} {test['outcome']}\n{test['message']}"
+    files = {str(spec.relative_to(SPECS)) for spec in kata.specs}
+    for test in verdict.tests:
+        if test.status != "passed" or test.id.partition("::")[0] not in files:
+            return f"{test.id} {test.status}\n{test.message}"
     if verdict.problem:
         return f"kata {kata.id}: {verdict.problem}\n{verdict.output[-2000:]}"
     if len(verdict.tests) != kata.tests:
