@@ -25,7 +25,8 @@ PLACE = re.compile(rf"( *)<!-- ([\w-]+): {BY} -->\n(.*?)<!-- end -->\n", re.DOTA
 
 def generated(manifest: Manifest) -> dict[Path, str]:
     """The pages with their tables as they should be."""
-    tables = _tables(manifest)
+    pages = [page for page in PAGES if page.is_file()]
+    tables = _tables(manifest) if pages else {}
 
     def table(found: re.Match[str]) -> str:
         indent, name = found[1], found[2]
@@ -34,7 +35,6 @@ def generated(manifest: Manifest) -> dict[Path, str]:
         lines = [f"<!-- {name}: {BY} -->", *tables[name], "<!-- end -->"]
         return "".join(f"{indent}{line}\n" for line in lines)
 
-    pages = [page for page in PAGES if page.is_file()]
     return {page: PLACE.sub(table, page.read_text(encoding="utf-8")) for page in pages}
 
 
