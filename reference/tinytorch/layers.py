@@ -25,7 +25,8 @@ from tinytorch.activations import (
     softplus,
     tanh,
 )
-from tinytorch.tensor import Array, Tensor, rand
+from tinytorch.door import Array
+from tinytorch.tensor import Tensor, rand
 
 
 class Parameter(Tensor):

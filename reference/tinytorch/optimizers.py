@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.tensor import Array, Tensor
+from tinytorch.door import Array
+from tinytorch.tensor import Tensor
 
 BLOCK = 1 << 17  # elements that are updated at a time: the arrays of one block fit in the cache
 

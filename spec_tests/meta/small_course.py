@@ -16,7 +16,15 @@ from pathlib import Path
 
 Process = subprocess.Popen[str]
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("src/tito", "spec_tests/support", "conftest.py", "pyproject.toml", "requirements")
+PARTS = (
+    "src/tito",
+    "src/tinytorch/door.py",
+    "reference/tinytorch/door.py",
+    "spec_tests/support",
+    "conftest.py",
+    "pyproject.toml",
+    "requirements",
+)
 SETTINGS = ("IMPL", "FORCE", "ALL", "TINYTORCH_SECONDS", "TINYTORCH_SEED", "PYTHONPATH")
 
 MANIFEST = """

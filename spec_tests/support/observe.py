@@ -180,7 +180,7 @@ def learner_frame(trace: TracebackType | None) -> Frame | None:
     own = [
         f
         for f in traceback.extract_tb(trace)
-        if f.filename.startswith(folder) and f.name != "operation"
+        if f.filename.startswith(folder) and Path(f.filename).name != "door.py"
     ]
     return (
         Frame(own[-1].filename, own[-1].lineno or 0, own[-1].name, (own[-1].line or "").strip())

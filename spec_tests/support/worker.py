@@ -121,7 +121,8 @@ def defined(source: str, name: str) -> Any:
 
 def described(error: BaseException, learner: str) -> dict[str, Any]:
     """An error as data: its kinds, its message, and the innermost line of the learner's file."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.name != "operation"]
+    every = traceback.extract_tb(error.__traceback__)
+    frames = [f for f in every if os.path.basename(f.filename) != "door.py"]  # the course's own
     own = [f for f in frames if f.filename.startswith(learner)]
     place: Any = [own[-1].filename, own[-1].lineno, own[-1].name, own[-1].line] if own else None
     message = str(error)

@@ -10,7 +10,12 @@ from pathlib import Path
 from tito import stubs
 from tito.manifest import ROOT, Kata, Manifest
 
-UPSTREAM = {"__init__.py", "py.typed", "__pycache__"}  # of the package, not the learner's
+UPSTREAM = {
+    "__init__.py",
+    *stubs.GIVEN,
+    "py.typed",
+    "__pycache__",
+}  # of the package, not the learner's
 
 
 class Refusal(RuntimeError):

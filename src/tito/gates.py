@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tito import variants
+from tito import stubs, variants
 from tito.manifest import ROOT, Kata, Manifest
 from tito.runner import Job, Verdict, run, spec_paths
 
@@ -239,7 +239,8 @@ def _mixture(manifest: Manifest, solved: int, folder: Path) -> Path:
     """An implementation of reference files up to a kata and stubs from there on."""
     package = folder / "tinytorch"
     package.mkdir(parents=True)
-    shutil.copy(REFERENCE / "tinytorch" / "__init__.py", package)
+    for name in ("__init__.py", *stubs.GIVEN):
+        shutil.copy(REFERENCE / "tinytorch" / name, package)
     for kata in manifest.katas:
         shutil.copy(kata.file(REFERENCE) if kata.number <= solved else kata.stub, kata.file(folder))
     return folder

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import os
+import textwrap
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 from tito.manifest import ROOT, Kata, Manifest
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+GIVEN = ("door.py",)  # of the package, written in reference/ and copied to src/
 YOURS = "# your code here"  # what is left of a fenced table
 
 INIT = '''# Generated from katas/katas.toml by: make stubs
@@ -69,6 +71,12 @@ def package_init(manifest: Manifest) -> str:
     return INIT.format(exports=exports, katas=katas)
 
 
+def package_files(manifest: Manifest) -> dict[str, str]:
+    """What is the course's own in every package: names and texts; updates and grading restore it."""
+    own = {name: (ROOT / "src" / "tinytorch" / name).read_text(encoding="utf-8") for name in GIVEN}
+    return {"__init__.py": package_init(manifest)} | own
+
+
 def stub(kata: Kata, reference: Path = ROOT / "reference") -> str:
     """The text of a kata's stub."""
     path = kata.file(reference)
@@ -81,16 +89,33 @@ def stub(kata: Kata, reference: Path = ROOT / "reference") -> str:
     head = (
         f"# Stub of kata {kata.id}, generated from reference/tinytorch/{path.name} by: make stubs"
     )
-    return _tidy("\n".join([head, *lines]))
+    return _tidy("\n".join([head, *_writing_order(kata), *lines]))
+
+
+def _writing_order(kata: Kata) -> list[str]:
+    """The tasks and their blanks, as a comment: where to begin, and how to go on."""
+    said = [f"# Write in this order; make test-{kata.id} says what comes next:"]
+    width = max(len(task) for task in kata.tasks)
+    for task, names in kata.tasks.items():
+        text = ", ".join(names) or "the table of rules under this name"
+        indent = f"#   {'':<{width}}  "
+        said += textwrap.wrap(
+            text, 98, initial_indent=f"#   {task:<{width}}  ", subsequent_indent=indent
+        )
+    return said
 
 
 def generated(manifest: Manifest) -> dict[Path, str]:
     """Every generated file and what it should hold."""
-    init = package_init(manifest)
+    init, reference = package_init(manifest), ROOT / "reference" / "tinytorch"
     packages = {
         ROOT / folder / "tinytorch" / "__init__.py": init for folder in ("src", "reference")
     }
-    return packages | {kata.stub: stub(kata) for kata in manifest.katas}
+    given = {
+        ROOT / "src" / "tinytorch" / name: (reference / name).read_text(encoding="utf-8")
+        for name in GIVEN
+    }
+    return packages | given | {kata.stub: stub(kata) for kata in manifest.katas}
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -54,9 +54,10 @@ def _demand_green(manifest: Manifest, kata: Kata, impl: Path) -> None:
 
 def _copy(manifest: Manifest, kata: Kata, impl: Path) -> None:
     """The stub without its first line, which says that it was generated."""
-    package = impl / "tinytorch" / "__init__.py"
-    if not package.exists():
-        stubs.write_atomically(package, stubs.package_init(manifest))
+    for name, own in stubs.package_files(manifest).items():
+        path = impl / "tinytorch" / name
+        if not path.exists():
+            stubs.write_atomically(path, own)
     if not kata.stub.is_file():
         raise Refusal(f"kata {kata.id} has no stub {short(kata.stub)}: git checkout -- katas")
     text = kata.stub.read_text(encoding="utf-8")
