@@ -7,7 +7,7 @@ PYTHON ?= python3
 TITO = @$(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup status test data doctor verify demo stubs bench budget gates oracle lessons mutants-deep
+.PHONY: help setup status test data door doctor verify demo stubs bench budget gates oracle lessons mutants-deep
 
 module-%: ; $(TITO) module $* $(ARGS)
 test-%: ; $(TITO) test $* $(ARGS)
@@ -28,6 +28,7 @@ setup: ; $(TITO) setup $(ARGS)
 status: ; $(TITO) status $(ARGS)
 test: ; $(TITO) test $(ARGS)
 data: ; $(TITO) data $(ARGS)
+door: ; $(TITO) door $(ARGS)
 doctor: ; $(TITO) doctor $(ARGS)
 verify: ; $(TITO) verify $(ARGS)
 demo: ; $(TITO) demo $(ARGS)

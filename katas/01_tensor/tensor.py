@@ -391,7 +391,8 @@ def sum_(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """The average along an axis, several axes or all: sum divided by the number of summed elements.
 
-    The mean of bools or integers is float32: `(prediction == target).mean()` is an accuracy.
+    The mean of bools or integers is float32 (the door sees to it): `(prediction == target).mean()`
+    is an accuracy.
 
     Args:
         x, axis, keepdims: as in `sum_`.

@@ -400,7 +400,8 @@ def sum_(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """The average along an axis, several axes or all: sum divided by the number of summed elements.
 
-    The mean of bools or integers is float32: `(prediction == target).mean()` is an accuracy.
+    The mean of bools or integers is float32 (the door sees to it): `(prediction == target).mean()`
+    is an accuracy.
 
     Args:
         x, axis, keepdims: as in `sum_`.
@@ -412,8 +413,7 @@ def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 
     Source: torch.mean
     """
-    dtype = x.dtype if x.dtype.kind == "f" else np.float32
-    out: Array = x.mean(axis, dtype, keepdims=keepdims)
+    out: Array = x.mean(axis, keepdims=keepdims)
     return out
 
 

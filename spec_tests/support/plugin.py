@@ -20,6 +20,7 @@ from hypothesis.internal.conjecture import providers
 
 from support import diagnose, lessons, screen
 from support.observe import ClauseFailure, failures, implementation
+from tito.course import second_door
 
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = [
@@ -48,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
         if (config.invocation_params.dir / folder).is_dir()
         else ROOT / folder
     ).resolve()
+    if said := second_door(implementation.folder):
+        raise pytest.UsageError(said)
     sys.path.insert(0, str(implementation.folder))
     config.addinivalue_line(
         "markers", "slow: measures time or trains; not part of the first verdict"

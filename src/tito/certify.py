@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from tito import manifest, stubs
+from tito.course import second_door
 from tito.lend import reminder
 from tito.manifest import ROOT, Kata, ManifestError
 from tito.runner import UNRAISED, Job, Verdict, run, spec_paths
@@ -173,6 +174,8 @@ def _digest() -> str:
 def _fill(box: Path, implementation: Path, katas: Sequence[Kata]) -> dict[str, str]:
     """Lay out the learner's files of these katas, NumPy, and an empty folder."""
     package, found = box / "learner" / "tinytorch", {}
+    if said := second_door(implementation):
+        raise ManifestError(said)
     for folder in (package, box / "packages", box / "files"):
         folder.mkdir(parents=True)
     for kata in katas:

@@ -10,6 +10,8 @@ from pathlib import Path
 from tito import stubs
 from tito.manifest import ROOT, Kata, Manifest
 
+KEPT = ".before-door"  # a copy that `make door` kept
+ONCE = {"GradMode", "grad_mode", "Note", "primitive", "composite", "default_generator"}
 UPSTREAM = {
     "__init__.py",
     *stubs.GIVEN,
@@ -23,6 +25,42 @@ class Refusal(RuntimeError):
 
 
 def implementation() -> Path:
+    """The folder under test, whose code is about to run: refused where it has a second door."""
+    folder = chosen()
+    if said := second_door(folder):
+        raise Refusal(said)
+    return folder
+
+
+def second_door(impl: Path) -> str:
+    """Why no code of a package may run: its tensor.py defines what door.py does. Else nothing.
+
+    Two flags would both be `grad_mode`, and `no_grad` would switch the one that nothing reads.
+    """
+    path = impl / "tinytorch" / "tensor.py"
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except (OSError, SyntaxError, ValueError):
+        return ""  # whoever reads it next says so
+    found = defines_twice(tree)
+    if not found:
+        return ""
+    said = f"{short(path)} defines what tinytorch/door.py defines now: {', '.join(found)}"
+    return (
+        f"{said}\n  next: make door (it takes given code out of your file and keeps a copy of it)"
+    )
+
+
+def defines_twice(tree: ast.Module) -> list[str]:
+    """What a file defines that may exist once, each with its line."""
+    return [
+        f"{name} (line {node.lineno})"
+        for names, node in stubs.definitions(tree)
+        for name in sorted(names & ONCE)
+    ]
+
+
+def chosen() -> Path:
     """The folder under test: IMPL, seen from here or from the repository; src if unset."""
     name = os.environ.get("IMPL")
     if not name:
@@ -52,7 +90,7 @@ def strays(manifest: Manifest, impl: Path) -> list[str]:
     expected = UPSTREAM | {f"{kata.module}.py" for kata in manifest.katas}
     folder = impl / "tinytorch"
     return (
-        sorted(p.name for p in folder.iterdir() if p.name not in expected)
+        sorted(p.name for p in folder.iterdir() if p.name not in expected and KEPT not in p.name)
         if folder.is_dir()
         else []
     )

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from tito.manifest import ROOT, Kata, Manifest
+from tito.manifest import ROOT, Kata, Manifest, ManifestError
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 GIVEN = ("door.py",)  # of the package, written in reference/ and copied to src/
@@ -73,8 +73,17 @@ def package_init(manifest: Manifest) -> str:
 
 def package_files(manifest: Manifest) -> dict[str, str]:
     """What is the course's own in every package: names and texts; updates and grading restore it."""
-    own = {name: (ROOT / "src" / "tinytorch" / name).read_text(encoding="utf-8") for name in GIVEN}
-    return {"__init__.py": package_init(manifest)} | own
+    return {"__init__.py": package_init(manifest)} | {name: _given_file(name) for name in GIVEN}
+
+
+def _given_file(name: str) -> str:
+    """A given file, as this repository has it; an edition without reference/ has it in src/."""
+    for folder in ("src", "reference"):
+        path = ROOT / folder / "tinytorch" / name
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    own = f"src/tinytorch/{name}"
+    raise ManifestError(f"{own} is missing: git checkout -- {own}")
 
 
 def stub(kata: Kata, reference: Path = ROOT / "reference") -> str:
@@ -150,6 +159,17 @@ def functions(tree: ast.Module) -> Iterator[tuple[str, Function]]:
             yield node.name, node
         elif isinstance(node, ast.ClassDef):
             yield from ((f"{node.name}.{n.name}", n) for n in node.body if isinstance(n, Function))
+
+
+def definitions(tree: ast.Module | ast.ClassDef) -> Iterator[tuple[set[str], ast.stmt]]:
+    """What a module or class defines in its body, as names and statement."""
+    for node in tree.body:
+        if isinstance(node, Function | ast.ClassDef):
+            yield {node.name}, node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+            yield names, node
 
 
 def _is_blank(node: Function) -> bool:
