@@ -45,6 +45,8 @@ PLAIN = {
 REASONS = {  # a piece of NumPy's complaint: the same in words that say what to do
     "broadcast": "the shapes do not broadcast; aligned from the right, two sizes must be equal or one of them 1",
     "core dimension": "the inner sizes differ; the last of the left shape must equal the last but one of the right, or its only one",
+    "number of dimensions": "all of them need the same number of axes",
+    "zero-dimensional": "each of them needs at least one axis: stack joins numbers",
     "enough dimensions": "both operands need at least one axis; for a number use *",
     "boolean subtract": "bools have no difference; use != (one of the two, not both), or multiply by 1 first",
     "boolean negative": "bools have no sign; use ~ for the opposite, or multiply by 1 first",
@@ -331,7 +333,7 @@ def _meant(dtype: np.dtype[Any], arrays: Sequence[Any]) -> np.dtype[Any] | None:
     dtypes = [a.dtype for a in arrays if type(a) is ndarray]
     if dtype.kind == "f" and not any(d.kind == "f" for d in dtypes):
         return FLOAT32
-    if dtype == np.uint64 and dtypes and dtype not in dtypes:
+    if dtype in (np.uint64, np.int8) and dtype not in dtypes:  # a sum of uint8, a power of bools
         return INT64
     return None
 
