@@ -16,7 +16,7 @@ import inspect
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy import ndarray
@@ -347,6 +347,14 @@ def _compare(compare: Callable[..., Any], a: Any, b: Any) -> Tensor:
         raise _explained(error, compare.__name__, arrays) from None
 
 
+def _bits(compute: Callable[..., Any], *operands: Any) -> Tensor:
+    """`~ & | ^` of bools (and of the bits of integers), element by element."""
+    arrays = _arrays(compute.__name__, operands)
+    if any(a.dtype.kind == "f" for a in map(np.asarray, arrays)):
+        raise TypeError("~ & | ^ take bools, such as (x > 0) & (y > 0); got floats: compare first")
+    return _compare(compute, *operands) if len(operands) == 2 else Tensor(compute(arrays[0]))
+
+
 # ---- the given part of Tensor --------------------------------------------------------------------
 
 
@@ -391,6 +399,20 @@ def yours(name: str, module: str = "tensor") -> Any:
         raise AttributeError(f"{name} is built in kata {kata}: make module-{kata}") from None
     except AttributeError:
         raise AttributeError(f"tinytorch/{module}.py defines no {name}") from None
+
+
+class Elsewhere:
+    """Names of PyTorch's that a tensor does not have: the AttributeError says what is used here."""
+
+    def __init__(self, here: str) -> None:
+        self.here = here
+        self.names: list[str] = []
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.names.append(name)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> NoReturn:
+        raise AttributeError(f"a Tensor has no {', '.join(self.names)}. Here: {self.here}")
 
 
 def _spread(operation: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -467,9 +489,38 @@ class TensorBase:
     _permute, transpose, flatten = Method("permute"), Method("transpose"), Method("flatten")
     squeeze, unsqueeze = Method("squeeze"), Method("unsqueeze")
 
-    def backward(self, gradient: Any = None) -> None:
-        """Leave the gradient of this tensor in `.grad` of every tensor it was made from (kata 05)."""
+    # PyTorch's names for some of them, and what names.py makes of yours
+    view, clamp = Method("reshape", adapt=_spread), Method("clip")
+    amax, amin = Method("amax"), Method("amin")
+    relu, sigmoid = Method("relu", "activations"), Method("sigmoid", "activations")
+    tanh, softmax = Method("tanh", "activations"), Method("softmax", "activations")
+    log_softmax = Method("log_softmax", "activations")
+    minimum, std = Method("minimum", "names"), Method("std", "names")
+    masked_fill = Method("masked_fill", "names")
+
+    to = type = double = half = long = Elsewhere(
+        "Tensor(x.data.astype(np.float64)) has another dtype"
+    )
+    cpu = cuda = device = Elsewhere("every tensor is in this computer's memory")
+    clone = Elsewhere("x * 1 keeps the history, Tensor(x.data.copy()) does not")
+    contiguous = Elsewhere("there is nothing to do, every operation takes any order of memory")
+    requires_grad_ = Elsewhere("Tensor(x.data, requires_grad=True)")
+    sort = topk = Elsewhere("np.sort(x.data), np.argsort(x.data)")
+    split = chunk = Elsewhere("slices, x[:2] and x[2:]")
+    add_ = sub_ = mul_ = div_ = clamp_ = relu_ = zero_ = fill_ = copy_ = masked_fill_ = Elsewhere(
+        "an operation never changes its operand. Write y = x + 1, or x.data += 1 without a gradient"
+    )
+
+    def backward(self, gradient: Any = None, retain_graph: bool = True) -> None:
+        """Leave the gradient of this tensor in `.grad` of every tensor it was made from (kata 05).
+
+        The graph is there as long as its loss is, so `retain_graph` changes nothing.
+        """
         yours("backward", "autograd")(self, gradient)
+
+    def numel(self) -> int:
+        """The number of elements; also `x.size`."""
+        return self.data.size
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -514,6 +565,20 @@ class TensorBase:
     def __ge__(self, other: Any) -> Tensor:
         return _compare(np.greater_equal, self, other)
 
+    def __invert__(self) -> Tensor:
+        return _bits(np.invert, self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return _bits(np.bitwise_and, self, other)
+
+    def __or__(self, other: Any) -> Tensor:
+        return _bits(np.bitwise_or, self, other)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return _bits(np.bitwise_xor, self, other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.asarray(self.data, dtype, copy=copy)  # else NumPy would ask for each number
 
@@ -535,6 +600,22 @@ class TensorBase:
     def __float__(self) -> float:
         return float(self.item())
 
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.data.dtype.kind not in "iu":
+            raise TypeError(f"an index is an integer; got {self!r}: write int(x)")
+        return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        """`f"{x:.2f}"` is that of the number of a tensor without axes; else the text of `repr`."""
+        if self.data.ndim and spec:
+            raise TypeError(
+                f"{spec!r} formats a number; this has shape {self.shape}: write x.item()"
+            )
+        return format(self.data.item(), spec) if spec else repr(self)
+
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
             "a tensor is not assigned to element by element: its history would no longer be true. Build a new one with where, cat or pad, or write to x.data when no gradient is wanted"
@@ -546,6 +627,8 @@ class TensorBase:
 
 def axis_of(x: TensorBase, axis: int) -> int:
     """The axis counted from the front, -1 being the last; an IndexError if x has no such axis."""
+    if not isinstance(axis, int | np.integer):
+        raise TypeError(f"one axis at a time, a number; got {axis!r}")
     ndim: int = max(x.ndim, 1)
     if not -ndim <= axis < ndim:
         raise IndexError(

@@ -18,8 +18,7 @@ Process = subprocess.Popen[str]
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
     "src/tito",
-    "src/tinytorch/door.py",
-    "reference/tinytorch/door.py",
+    *(f"{top}/tinytorch/{name}.py" for top in ("src", "reference") for name in ("door", "names")),
     "spec_tests/support",
     "conftest.py",
     "pyproject.toml",
