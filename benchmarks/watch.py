@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tito import stubs
-from tito.manifest import ROOT, Kata, load
+from tito.course import stubs
+from tito.course.manifest import ROOT, Kata, load
 
 SAVES = 20
 PARTS = ("conftest.py", "pyproject.toml", "katas", "spec_tests", "src")
@@ -50,7 +50,7 @@ def times(kata: Kata, course: Path) -> list[float]:
     file, text = kata.file(course / "src"), half_done(kata)
     file.write_text(text, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(course / "src")}
-    command = [sys.executable, "-P", "-m", "tito.watch", kata.id]
+    command = [sys.executable, "-P", "-m", "tito.learner.watch", kata.id]
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, cwd=course, env=environment, stdout=pipe, encoding="utf-8"

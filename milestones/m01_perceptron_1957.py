@@ -12,9 +12,9 @@ import sys
 import numpy as np
 
 from tinytorch import Tensor, where, zeros  # YOUR code
-from tito import drawing
-from tito import milestones as stage
-from tito.datasets import load_digits
+from tito.milestone import drawing
+from tito.milestone import run as stage
+from tito.milestone.datasets import load_digits
 
 MILESTONE = stage.milestone(1)
 PAIR = (0, 6)  # two digits of much the same shape that a plane can still separate

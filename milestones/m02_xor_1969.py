@@ -13,8 +13,8 @@ import numpy as np
 
 from tinytorch import Adam, Linear, Sequential, Tanh, Tensor, manual_seed, no_grad  # YOUR code
 from tinytorch import binary_cross_entropy_with_logits as loss_of
-from tito import drawing
-from tito import milestones as stage
+from tito.milestone import drawing
+from tito.milestone import run as stage
 
 MILESTONE = stage.milestone(2)
 STEPS = 300

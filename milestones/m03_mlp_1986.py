@@ -28,8 +28,8 @@ from tinytorch import (  # YOUR code
     no_grad,
     save_checkpoint,
 )
-from tito import drawing
-from tito import milestones as stage
+from tito.milestone import drawing
+from tito.milestone import run as stage
 
 MILESTONE = stage.milestone(3)
 TARGET = 0.95

@@ -22,8 +22,9 @@ import numpy as np
 import pytest
 from support.observe import implementation
 
-from tito import datasets, manifest
-from tito import milestones as stage
+from tito.course import manifest
+from tito.milestone import datasets
+from tito.milestone import run as stage
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # a warning in a learner's code is not a verdict
 REFERENCE_READS_MNIST = 0.975
@@ -156,9 +157,9 @@ def test_m03_answers_a_real_ctrl_c(tmp_path: Path) -> None:
         [
             "import signal, sys",
             "from pathlib import Path",
-            "from tito import milestones",
+            "from tito.milestone import run",
             "signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs",
-            f"sys.exit(milestones.run(3, Path({str(tmp_path / name)!r})))",
+            f"sys.exit(run.run(3, Path({str(tmp_path / name)!r})))",
         ]
     )
     environment = os.environ | {

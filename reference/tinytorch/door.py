@@ -22,6 +22,8 @@ import numpy as np
 from numpy import ndarray
 from numpy.typing import NDArray
 
+from tinytorch.dtypes import FLOAT32, cast, meant, met
+
 if TYPE_CHECKING:
     from tinytorch.tensor import Tensor  # your class: `TensorBase.__init_subclass__` finds it
 
@@ -30,8 +32,6 @@ Axis = int | tuple[int, ...] | None
 
 default_generator = np.random.default_rng()
 
-BOOL, INT64, FLOAT32 = np.dtype(bool), np.dtype(np.int64), np.dtype(np.float32)
-RANKS = {"b": 0, "u": 1, "i": 1, "f": 2}  # the kinds: bool < integer < float
 SPELLINGS = {"dim": "axis", "keepdim": "keepdims"}  # PyTorch: NumPy
 PLAIN = {
     int,
@@ -134,9 +134,9 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Tensor]:
             out = _returned(name, out)
         dtype = out.dtype
         if dtype is not FLOAT32 and arrays and dtype is not getattr(arrays[0], "dtype", None):
-            meant = _meant(dtype, arrays)
-            if meant is not None:  # NumPy chose a dtype of its own: once more, in the right one
-                return operation(*[_cast(a, meant) for a in arrays], **static)
+            wanted = meant(dtype, arrays)
+            if wanted is not None:  # NumPy chose a dtype of its own: once more, in the right one
+                return operation(*[cast(a, wanted) for a in arrays], **static)
         tensor = Tensor(out)
         if grad_mode.enabled and dtype.kind == "f":
             for operand in operands:
@@ -251,91 +251,10 @@ def _arrays(name: str, operands: Sequence[Any]) -> list[Any]:
             alike = False
     if alike and dtype is not None and (not fraction or dtype.kind == "f"):
         return arrays  # nearly always: arrays of one dtype, and numbers that NumPy adapts to them
-    return _met(name, arrays)
-
-
-def _met(name: str, operands: Sequence[Any]) -> list[Any]:
-    """Arrays, numbers and lists, brought to the dtype in which they meet."""
-    values = [_read(name, operand) for operand in operands]
-    common = _common(operands, values)
-    strong = any(type(v) is ndarray and v.dtype != BOOL for v in values)  # numbers adapt to it
     try:
-        return [v if _adapts(v, strong) else _cast(v, common) for v in values]
+        return met(name, arrays)
     except OverflowError as error:
-        raise _explained(error, name, values) from None
-
-
-def _read(name: str, operand: Any) -> Any:
-    """An operand as an array, a Python number or None."""
-    if isinstance(operand, np.generic) and operand.dtype.kind in RANKS:
-        return operand.item()
-    if operand is None or isinstance(operand, (bool, int, float)):
-        return operand
-    try:
-        array = np.asarray(operand)
-    except ValueError:
-        array = np.asarray(None)
-    if array.dtype.kind not in RANKS:
-        raise TypeError(
-            f"{name} takes tensors, arrays and numbers; got {operand!r} ({type(operand).__name__})"
-        )
-    return array
-
-
-def _common(operands: Sequence[Any], values: Sequence[Any]) -> np.dtype[Any]:
-    """The widest dtype of the highest kind among arrays with axes; what follows only lifts a lower kind.
-
-    Without axes, then numbers and lists: an integer counts as int64, a fraction or a list as float32.
-    """
-    levels: list[list[np.dtype[Any]]] = [[], [], []]
-    for operand, value in zip(operands, values, strict=True):
-        if isinstance(operand, ndarray):
-            levels[value.ndim == 0].append(value.dtype)
-        elif value is not None:
-            levels[2].append(_counts_as(value))
-    if not levels[0] and not levels[1]:  # no tensor: an integer is what Tensor(integer) is
-        levels[2] = [FLOAT32 if d == INT64 else d for d in levels[2]]
-    found = [_widest(dtypes) for dtypes in levels if dtypes]
-    return max(found, key=lambda dtype: RANKS[dtype.kind], default=FLOAT32)  # of equals the first
-
-
-def _counts_as(value: Any) -> np.dtype[Any]:
-    """The dtype of a number or of a list's array where it meets others."""
-    if isinstance(value, bool) or getattr(value, "dtype", None) == BOOL:
-        return BOOL
-    return INT64 if isinstance(value, int) else FLOAT32
-
-
-def _widest(dtypes: Sequence[np.dtype[Any]]) -> np.dtype[Any]:
-    """The dtype in which arrays meet: the wider one of the highest kind; integers stay integers."""
-    highest = max(RANKS[dtype.kind] for dtype in dtypes)
-    wide = np.result_type(*[dtype for dtype in dtypes if RANKS[dtype.kind] == highest])
-    return wide if RANKS[wide.kind] == highest else INT64  # NumPy: uint64 and int64 are float64
-
-
-def _adapts(value: Any, strong: bool) -> bool:
-    """Whether NumPy brings a value to the common dtype by itself: bools, numbers beside an array."""
-    if type(value) is ndarray:
-        return bool(value.dtype == BOOL)
-    return value is None or strong
-
-
-def _cast(value: Any, dtype: np.dtype[Any]) -> Any:
-    """A value as an array of a dtype; an integer that does not fit is an OverflowError."""
-    if value is None:
-        return None
-    small = type(value) is ndarray and value.ndim == 0 and dtype.kind in "iu"
-    return np.asarray(value.item() if small else value, dtype)
-
-
-def _meant(dtype: np.dtype[Any], arrays: Sequence[Any]) -> np.dtype[Any] | None:
-    """The dtype to compute in where NumPy has chosen one that no operand has: floats, long sums."""
-    dtypes = [a.dtype for a in arrays if type(a) is ndarray]
-    if dtype.kind == "f" and not any(d.kind == "f" for d in dtypes):
-        return FLOAT32
-    if dtype in (np.uint64, np.int8) and dtype not in dtypes:  # a sum of uint8, a power of bools
-        return INT64
-    return None
+        raise _explained(error, name, arrays) from None
 
 
 def _compare(compare: Callable[..., Any], a: Any, b: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""Runs one module of tito in a small course, as `python -m tito.why 02` does."""
+"""Runs one module of tito in a small course, as `python -m tito.learner.why 02` does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def play(course: Course, module: str, *arguments: str, **settings: str) -> Ran:
     """Run it; settings are environment variables. No end of it may be a traceback."""
     environment = {k: v for k, v in os.environ.items() if k not in SETTINGS}
     done = subprocess.run(
-        [sys.executable, "-P", "-m", f"tito.{module}", *arguments],
+        [sys.executable, "-P", "-m", f"tito.learner.{module}", *arguments],
         cwd=course.root,
         env=environment | {"PYTHONPATH": str(course.root / "src")} | settings,
         stdout=subprocess.PIPE,

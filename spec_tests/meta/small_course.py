@@ -18,7 +18,11 @@ Process = subprocess.Popen[str]
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
     "src/tito",
-    *(f"{top}/tinytorch/{name}.py" for top in ("src", "reference") for name in ("door", "names")),
+    *(
+        f"{top}/tinytorch/{name}.py"
+        for top in ("src", "reference")
+        for name in ("door", "dtypes", "names")
+    ),
     "spec_tests/support",
     "conftest.py",
     "pyproject.toml",

@@ -25,9 +25,10 @@ from exploits import EXPLOITS, exits, files, learner, patches, peeks
 from support.remote import _unpack
 from support.worker import pack
 
-from tito import certify, manifest
-from tito.manifest import ROOT
-from tito.runner import Verdict
+from tito.course import manifest
+from tito.course.manifest import ROOT
+from tito.run import certify
+from tito.run.runner import Verdict
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a certificate needs Linux or macOS")
 
@@ -37,9 +38,9 @@ DRIVER = """
 import json, sys
 from dataclasses import asdict
 from pathlib import Path
-from tito.certify import certify
-from tito.manifest import load
-from tito.runner import Job, run, spec_paths
+from tito.run.certify import certify
+from tito.course.manifest import load
+from tito.run.runner import Job, run, spec_paths
 for line in sys.stdin:
     name, folder, layers = json.loads(line)
     if layers is not None:

@@ -1,4 +1,4 @@
-"""tito.datasets against a mirror that misbehaves.
+"""tito.milestone.datasets against a mirror that misbehaves.
 
 The mirror is a local HTTP server that can forget the file, ignore ranges, cut the line, stall or
 serve something else. The files are small fakes in a table of their own, with their own checksums,
@@ -22,8 +22,16 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 
-from tito import datasets
-from tito.datasets import DataError, DataFile, Dataset, fetch, load_digits, load_mnist, parse_idx
+from tito.milestone import datasets
+from tito.milestone.datasets import (
+    DataError,
+    DataFile,
+    Dataset,
+    fetch,
+    load_digits,
+    load_mnist,
+    parse_idx,
+)
 
 HALF = 100_000  # more than one chunk of a download, less than the fake file
 

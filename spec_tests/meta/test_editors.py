@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from tito.course import Refusal
-from tito.manifest import load
-from tito.which import which
+from tito.course.errors import Refusal
+from tito.course.manifest import load
+from tito.learner.which import which
 
 ROOT = Path(__file__).resolve().parents[2]
 KATAS = [kata for kata in load().katas if kata.spec.is_file()]

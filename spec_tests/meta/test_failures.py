@@ -12,9 +12,9 @@ from typing import Any
 
 from test_screens import KATAS, difference, normalised, planted
 
-from tito.gates import variant_job
-from tito.manifest import ROOT
-from tito.runner import verdicts
+from tito.course.manifest import ROOT
+from tito.maintainer.gates import variant_job
+from tito.run.runner import verdicts
 
 SOURCE, PAGE = Path(__file__).with_name("failures.toml"), ROOT / "docs" / "failures.md"
 COMMAND = "python spec_tests/meta/test_failures.py"

@@ -19,15 +19,16 @@ from pathlib import Path
 
 import pytest
 
-from tito import manifest, stubs
-from tito.course import clauses, readme, section
-from tito.manifest import Kata
+from tito.course import manifest
+from tito.course.manifest import Kata
+from tito.course.readme import clauses, readme, section
+from tito.course.source import blanks_left, functions
 
 ROOT = Path(__file__).resolve().parents[2]
 KATAS = manifest.load().katas
 IDS = [kata.id for kata in KATAS]
 SUITE = sorted((ROOT / "spec_tests").glob("test_*.py"))
-SUPPORT = sorted((ROOT / "spec_tests" / "support").glob("*.py"))
+SUPPORT = sorted((ROOT / "spec_tests" / "support").rglob("*.py"))
 SECTIONS = ["Goal", "Why", "Contract", "Clauses", "Worked example", "Done when", "In PyTorch"]
 LEARNERS = {"torch", "tinytorch"}
 every_kata = pytest.mark.parametrize("kata", KATAS, ids=IDS)
@@ -294,7 +295,7 @@ def test_reflections_can_be_measured(kata: Kata) -> None:
 @every_kata
 def test_tasks_are_the_blanks(kata: Kata) -> None:
     """The manifest's tasks list every blank of the stub, once."""
-    blanks = [name for name, _ in stubs.blanks_left(kata.stub)]
+    blanks = [name for name, _ in blanks_left(kata.stub)]
     assert sorted(kata.blanks) == sorted(blanks)
     assert kata.minutes > 0
     assert kata.tests > 0
@@ -320,7 +321,7 @@ def test_exports_exist(kata: Kata) -> None:
 
 def imports(path: Path) -> Iterator[tuple[ast.AST, str, str, list[str]]]:
     """Every import of the package: node, the enclosing function, module, names."""
-    owner = {id(n): name for name, f in stubs.functions(tree(path)) for n in ast.walk(f)}
+    owner = {id(n): name for name, f in functions(tree(path)) for n in ast.walk(f)}
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tinytorch":
             names = [a.name for a in node.names]
@@ -388,3 +389,79 @@ def test_collection_is_quick_and_clean() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stdout.splitlines()[-1].split(maxsplit=1) == ["0", "[]"], done.stdout[-2000:]
+
+
+# ---- the rooms of the tool -----------------------------------------------------------------------
+
+TITO = ROOT / "src" / "tito"
+KNOWS = {  # what the modules of a room may import of the tool, their own room aside
+    "course": set(),
+    "run": {"course"},
+    "milestone": {"course"},
+    "learner": {"course", "run", "milestone"},
+    "maintainer": {"course", "run", "milestone"},
+    "teacher": {"course", "run", "milestone"},
+}
+SHARED = "learner.summary"  # the one module of the learner's room that its commands may import
+
+
+def tool_imports(source: ast.Module) -> Iterator[tuple[ast.AST, str, str]]:
+    """Every name imported from the tool, as (node, module, name): `run.runner` and `Job`."""
+    for node in ast.walk(source):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tito":
+            yield from ((node, (node.module or "")[5:], alias.name) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            names = [a.name for a in node.names if a.name.split(".")[0] == "tito"]
+            yield from ((node, name[5:], "") for name in names)
+
+
+def arrow_faults(path: Path, room: str, source: ast.Module) -> Iterator[str]:
+    """Imports that point up, sideways, or from one learner's command to another."""
+    for node, module, name in tool_imports(source):
+        target = module.split(".")[0] or name
+        if target != room and target not in KNOWS[room]:
+            yield at(path, node, f"{room} may not know {target or 'tito'}")
+        if room == target == "learner" and SHARED not in (module, f"{module}.{name}"):
+            yield at(path, node, f"a learner's command may not import another: {module}")
+
+
+def private_faults(path: Path, source: ast.Module) -> Iterator[str]:
+    """A private name of another module of ours: imported, or reached through the module."""
+    ours = set()
+    for node in ast.walk(source):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("tito", "support")):
+            hidden = [a.name for a in node.names if re.match(r"_[^_]", a.name)]
+            yield from (at(path, node, f"{name} is private to {node.module}") for name in hidden)
+            ours |= {a.asname or a.name for a in node.names}
+    for node in ast.walk(source):
+        reached = re.fullmatch(r"(\w+)\._[a-zA-Z]\w*", name_of(node))
+        if reached and reached[1] in ours:
+            yield at(path, node, f"{name_of(node)} is private")
+
+
+ROOMS = sorted(p for p in TITO.rglob("*.py") if p.parent != TITO)
+every_module = pytest.mark.parametrize(
+    "path", ROOMS, ids=lambda p: str(p.relative_to(TITO).with_suffix(""))
+)
+
+
+@every_module
+def test_arrows_point_down(path: Path) -> None:
+    """course <- run, milestone <- learner, maintainer, teacher; these three do not know each other."""
+    room = path.relative_to(TITO).parts[0]
+    assert list(arrow_faults(path, room, tree(path))) == []
+
+
+@pytest.mark.parametrize("path", [*ROOMS, *TITO.glob("*.py"), *SUPPORT], ids=lambda p: p.name)
+def test_private_names_stay_at_home(path: Path) -> None:
+    """A name with an underscore is used where it is defined, and nowhere else."""
+    assert list(private_faults(path, tree(path))) == []
+
+
+def test_rooms_lints_find_planted_faults(tmp_path: Path) -> None:
+    """An arrow up, an arrow sideways, a private name: each is found."""
+    text = "from tito.learner import watch\nfrom tito.maintainer.gates import _judge\nimport tito.cli\nwatch._x\n"
+    source, path = ast.parse(text), tmp_path / "planted.py"
+    assert len(list(arrow_faults(path, "course", source))) == 3
+    assert len(list(arrow_faults(path, "learner", source))) == 3
+    assert len(list(private_faults(path, source))) == 2

@@ -6,10 +6,10 @@ import ast
 from itertools import islice
 from pathlib import Path
 
-import mutants
 import pytest
 
-from tito.manifest import Kata, load
+from tito.course.manifest import REFERENCE, Kata, load
+from tito.maintainer import mutants
 
 KATAS = load().katas
 ACTIVATIONS = KATAS[1]
@@ -29,7 +29,7 @@ def test_mutants_change_decorated_functions(made: list[mutants.Mutant]) -> None:
 
 def test_mutants_are_programs_that_differ(made: list[mutants.Mutant]) -> None:
     """Every mutant parses, and none reads like the reference or like another."""
-    text = ACTIVATIONS.file(mutants.REFERENCE).read_text(encoding="utf-8")
+    text = ACTIVATIONS.file(REFERENCE).read_text(encoding="utf-8")
     programs = {ast.dump(ast.parse(code)) for code in [text, *(m.code for m in made)]}
     assert len(programs) == len(made) + 1
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tito.manifest import ROOT
+from tito.course.manifest import ROOT
 
 A = np.array([[-1.5, 0.25, 2.0], [3.0, -0.5, 0.0]], np.float32)
 TWINS = {  # as in PyTorch: as here, or as in NumPy

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from small_course import DOUBLING, Course
 
-from tito import reflect
-from tito.manifest import ROOT, Kata, load
-from tito.reflect import Question, measure, questions, verdict
+from tito.course.manifest import ROOT, Kata, load
+from tito.course.questions import Question, questions
+from tito.learner import reflect
+from tito.learner.reflect import verdict
+from tito.run.measure import measure, number
 
 QUESTIONS = [(kata, question) for kata in load().katas for question in questions(kata)]
 IDS = [f"{kata.id}-{question.id}" for kata, question in QUESTIONS]
@@ -188,7 +190,7 @@ def test_every_kata_has_questions(kata: Kata) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "number"),
+    ("answer", "value"),
     [
         (4000, 4000.0),
         ("4_000", 4000.0),
@@ -203,9 +205,9 @@ def test_every_kata_has_questions(kata: Kata) -> None:
         ("", None),
     ],
 )
-def test_what_is_a_number(answer: object, number: float | None) -> None:
+def test_what_is_a_number(answer: object, value: float | None) -> None:
     """A comma groups thousands and nothing else, and no number is endless."""
-    assert reflect._number(answer) == number
+    assert number(answer) == value
 
 
 def test_measuring_nothing_comparable(tmp_path: Path) -> None:

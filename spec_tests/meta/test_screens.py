@@ -22,10 +22,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tito import variants
-from tito.manifest import ROOT, Kata, load
-from tito.runner import Job, Verdict, run_once, verdicts
-from tito.variants import Edit, Variant
+from tito.course.manifest import ROOT, Kata, load
+from tito.run import variants
+from tito.run.runner import Job, Verdict, run_once, verdicts
+from tito.run.variants import Edit, Variant
 
 SCREENS = Path(__file__).parent / "screens"
 COMMAND = "python spec_tests/meta/test_screens.py"

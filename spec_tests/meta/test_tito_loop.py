@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from small_course import Course
 
-from tito.manifest import Kata, load
-from tito.session import _after
+from tito.course.manifest import Kata, load
+from tito.learner.summary import after
 
 
 def test_module_says_what_to_build(course: Course) -> None:
@@ -121,7 +121,7 @@ def test_green_says_what_was_built_and_proved(course: Course) -> None:
 @pytest.mark.parametrize("kata", load().katas, ids=lambda kata: kata.id)
 def test_green_is_one_short_screen(kata: Kata) -> None:
     """Six lines with the verdict, none too long, and no command cut off."""
-    said = list(_after(load(), kata))
+    said = list(after(load(), kata))
     assert len(said) <= 5
     assert max(map(len, said)) <= 96
     assert [line[2:9].strip() for line in said if line[2] != " "] == [

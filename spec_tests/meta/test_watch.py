@@ -45,7 +45,7 @@ class Watched:
         self.temporary = course.root / "tmp"
         self.temporary.mkdir()
         self.good = GOOD.format(log=str(self.log))
-        code = f"{before}from tito import watch; from tito.manifest import load; import sys; sys.exit(watch.watch(load(), '1'))"
+        code = f"{before}from tito.learner import watch; from tito.course.manifest import load; import sys; sys.exit(watch.watch(load(), '1'))"
         environment = {k: v for k, v in os.environ.items() if k not in SETTINGS}
         paths = {"PYTHONPATH": str(course.root / "src"), "TMPDIR": str(self.temporary)}
         self.process = subprocess.Popen(
@@ -195,7 +195,7 @@ def test_watch_without_fork(course: Course) -> None:
 
 def test_watch_demands_a_kata_that_is_there(course: Course) -> None:
     """A locked kata is named with the command that unlocks it."""
-    command = [sys.executable, "-P", "-m", "tito.watch", "01"]
+    command = [sys.executable, "-P", "-m", "tito.learner.watch", "01"]
     path = os.environ | {"PYTHONPATH": str(course.root / "src")}
     ran = subprocess.run(
         command, cwd=course.root, env=path, capture_output=True, text=True, check=False

@@ -20,7 +20,7 @@ from hypothesis.internal.conjecture import providers
 
 from support import diagnose, lessons, screen
 from support.observe import ClauseFailure, failures, implementation
-from tito.course import second_door
+from tito.course.doors import second_door
 
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = [

@@ -82,7 +82,7 @@ class Worker:
         request |= {"keywords": keywords, "seconds": CALL_SECONDS, "suite": _helpers()}
         frame = pickle.dumps(request)
         if not self.process:
-            observe._only_numpy(self.box / "learner" / "tinytorch")
+            observe.only_numpy(self.box / "learner" / "tinytorch")
         try:
             reply = self._ask(frame, CALL_SECONDS + GRACE_SECONDS)
             call.printed = str(reply["printed"])
@@ -181,7 +181,7 @@ def _source(function: Callable[..., Any]) -> str:
 @cache
 def _helpers() -> str:
     """What makes plain data of an answer and keeps what is printed: the suite's own code."""
-    return f"{inspect.getsource(observe.plain)}\n\n{inspect.getsource(observe._Ear)}"
+    return f"{inspect.getsource(observe.plain)}\n\n{inspect.getsource(observe.Ear)}"
 
 
 def _failure(kinds: list[str], message: str, place: Any) -> Any:

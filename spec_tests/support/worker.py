@@ -32,7 +32,7 @@ if __name__ == "__main__":
 
 import numpy as np
 
-GIVEN = ("__init__.py", "door.py", "names.py")  # of the package, not the learner's
+GIVEN = ("__init__.py", "door.py", "dtypes.py", "names.py")  # of the package, not the learner's
 MOST_CHARACTERS = 2_000  # of a message, and of what is printed
 LIMITS = {"CPU": 60, "AS": 4 << 30, "FSIZE": 16 << 20, "NOFILE": 64, "CORE": 0, "NPROC": 0}
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", f"{sys.base_prefix}/lib")
@@ -91,7 +91,7 @@ def main(folder: str, layers: str) -> None:
 
 def answer(request: dict[str, Any], learner: str) -> bytes:
     """Make one observation: limited in time, quiet, and every way out turned into data."""
-    ear = defined(request["suite"], "_Ear")()
+    ear = defined(request["suite"], "Ear")()
     try:
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
         with contextlib.redirect_stdout(ear), np.errstate(all="ignore"), warnings.catch_warnings():

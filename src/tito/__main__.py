@@ -10,9 +10,10 @@ def main() -> None:
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # shows ? for ·
         if len(sys.argv) == 3 and sys.argv[1] == "test" and sys.argv[2].isdigit():
-            from tito import endings, session
+            from tito.course.ending import told
+            from tito.learner import test
 
-            sys.exit(endings.told(functools.partial(session.quickly, sys.argv[2])))
+            sys.exit(told(functools.partial(test.quickly, sys.argv[2])))
         from tito.cli import app
 
         app(prog_name="tito")

@@ -14,14 +14,21 @@ from typing import Annotated, Any
 
 import typer
 
-from tito import budget as counting
-from tito import demo as playing
-from tito import doctor as checking
-from tito import endings, hints, proof, session, unlock
-from tito import lend as lending
-from tito import verify as proving
-from tito.course import Refusal, implementation
-from tito.manifest import ROOT, load
+from tito.course.ending import told
+from tito.course.errors import Refusal
+from tito.course.files import implementation
+from tito.course.manifest import ROOT, load
+from tito.learner import doctor as checking
+from tito.learner import hint as hinting
+from tito.learner import lend as lending
+from tito.learner import reveal as revealing
+from tito.learner import status as mapping
+from tito.learner import test as testing
+from tito.learner import unlock as unlocking
+from tito.maintainer import budget as counting
+from tito.maintainer import commands as maintaining
+from tito.maintainer import demo as playing
+from tito.maintainer import verify as proving
 
 HELP = "tito, the TinyTorch tools: unlock a kata, write it, test it, unlock the next."
 DAILY, NOW_AND_THEN, MAINTAINERS = "Every day", "Now and then", "For maintainers"
@@ -48,7 +55,7 @@ def command(panel: str, **settings: Any) -> Callable[[Callable[..., int]], Calla
     def register(function: Callable[..., int]) -> Callable[..., None]:
         @functools.wraps(function)
         def run(*arguments: Any, **keywords: Any) -> None:
-            raise typer.Exit(endings.told(functools.partial(function, *arguments, **keywords)))
+            raise typer.Exit(told(functools.partial(function, *arguments, **keywords)))
 
         app.command(rich_help_panel=panel, **settings)(run)
         return run
@@ -68,21 +75,21 @@ def module(number: Number, force: Force = False, lend: Lend = False) -> int:
     """Unlock a kata: its stub comes into src/tinytorch, if all before it are green."""
     if lend and (refused := lending.report(load(), number)):
         return refused
-    return unlock.module(load(), number, force)
+    return unlocking.module(load(), number, force)
 
 
 @command(DAILY, name="test", context_settings=PASSED_ON)
 def run_tests(context: typer.Context, number: Some = "", every: Every = False) -> int:
     """Test one kata, up to its first failure, or every unlocked one. Other options go to pytest."""
     if not number:
-        return session.test_all(load())
-    return session.test(load(), number, every, context.args)
+        return testing.test_all(load())
+    return testing.test(load(), number, every, context.args)
 
 
 @command(DAILY)
 def watch(number: Number) -> int:
     """Test one kata at every save."""
-    from tito import watch as watching
+    from tito.learner import watch as watching
 
     return watching.watch(load(), number)
 
@@ -90,33 +97,33 @@ def watch(number: Number) -> int:
 @command(DAILY)
 def hint(number: Number) -> int:
     """The next of three hints for what fails first."""
-    return hints.hint(load(), number)
+    return hinting.hint(load(), number)
 
 
 @command(DAILY)
 def status() -> int:
     """The map: what is locked, open, green, and which milestones are earned."""
-    return unlock.status(load())
+    return mapping.status(load())
 
 
 @command(DAILY)
 def milestone(number: Number) -> int:
     """Train on your own framework, and see whether it reaches the target."""
-    from tito import milestones
+    from tito.milestone import run as running
 
-    return milestones.run(number, implementation())
+    return running.run(number, implementation())
 
 
 @command(NOW_AND_THEN)
 def reveal(number: Number, force: Force = False) -> int:
     """The reference beside your file, once the kata is green."""
-    return hints.reveal(load(), number, force)
+    return revealing.reveal(load(), number, force)
 
 
 @command(NOW_AND_THEN)
 def why(number: Number) -> int:
     """Which earlier kata is to blame: replace one after the other by the reference, and look."""
-    from tito import why as asking
+    from tito.learner import why as asking
 
     return asking.why(load(), number)
 
@@ -124,7 +131,7 @@ def why(number: Number) -> int:
 @command(NOW_AND_THEN)
 def reflect(number: Number) -> int:
     """Predict a number, in reflections/, then see it measured on your own code."""
-    from tito import reflect as measuring
+    from tito.learner import reflect as measuring
 
     return measuring.reflect(load(), number)
 
@@ -132,7 +139,7 @@ def reflect(number: Number) -> int:
 @command(NOW_AND_THEN)
 def certify(number: Number) -> int:
     """Prove katas 01 to NN: fresh inputs, your files alone in a process of their own."""
-    from tito import certify as confined
+    from tito.run import certify as confined
 
     result = confined.certify(number, implementation())
     print(result)
@@ -142,7 +149,7 @@ def certify(number: Number) -> int:
 @command(NOW_AND_THEN)
 def door() -> int:
     """After an update: take given code that is now in door.py out of your tensor.py."""
-    from tito import door as moving
+    from tito.learner import door as moving
 
     return moving.door(load())
 
@@ -150,7 +157,7 @@ def door() -> int:
 @command(NOW_AND_THEN)
 def data() -> int:
     """Fetch the data sets; what is there and good is not fetched again."""
-    from tito import fetching
+    from tito.milestone import data as fetching
 
     return fetching.data()
 
@@ -183,31 +190,31 @@ def verify() -> int:
 @command(MAINTAINERS)
 def gates(number: Some = "", only: str = "") -> int:
     """The four gates (stub, solution, variants, prefix): what proves that a kata's spec is right."""
-    return proof.gates(load(), number, only)
+    return maintaining.gates(load(), number, only)
 
 
 @command(MAINTAINERS)
 def variant(name: str) -> int:
     """The run of one registered variant, such as 05/wrong/ID: the screen a learner would see."""
-    return proof.variant(load(), name)
+    return maintaining.variant(load(), name)
 
 
 @command(MAINTAINERS)
 def stubs(check: Check = False) -> int:
     """Generate the stubs and the package's __init__ from the reference."""
-    return proof.stubs(load(), check)
+    return maintaining.stubs(load(), check)
 
 
 @command(MAINTAINERS)
 def lessons(number: Some = "", check: Check = False) -> int:
     """Record what each wrong variant does, so that a learner who does the same is told why."""
-    return proof.lessons(load(), number, check)
+    return maintaining.lessons(load(), number, check)
 
 
 @command(MAINTAINERS)
 def oracle(number: Some = "", check: Check = False) -> int:
     """Record the expected values from PyTorch."""
-    from tito import oracle as recorder
+    from tito.maintainer import oracle as recorder
 
     return recorder.oracle(load().some(number), check)
 
@@ -221,7 +228,9 @@ def budget() -> int:
 @command(MAINTAINERS)
 def mutants(number: Some = "") -> int:
     """Change every expression of the reference, one at a time: does its spec notice?"""
-    return _script("spec_tests/meta/mutants.py", *([number] if number else []))
+    from tito.maintainer import mutants as mutating
+
+    return mutating.report(load().some(number))
 
 
 @command(MAINTAINERS, context_settings=PASSED_ON)

@@ -1,0 +1,1 @@
+"""What there is: the manifest, files, sources, texts. Knows nothing else of tito."""

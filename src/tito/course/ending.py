@@ -1,0 +1,32 @@
+"""How a command ends: one message and an exit code, whatever happens. And a little colour."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+from tito.course.errors import Refusal
+
+CODES = ["ACCES", "PERM", "ROFS", "NOSPC", "NOTDIR", "EXIST"]
+UNWRITABLE = {getattr(errno, f"E{code}") for code in CODES}
+
+
+def told(action: Callable[[], int]) -> int:
+    """Run a command; every end that can be foreseen is a message, and a code."""
+    try:
+        return action()
+    except Refusal as error:
+        print(error)
+    except KeyboardInterrupt as stop:
+        print(f"\n{str(stop) or 'stopped; nothing is lost, the same command starts again'}")
+        return 130
+    except BrokenPipeError:  # `make status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        mend = "make it writable, or work in a copy of the course that is yours"
+        print(f"cannot write {error.filename}: {error.strerror}\n  next: {mend}")
+    return 1

@@ -1,0 +1,183 @@
+"""Reference to stub: the reference is the only source, so that stub and solution cannot drift apart.
+
+Imports, constants, classes, signatures and docstrings stay; every body that the manifest lists as a
+blank becomes one `raise NotImplementedError`; private helpers go, unless they are given; tables
+fenced by `# kata: begin` and `# kata: end` are emptied.
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from tito.course.doors import GIVEN
+from tito.course.errors import Refusal
+from tito.course.manifest import ROOT, Kata, Manifest
+from tito.course.source import YOURS, Function, functions
+
+INIT = '''# Generated from katas/katas.toml by: make stubs
+"""tinytorch: your framework. `from tinytorch import Linear` imports YOUR Linear.
+
+A name is looked up when it is first asked for, so the package can be imported at any stage of the
+course; a name that a later kata builds says which.
+"""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+EXPORTS = {{
+{exports}
+}}
+KATAS = {{
+{katas}
+}}
+
+
+def __getattr__(name: str) -> Any:
+    module = EXPORTS.get(name, name)
+    if name == "__all__":  # of `from tinytorch import *`: what is unlocked
+        here = Path(__file__).parent
+        return [n for n, home in EXPORTS.items() if (here / f"{{home}}.py").is_file()]
+    if module not in KATAS:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return importlib.import_module("tinytorch.names").found(name)
+    number = KATAS[module]
+    try:
+        found = importlib.import_module(f"tinytorch.{{module}}")
+    except ModuleNotFoundError as error:
+        if error.name != f"tinytorch.{{module}}":
+            raise
+        raise ImportError(f"{{name}} is built in kata {{number}}: make module-{{number}}", name=name) from None
+    if name == module:
+        return found
+    if not hasattr(found, name):
+        raise ImportError(f"{{name}} belongs to kata {{number}}, but src/tinytorch/{{module}}.py defines no {{name}}: see katas/{{number}}_*/README.md", name=name)
+    own = importlib.import_module("tinytorch.names").spelled(name, getattr(found, name))
+    globals()[name] = own  # from now on Python finds it without asking here
+    return own
+
+
+def __dir__() -> list[str]:
+    return sorted([*EXPORTS, *KATAS])
+'''
+
+
+def package_init(manifest: Manifest) -> str:
+    """The text of tinytorch/__init__.py: the same in every implementation."""
+    exports = "\n".join(
+        f'    "{name}": "{kata.module}",' for name, kata in manifest.exports.items()
+    )
+    katas = "\n".join(f'    "{kata.module}": "{kata.id}",' for kata in manifest.katas)
+    return INIT.format(exports=exports, katas=katas)
+
+
+def package_files(manifest: Manifest) -> dict[str, str]:
+    """What is the course's own in every package: names and texts; updates and grading restore it."""
+    return {"__init__.py": package_init(manifest)} | {name: _given_file(name) for name in GIVEN}
+
+
+def _given_file(name: str) -> str:
+    """A given file, as this repository has it; an edition without reference/ has it in src/."""
+    for folder in ("src", "reference"):
+        path = ROOT / folder / "tinytorch" / name
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    own = f"src/tinytorch/{name}"
+    raise Refusal(f"{own} is missing: git checkout -- {own}")
+
+
+def stub(kata: Kata, reference: Path = ROOT / "reference") -> str:
+    """The text of a kata's stub."""
+    path = kata.file(reference)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    edits = sorted(_edits(ast.parse("\n".join(lines)), kata), reverse=True)
+    for first, last, replacement in edits:
+        lines[first - 1 : last] = replacement
+    for first, last, replacement in _fences(lines):
+        lines[first - 1 : last] = replacement
+    head = (
+        f"# Stub of kata {kata.id}, generated from reference/tinytorch/{path.name} by: make stubs"
+    )
+    return _tidy("\n".join([head, *_writing_order(kata), *lines]))
+
+
+def _writing_order(kata: Kata) -> list[str]:
+    """The tasks and their blanks, as a comment: where to begin, and how to go on."""
+    said = [f"# Write in this order; make test-{kata.id} says what comes next:"]
+    width = max(len(task) for task in kata.tasks)
+    for task, names in kata.tasks.items():
+        text = ", ".join(names) or "the table of rules under this name"
+        indent = f"#   {'':<{width}}  "
+        said += textwrap.wrap(
+            text, 98, initial_indent=f"#   {task:<{width}}  ", subsequent_indent=indent
+        )
+    return said
+
+
+def generated(manifest: Manifest) -> dict[Path, str]:
+    """Every generated file and what it should hold."""
+    init, reference = package_init(manifest), ROOT / "reference" / "tinytorch"
+    packages = {
+        ROOT / folder / "tinytorch" / "__init__.py": init for folder in ("src", "reference")
+    }
+    given = {
+        ROOT / "src" / "tinytorch" / name: (reference / name).read_text(encoding="utf-8")
+        for name in GIVEN
+    }
+    return packages | given | {kata.stub: stub(kata) for kata in manifest.katas}
+
+
+def _edits(tree: ast.Module, kata: Kata) -> Iterator[tuple[int, int, list[str]]]:
+    """What to replace: (first line, last line, new lines)."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and _private(node.name) and not _given(node.name, kata):
+            yield _start(node), node.end_lineno or 0, []
+    for name, node in functions(tree):
+        if _given(name, kata):
+            continue
+        if _private(node.name):
+            yield _start(node), node.end_lineno or 0, []
+        else:
+            documented = ast.get_docstring(node) is not None
+            first = (
+                node.body[1].lineno if documented and len(node.body) > 1 else node.body[0].lineno
+            )
+            if documented and len(node.body) == 1:
+                first = (node.body[0].end_lineno or 0) + 1
+            indent = " " * (node.col_offset + 4)
+            yield (
+                first,
+                node.end_lineno or 0,
+                [f'{indent}raise NotImplementedError("kata {kata.id}: {name}")'],
+            )
+
+
+def _fences(lines: list[str]) -> list[tuple[int, int, list[str]]]:
+    """The insides of the fenced tables, last first."""
+    begins = [i for i, line in enumerate(lines, 1) if line.strip() == "# kata: begin"]
+    ends = [i for i, line in enumerate(lines, 1) if line.strip() == "# kata: end"]
+    return [(b, e, [YOURS]) for b, e in zip(begins, ends, strict=True)][::-1]
+
+
+def _start(node: Function | ast.ClassDef) -> int:
+    return min([node.lineno, *[d.lineno for d in node.decorator_list]])
+
+
+def _private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__")
+
+
+def _given(name: str, kata: Kata) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in kata.given)
+
+
+def _tidy(text: str) -> str:
+    """No more than two empty lines in a row, one newline at the end."""
+    while "\n\n\n\n" in text:
+        text = text.replace("\n\n\n\n", "\n\n\n")
+    return text.rstrip() + "\n"

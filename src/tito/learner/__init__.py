@@ -1,0 +1,1 @@
+"""A learner's commands. They know course, run and milestone, and not each other."""

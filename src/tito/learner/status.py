@@ -1,0 +1,54 @@
+"""`tito status`: the map of what is there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tito.course.files import implementation, short, strays, unlocked
+from tito.course.manifest import ROOT, Kata, Manifest
+from tito.learner.summary import line
+from tito.run import results
+
+console = Console(highlight=False)
+
+
+def status(manifest: Manifest) -> int:
+    """The map: every kata and milestone, as the files say."""
+    impl = implementation()
+    there = [kata for kata in manifest.katas if unlocked(kata, impl)]
+    found = {kata.id: result for kata, result in results.results(manifest, there, impl)}
+    title = f"the map of {short(impl)}"
+    table = Table("kata", "", "state", title=title, title_justify="left", box=None)
+    red = ""  # the first kata that is not green: what stands behind it stands ahead
+    for kata in manifest.katas:
+        result = found.get(kata.id)
+        text, colour = (
+            line(kata, impl, result) if result else (f"locked: make module-{kata.id}", "dim")
+        )
+        ahead = f", ahead of {red}" if red and result else ""
+        table.add_row(kata.id, kata.title, Text(text + ahead, style=colour))
+        red = red or ("" if result and result.green else kata.id)
+        if kata.milestone:
+            table.add_row("", f"  {kata.milestone}", _earned(kata, impl, red))
+    console.print(table)
+    for name in strays(manifest, impl):
+        console.print(f"{short(impl / 'tinytorch' / name)} belongs to no kata: a typo or a copy?")
+    return 0
+
+
+def _earned(kata: Kata, impl: Path, red: str) -> str:
+    """Earned where its last run on this implementation left a report that says so."""
+    report = ROOT / "runs" / f"{kata.milestone}-{impl.name}" / "metrics.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # no report to read
+        found = json.loads(report.read_text(encoding="utf-8"))
+        if found["passed"]:
+            lent = f", with lent {', '.join(found['lent'])}" if found.get("lent") else ""
+            return f"[green]earned: {found['number']:.2%} on {found['dataset']}{lent}[/]"
+    command = f"make milestone-{kata.milestone.removeprefix('m')}"
+    return f"opens after kata {kata.id}" if red else f"open: {command}"

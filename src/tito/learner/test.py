@@ -1,0 +1,83 @@
+"""`tito test`: what a learner reads, one screen for one kata, one line each for all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tito.course.errors import Refusal
+from tito.course.files import demand_unlocked, implementation, reminder, short, unlocked
+from tito.course.manifest import ROOT, Kata, Manifest, load
+from tito.course.source import blanks, blanks_left, tables_left, unreadable
+from tito.course.terminal import paint
+from tito.learner.summary import closing, cut, line
+from tito.run import results, runner
+
+
+def quickly(number: str) -> int:
+    """`tito test NN` with nothing more to it."""
+    return test(load(), number, os.environ.get("ALL", "") not in ("", "0"), ())
+
+
+def test(manifest: Manifest, number: str, every: bool, options: Sequence[str]) -> int:
+    """Run one kata's spec: what is still to write, the first failure, what is next."""
+    impl, kata = implementation(), manifest.kata(number)
+    print(paint(f"kata {kata.id} · {kata.title} · under test: {short(impl)}", "bold"))
+    demand_unlocked(kata, impl)
+    trouble = unreadable(kata.file(impl))
+    if trouble:
+        print(f"{trouble}\n  next: mend that line, then: make test-{kata.id}")
+        return 1
+    if lent := reminder(kata, impl):
+        print(lent)
+    _say_blanks(kata, impl)
+    if options:
+        return _plain(kata, impl, options)
+    key = results.key(manifest, kata, impl)
+    verdict = next(runner.verdicts([results.job(kata, impl, () if every else ("-x",))]))
+    result = results.judge(kata, verdict)
+    if result.green or not every:
+        results.keep(key, result)
+    for name in verdict.failed:
+        print("\n" + cut(verdict.tests[name]["message"]))
+    print(closing(manifest, kata, result, verdict.seconds))
+    return 0 if result.green else 1
+
+
+def _say_blanks(kata: Kata, impl: Path) -> None:
+    """Stage 0: the blanks that still raise, found without running anything."""
+    left = blanks(kata, impl)
+    if left:
+        shown = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
+        whole = len(blanks_left(kata.stub)) + len(tables_left(kata.stub))
+        total = max(whole, len(left))
+        print(f"{len(left)} of {total} blanks are still to write: {shown}")
+
+
+def _plain(kata: Kata, impl: Path, options: Sequence[str]) -> int:
+    """pytest itself, for whoever passes options of it."""
+    spec = str(kata.spec.relative_to(ROOT))
+    command = [sys.executable, "-P", "-m", "pytest", f"--impl={impl}", spec, *options]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def test_all(manifest: Manifest) -> int:
+    """Run every unlocked kata's spec, several at once; one line each."""
+    impl = implementation()
+    katas = [kata for kata in manifest.katas if unlocked(kata, impl)]
+    if not katas:
+        raise Refusal(f"no kata is unlocked in {short(impl)} yet: make module-01")
+    print(paint(f"under test: {short(impl)}", "bold"))
+    green = []
+    keys = {kata.id: results.key(manifest, kata, impl) for kata in katas}
+    verdicts = runner.verdicts([results.job(kata, impl) for kata in katas])
+    for kata, verdict in zip(katas, verdicts, strict=True):
+        result = results.judge(kata, verdict)
+        results.keep(keys[kata.id], result)
+        green.append(result.green)
+        text, colour = line(kata, impl, result)
+        print(f"{kata.id} {kata.title:<14} {paint(text, colour)}  ({verdict.seconds:.1f} s)")
+    return 0 if all(green) else 1

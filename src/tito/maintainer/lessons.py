@@ -1,0 +1,53 @@
+"""Record the lessons: run every wrong variant, keep what its killing test saw, and the lesson.
+
+The fingerprints in spec_tests/lessons are what a learner's answer is compared with (by
+support/lessons.py); the wrong answers themselves are not needed there.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tito.course.manifest import ROOT, Kata
+from tito.maintainer.gates import variant_job
+from tito.run import variants
+from tito.run.runner import run
+
+FOLDER = ROOT / "spec_tests" / "lessons"
+
+
+def record(katas: Sequence[Kata]) -> dict[Path, str]:
+    """The text of every kata's lessons file, from fresh runs of its wrong variants, each run twice.
+
+    An answer that is another one the second time (unseeded numbers, addresses) has no fingerprint.
+    """
+    every = [v for kata in katas for v in variants.load(kata, right=False)]
+    with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
+        jobs = [variant_job(v, Path(scratch) / str(i)) for i, v in enumerate(every)]
+        first, second = list(run(jobs)), list(run(jobs))
+    lessons: dict[str, dict[str, list[dict[str, str]]]] = {kata.id: {} for kata in katas}
+    for variant, once, again in zip(every, first, second, strict=True):
+        for name in once.failed[:1]:
+            seen, same = (v.tests.get(name, {}).get("fingerprint", "") for v in (once, again))
+            entry = {
+                "fingerprint": seen if seen == same else "",
+                "variant": variant.id,
+                "lesson": variant.lesson,
+            }
+            lessons[variant.kata.id].setdefault(name.partition("::")[2], []).append(entry)
+    return {FOLDER / f"{kata.id}.json": _text(kata, lessons[kata.id]) for kata in katas}
+
+
+def _text(kata: Kata, lessons: dict[str, list[dict[str, str]]]) -> str:
+    source = f"generated from reference/variants/wrong/{kata.slug}.toml by: make lessons"
+    return (
+        json.dumps(
+            {"generated": source, "lessons": dict(sorted(lessons.items()))},
+            indent=1,
+            ensure_ascii=False,
+        )
+        + "\n"
+    )

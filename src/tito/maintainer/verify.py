@@ -1,0 +1,71 @@
+"""`tito verify`: what the maintainers run. One list of steps; each failure names what mends it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+
+from tito.course.manifest import ROOT
+
+PYTHON = "src/tito reference spec_tests milestones benchmarks conftest.py bootstrap.py"
+TESTS = "pytest -q --no-header -p no:cacheprovider --impl=reference"
+SHOWN = 40  # lines of a failed step's output
+STEPS = f"""
+ruff check     | ruff check {PYTHON}                                      | ruff check --fix
+ruff format    | ruff format --check -q --output-format concise {PYTHON}                 | ruff format
+mypy tool      | mypy src/tito bootstrap.py spec_tests/support/worker.py  | mypy src/tito
+mypy reference | mypy reference/tinytorch                                 | mypy reference/tinytorch
+budget         | tito budget                                              | make budget
+stubs          | tito stubs --check                                       | make stubs
+oracle         | tito oracle --check                                      | make oracle-NN
+gate stub      | tito gates --only stub                                   | make gates-NN
+gate solution  | tito gates --only solution                               | make gates-NN
+gate variants  | tito gates --only variants                               | make gates-NN
+gate prefix    | tito gates --only prefix                                 | make gates-NN
+meta tests     | {TESTS} -p xdist -n 2 spec_tests/meta                    | {TESTS} spec_tests/meta
+doctests       | {TESTS} --doctest-modules reference/tinytorch src/tito   | mend the example
+milestones     | {TESTS} milestones/test_milestones.py                    | {TESTS} milestones
+benchmarks     | py_compile benchmarks/run.py                             | make bench
+"""
+
+
+def verify() -> int:
+    """Run every step, one line each as it ends; the last line counts them."""
+    started, failed = time.monotonic(), []
+    steps = [[part.strip() for part in line.split("|")] for line in STEPS.strip().splitlines()]
+    for name, command, mend in steps:
+        print(f"{name:<16}", end="", flush=True)
+        began = time.monotonic()
+        code, lines = _run(shlex.split(command))
+        print(f"{'FAILED' if code else 'ok':<8}{time.monotonic() - began:6.1f} s", flush=True)
+        shown = (
+            lines[-SHOWN:] if code else [line for line in lines if line.startswith("|")]
+        )  # tables
+        print(*[f"    {line}\n" for line in shown], sep="", end="", flush=True)
+        if code:
+            failed.append(name)
+            print(f"    mend: {mend}\n", flush=True)
+    print(
+        f"in {time.monotonic() - started:.0f} s" + f"; failed: {', '.join(failed)}" * bool(failed)
+    )
+    print(f"{len(steps) - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+def _run(command: list[str]) -> tuple[int, list[str]]:
+    """How a step ended, and the lines that it printed."""
+    path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", *command],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return done.returncode, done.stdout.strip().splitlines()

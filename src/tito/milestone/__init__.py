@@ -1,0 +1,1 @@
+"""Data, drawing and the running of milestones. Knows the course."""

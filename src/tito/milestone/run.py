@@ -1,0 +1,285 @@
+"""Milestones: what their scripts share, and how one is run.
+
+A milestone is a flat script in `milestones/`: data, model, training, one number. Everything around
+it stands here: the progress bar, the verdict and its report, and the message when the code that was
+built in the katas stops.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tito.course.errors import Refusal
+from tito.course.files import is_lent
+from tito.course.manifest import ROOT, load
+from tito.milestone import datasets, drawing
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """One milestone: `after` is the kata that opens it, `target` says in words what is asserted."""
+
+    number: int
+    title: str
+    year: int
+    after: int
+    target: str
+    file: str
+
+    @property
+    def id(self) -> str:
+        return f"m{self.number:02}"
+
+    @property
+    def script(self) -> Path:
+        return ROOT / "milestones" / self.file
+
+
+MILESTONES = (
+    Milestone(
+        1,
+        "Perceptron",
+        1957,
+        3,
+        "tells two handwritten digits apart, ≥ 99 %",
+        "m01_perceptron_1957.py",
+    ),
+    Milestone(2, "XOR", 1969, 6, "one layer ≤ 75 %, two layers 100 %", "m02_xor_1969.py"),
+    Milestone(3, "MLP", 1986, 7, "reads handwritten digits, ≥ 95 %", "m03_mlp_1986.py"),
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One number and the target it must reach (with `at_most`: stay under); both are shares."""
+
+    what: str
+    value: float
+    target: float
+    at_most: bool = False
+
+    @property
+    def holds(self) -> bool:
+        return self.value <= self.target if self.at_most else self.value >= self.target
+
+    def __str__(self) -> str:
+        sign = "≤" if self.at_most else "≥"
+        return f"{self.what}: {100 * self.value:.2f} % (target {sign} {100 * self.target:g} %)"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a milestone found on which data; the first claim is its number."""
+
+    milestone: Milestone
+    dataset: str
+    claims: tuple[Claim, ...]
+
+    @property
+    def number(self) -> float:
+        return self.claims[0].value
+
+    @property
+    def passed(self) -> bool:
+        return all(claim.holds for claim in self.claims)
+
+
+# ---- running a script ----------------------------------------------------------------------------
+
+
+def milestone(number: int | str) -> Milestone:
+    """One milestone by its number, as 3, "3", "03" or "m03"."""
+    for found in MILESTONES:
+        if str(number).lower().lstrip("m0") == str(found.number):
+            return found
+    known = ", ".join(f"{m.number:02}" for m in MILESTONES)
+    raise Refusal(f"there is no milestone {number}: the milestones are {known}")
+
+
+def run(number: int | str, implementation: Path) -> int:
+    """Run one milestone's script on an implementation, in a process of its own; its exit code.
+
+    Ctrl-C is the script's to answer: this process waits until it has.
+    """
+    found, katas = milestone(number), load()
+    for kata in katas.up_to(katas.kata(found.after)):
+        if not kata.file(implementation).is_file():
+            print(
+                f"{found.id} comes after kata {found.after:02}, and kata {kata.id} is not unlocked yet: make module-{kata.id}"
+            )
+            return 1
+    path = os.pathsep.join([str(implementation.resolve()), str(ROOT / "src")])
+    environment = {"OPENBLAS_NUM_THREADS": "1"} | os.environ | {"PYTHONPATH": path}
+    command = [sys.executable, "-m", "tito.milestone.run", str(found.script)]
+    with subprocess.Popen(command, env=environment) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
+
+
+def play(main: Callable[[], int]) -> int:
+    """Call a script's main; what goes wrong ends in one message that says what to do next."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show ≥ shows ?
+    try:
+        return main()
+    except datasets.DataError as error:
+        print(f"\n{error}")
+    except KeyboardInterrupt as stop:
+        print(f"\n{str(stop) or 'stopped before the end'}")
+        return 130
+    except Exception as error:
+        print(f"\n{_explained(error)}")
+    return 1
+
+
+def _explained(error: Exception) -> str:
+    """An error of the framework under test: where, and the command that tests that kata."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.name != "operation"]
+    places = [(Path(f.filename).resolve(), f.lineno, f.name) for f in frames]
+    if isinstance(error, SyntaxError):
+        places.append((Path(error.filename or "").resolve(), error.lineno, "cannot be read"))
+    katas = {kata.file(implementation()): kata.id for kata in load().katas}
+    own = [place for place in places if place[0] in katas]
+    if own:
+        path, line, function = own[-1]
+        head = f"Your code stopped the run: {type(error).__name__}: {error}"
+        return (
+            f"{head}\n  {short(path)}:{line}  {function}\n  next: {command(f'test-{katas[path]}')}"
+        )
+    if isinstance(error, (ImportError, OSError)):  # these say themselves what to do
+        return f"{type(error).__name__}: {error}"
+    return "".join(traceback.format_exception(error))
+
+
+# ---- where things are ----------------------------------------------------------------------------
+
+
+def implementation() -> Path:
+    """The folder that the `tinytorch` of this process comes from."""
+    spec = importlib.util.find_spec("tinytorch")
+    return Path(spec.origin).resolve().parents[1] if spec and spec.origin else ROOT / "src"
+
+
+def short(path: Path) -> str:
+    """A path as it is seen from the repository."""
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+def command(target: str) -> str:
+    """A make command for the implementation of this process."""
+    folder = implementation()
+    return f"make {target}" if folder == ROOT / "src" else f"IMPL={short(folder)} make {target}"
+
+
+def again(of: Milestone) -> str:
+    """The command that runs a milestone again."""
+    return command(f"milestone-{of.number:02}")
+
+
+def folder(of: Milestone) -> Path:
+    """Where a run of this implementation leaves its report; made if it is missing."""
+    path = ROOT / "runs" / f"{of.id}-{implementation().name}"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def checkpoint(of: Milestone, dataset: str) -> Path:
+    """Where an interrupted run is kept: another file for other data and for other code."""
+    files = sorted((implementation() / "tinytorch").glob("*.py"))
+    code = hashlib.sha256(b"\0".join(f.read_bytes() for f in [*files, of.script])).hexdigest()
+    return folder(of) / f"{dataset}-{code[:8]}.npz"
+
+
+def mnist_or_digits() -> tuple[datasets.Dataset, str]:
+    """MNIST where it is, else the bundled digits; says which, and how MNIST is had.
+
+    Raises:
+        datasets.DataError: MNIST is there, and damaged or incomplete: that is not passed over.
+    """
+    place = datasets.data_folder()
+    if any(datasets.find(file, place) for file in datasets.MNIST):
+        return datasets.load_mnist(), "MNIST"
+    console.print(
+        f"MNIST is not in {short(place)}: this run asserts the bundled digits instead. To get MNIST: make data"
+    )
+    return datasets.load_digits(), "the bundled digits (8×8)"
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Within this block Ctrl-C is passed over: whoever presses it twice shall not lose the save."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# ---- showing a run -------------------------------------------------------------------------------
+
+
+@contextmanager
+def progress(total: int, done: int = 0) -> Iterator[Callable[[str], None]]:
+    """A progress bar; call what it gives after every step, with a few words on how it goes."""
+    text = TextColumn("{task.description}", markup=False)
+    columns = (BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), text)
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total, completed=done)
+        yield lambda words: bar.update(task, advance=1, description=words)
+
+
+def finish(result: Result, sections: Sequence[tuple[str, str]], metrics: dict[str, Any]) -> int:
+    """Say the verdict, write report.html and metrics.json; the exit code of the script.
+
+    Args:
+        result: what was found.
+        sections: the report's parts: titles, each with HTML made by `tito.milestone.drawing`.
+        metrics: further plain values to keep.
+    """
+    of, place = result.milestone, folder(result.milestone)
+    verdict = f"Data: {result.dataset}. The target is {'reached' if result.passed else 'missed'}."
+    lines = [*map(str, result.claims), verdict]
+    foot = f"Computed with the tinytorch in {implementation().name}/. Again: {again(of)}"
+    title, number = f"{of.id} · {of.title} · {of.year}", f"{100 * result.number:.2f} %"
+    html = drawing.page(title, number, result.passed, lines, sections, foot)
+    (place / "report.html").write_text(html, encoding="utf-8")
+    found = {"milestone": of.id, "number": result.number, "dataset": result.dataset}
+    found["lent"] = [k.id for k in load().katas if is_lent(k.file(implementation()))]
+    record = (
+        found
+        | {"passed": result.passed, "claims": [asdict(claim) for claim in result.claims]}
+        | metrics
+    )
+    (place / "metrics.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    for claim in result.claims:
+        mark = "[green]✓" if claim.holds else "[red]✗"
+        console.print(f"{mark} {claim}[/]  on {result.dataset}")
+    console.print(f"report: {short(place / 'report.html')}", markup=False)
+    if not result.passed:
+        console.print(f"below the target; are all katas green? {command('test')}", markup=False)
+    return 0 if result.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(play(lambda: runpy.run_path(sys.argv[1])["main"]()))
