@@ -39,6 +39,7 @@ from tinytorch.activations import (
     tanh,
 )
 from tinytorch.door import Array
+from tinytorch.names import ModuleBase
 from tinytorch.tensor import Tensor, rand
 
 
@@ -59,7 +60,7 @@ class Parameter(Tensor):
         raise NotImplementedError("kata 03: Parameter.__init__")
 
 
-class Module:
+class Module(ModuleBase):
     """Anything with parameters: a layer, a loss, a whole network.
 
     Derive from it, make parameters and parts as attributes in `__init__` (no call of

@@ -321,7 +321,7 @@ def yours(name: str, module: str = "tensor") -> Any:
 
 
 class Elsewhere:
-    """Names of PyTorch's that a tensor does not have: the AttributeError says what is used here."""
+    """Names of PyTorch's that a class does not have: the AttributeError says what is used here."""
 
     def __init__(self, here: str) -> None:
         self.here = here
@@ -329,9 +329,10 @@ class Elsewhere:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.names.append(name)
+        self.owner = owner.__name__.removesuffix("Base")
 
     def __get__(self, instance: Any, owner: type | None = None) -> NoReturn:
-        raise AttributeError(f"a Tensor has no {', '.join(self.names)}. Here: {self.here}")
+        raise AttributeError(f"{self.owner} has no {', '.join(self.names)}. Here: {self.here}")
 
 
 def _spread(operation: Callable[..., Tensor]) -> Callable[..., Tensor]:

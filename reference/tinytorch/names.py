@@ -7,12 +7,13 @@ Given, like door.py: an update replaces this file. `import tinytorch as tt; tt.c
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from tinytorch.door import Array, Axis, composite, yours
+from tinytorch.door import Array, Axis, Elsewhere, composite, yours
 
 if TYPE_CHECKING:
     from tinytorch.tensor import Tensor
@@ -37,6 +38,15 @@ YOURS |= {"squeeze", "unsqueeze", "pad"}  # in tensor.py, and methods too
 KEYWORDS = {  # of functions that are not behind the door
     "arange": {"end": "stop"},
     "full": {"size": "shape", "fill_value": "value"},
+}
+LOSSES = {"mse_loss", "l1_loss", "binary_cross_entropy_with_logits", "nll_loss", "cross_entropy"}
+LENIENT = {"load_state_dict", "zero_grad", "clip_grad_norm_", *LOSSES}
+SAME: dict[str, tuple[Any, str]] = {  # PyTorch's keywords: the value that changes nothing here
+    "strict": (True, "names and shapes must fit; leave out of the state what does not"),
+    "set_to_none": (True, "zero_grad leaves None"),
+    "inplace": (False, "no operation changes its operand"),
+    "approximate": ("tanh", "gelu has one form, the one with tanh"),
+    "norm_type": (2, "the norm is the square root of the sum of squares"),
 }
 DTYPES = "dtypes are NumPy's, and an array brings its own: Tensor(np.array(data, np.float64))"
 DEVICE = "every tensor is in this computer's memory, there is no other device"
@@ -72,19 +82,111 @@ def found(name: str) -> Any:
 
 
 def spelled(name: str, function: Any) -> Any:
-    """A function that also takes PyTorch's keywords, where it is one of those."""
-    if name not in KEYWORDS:
-        return function
+    """One of your functions as the package gives it: some take PyTorch's keywords too."""
+    if name == "no_grad":
+        return _Bracketed(function)
+    if name in KEYWORDS:
+        return _renamed(function, KEYWORDS[name])
+    return lenient(function) if name in LENIENT else function
+
+
+def _renamed(function: Any, names: dict[str, str]) -> Callable[..., Tensor]:
+    """A function with further names for its arguments, and `requires_grad` if it has none."""
+    own = inspect.signature(function).parameters
 
     @functools.wraps(function)
     def translated(*args: Any, **keywords: Any) -> Tensor:
-        own = {KEYWORDS[name].get(k, k): v for k, v in keywords.items()}
-        if name == "arange" and own.pop("requires_grad", False):
-            out: Tensor = function(*args, **own)
-            return type(out)(out.data, requires_grad=True)
-        return function(*args, **own)  # type: ignore[no-any-return]
+        keywords = {names.get(key, key): value for key, value in keywords.items()}
+        if "requires_grad" in own or "requires_grad" not in keywords:
+            return function(*args, **keywords)  # type: ignore[no-any-return]
+        leaf = keywords.pop("requires_grad")
+        out: Tensor = function(*args, **keywords)
+        return type(out)(out.data, requires_grad=leaf)
 
     return translated
+
+
+def lenient(function: Any) -> Any:
+    """A function that takes those of PyTorch's keywords which ask for what it does anyway.
+
+    Raises:
+        TypeError: another value is asked for, or `reduction` by position; the message says ours.
+    """
+    own = inspect.signature(function).parameters
+    foreign = set(SAME) - set(own)
+    count = sum(p.kind is not p.KEYWORD_ONLY for p in own.values())
+
+    @functools.wraps(function)
+    def translated(*args: Any, **keywords: Any) -> Any:
+        if foreign & set(keywords):
+            keywords = _without(function.__name__, keywords, foreign)
+        if len(args) > count and "reduction" in own:
+            raise TypeError(f'{function.__name__} takes reduction by name: reduction="sum"')
+        return function(*args, **keywords)
+
+    return translated
+
+
+def _without(name: str, keywords: dict[str, Any], foreign: set[str]) -> dict[str, Any]:
+    """The keywords that are one's own; the others must ask for what happens anyway."""
+    for key in foreign & set(keywords):
+        value, here = SAME[key]
+        if keywords[key] != value:
+            raise TypeError(f"{name} has no {key}={keywords[key]!r}. Here: {here}")
+    return {key: value for key, value in keywords.items() if key not in foreign}
+
+
+class _Bracketed:
+    """`no_grad`, which says so where its brackets were forgotten."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+
+    def __call__(self, *functions: Any) -> Any:
+        if functions:
+            raise TypeError("no_grad has brackets: @no_grad()")
+        return self._function()
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError("no_grad has brackets: with no_grad():")
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+# ---- the given part of Module and Optimizer ------------------------------------------------------
+
+
+class ModuleBase:
+    """What is given of `Module`: PyTorch's names and keywords, nothing else."""
+
+    def __init__(self, **keywords: Any) -> None:
+        if wrong := set(_without(type(self).__name__, keywords, set(SAME))):
+            raise TypeError(f"{type(self).__name__} takes no arguments; got {', '.join(wrong)}")
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name in LENIENT & set(vars(cls)):
+            setattr(cls, name, lenient(vars(cls)[name]))
+
+    children = named_children = named_modules = Elsewhere(
+        "modules() gives every part, named_parameters() the names"
+    )
+    apply = Elsewhere("for part in model.modules(): ...")
+    register_buffer = register_parameter = Elsewhere("an attribute: self.running = Tensor([0.0])")
+    to = cpu = cuda = half = double = Elsewhere("every tensor is in this computer's memory")
+    requires_grad_ = Elsewhere("for p in model.parameters(): p.requires_grad = False")
+
+
+class OptimizerBase:
+    """What is given of `Optimizer`: PyTorch's names and keywords, nothing else."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name in LENIENT & set(vars(cls)):
+            setattr(cls, name, lenient(vars(cls)[name]))
+
+    add_param_group = Elsewhere('all groups at once: SGD([{"params": [w], "lr": 0.1}], lr=0.01)')
 
 
 # ---- made of yours -------------------------------------------------------------------------------

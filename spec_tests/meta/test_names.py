@@ -68,6 +68,13 @@ TWINS = {  # as in PyTorch: as here, or as in NumPy
     "tt.arange(0, end=3)": "np.float32([0, 1, 2])",
     "tt.arange(3, requires_grad=True).requires_grad": "True",
     "tt.full((2,), fill_value=0.5)": "np.float32([0.5, 0.5])",
+    "tt.GELU(approximate='tanh')(x)": "tt.gelu(x).data",
+    "tt.ReLU(inplace=False)(x)": "np.maximum(a, 0)",
+    "tt.mse_loss(x, x + 1, reduction='sum')": "np.float32(6)",
+    "tt.Linear(2, 3).load_state_dict({'weight': np.ones((3, 2)), 'bias': np.ones(3)}, strict=True)": "None",
+    "tt.Linear(2, 3).zero_grad(set_to_none=True)": "None",
+    "tt.SGD([tt.Parameter([1.0])], lr=0.5).zero_grad(set_to_none=True)": "None",
+    "tt.clip_grad_norm_([tt.Parameter([1.0])], 1.0, norm_type=2)": "0.0",
 }
 REFUSED = {
     "x.to('cpu')": ("AttributeError", "astype"),
@@ -87,6 +94,18 @@ REFUSED = {
     "['zero', 'one'][tt.Tensor(1.0)]": ("TypeError", "int(x)"),
     "f'{x:.2f}'": ("TypeError", "item()"),
     "int(x)": ("ValueError", "(2, 3)"),
+    "tt.GELU(approximate='none')": ("TypeError", "the one with tanh"),
+    "tt.ReLU(inplace=True)": ("TypeError", "no operation changes its operand"),
+    "tt.ReLU(slope=1)": ("TypeError", "ReLU takes no arguments; got slope"),
+    "tt.Linear(2, 3).load_state_dict({}, strict=False)": ("TypeError", "leave out of the state"),
+    "tt.Linear(2, 3).zero_grad(set_to_none=False)": ("TypeError", "leaves None"),
+    "tt.Linear(2, 3).children()": ("AttributeError", "Module has no children, named_children"),
+    "tt.Linear(2, 3).apply(print)": ("AttributeError", "model.modules()"),
+    "tt.SGD([tt.Parameter([1.0])], lr=0.5).add_param_group({})": ("AttributeError", "all groups"),
+    "tt.clip_grad_norm_([tt.Parameter([1.0])], 1.0, norm_type=1)": ("TypeError", "sum of squares"),
+    "tt.mse_loss(x, x, 'sum')": ("TypeError", 'reduction="sum"'),
+    "tt.no_grad(print)": ("TypeError", "@no_grad()"),
+    "tt.no_grad.__enter__()": ("TypeError", "with no_grad():"),
     "x.squeeze((0, 1))": ("TypeError", "one axis at a time"),
 }
 
