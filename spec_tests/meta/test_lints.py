@@ -302,6 +302,18 @@ def test_tasks_are_the_blanks(kata: Kata) -> None:
 
 
 @every_kata
+def test_stub_begins_with_the_writing_order(kata: Kata) -> None:
+    """Every task stands in the comment on top, in order, with its blanks; then comes the docstring."""
+    lines = kata.stub.read_text(encoding="utf-8").splitlines()
+    top = lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]
+    words = " ".join(line.lstrip("# ") for line in top[2:]).replace(",", "").split()
+    places = [words.index(task) for task in kata.tasks]
+    assert places == sorted(places)
+    assert set(kata.blanks) <= set(words)
+    assert ast.get_docstring(tree(kata.stub))
+
+
+@every_kata
 def test_exports_exist(kata: Kata) -> None:
     """What the manifest exports is defined by the stub, so that a learner's file has it too."""
     defined = set()
@@ -314,6 +326,15 @@ def test_exports_exist(kata: Kata) -> None:
         elif isinstance(node, ast.ImportFrom) and node.module == "tinytorch.door":
             defined |= {alias.name for alias in node.names}
     assert set(kata.exports) - defined == set()
+
+
+def test_kata_01_begins_with_what_is_written() -> None:
+    """Nothing in the stub of kata 01 is given: the first blank is near the top."""
+    kata = KATAS[0]
+    assert kata.given == []
+    assert len(kata.blanks) <= 51
+    first = min(line for _, line in blanks_left(kata.stub))
+    assert first < 100
 
 
 # ---- imports only ever point to an earlier kata --------------------------------------------------
