@@ -7,7 +7,7 @@ PYTHON ?= python3
 TITO = @$(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup status test data doctor verify verify-all demo stubs bench budget gates oracle records mutants-deep
+.PHONY: help setup status test data door doctor verify verify-all demo stubs bench budget gates oracle records mutants-deep
 
 module-%: ; $(TITO) module $* $(ARGS)
 test-%: ; $(TITO) test $* $(ARGS)
@@ -28,6 +28,7 @@ setup: ; $(TITO) setup $(ARGS)
 status: ; $(TITO) status $(ARGS)
 test: ; $(TITO) test $(ARGS)
 data: ; $(TITO) data $(ARGS)
+door: ; $(TITO) door $(ARGS)
 doctor: ; $(TITO) doctor $(ARGS)
 verify: ; $(TITO) verify $(ARGS)
 verify-all: ; $(TITO) verify-all $(ARGS)

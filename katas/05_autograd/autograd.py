@@ -1,4 +1,16 @@
 # Stub of kata 05, generated from reference/tinytorch/autograd.py by: make stubs
+# Write in this order; make test-05 says what comes next:
+#   engine        defvjp, backward, defvjp_fused
+#   broadcasting  unbroadcast
+#   arithmetic    the table of rules under this name
+#   elementwise   the table of rules under this name
+#   product       the table of rules under this name
+#   reductions    the table of rules under this name
+#   movement      the table of rules under this name
+#   selecting     the table of rules under this name
+#   activations   the table of rules under this name
+#   modes         no_grad
+#   checking      gradcheck
 """Kata 05. Reverse-mode differentiation: walk the notes backwards, one rule per operation.
 
 A rule turns g, the gradient of the result with respect to an operation's output (its *cotangent*),
@@ -27,10 +39,8 @@ from tinytorch.activations import (
     softplus,
     tanh,
 )
+from tinytorch.door import Array, Axis, Note, grad_mode
 from tinytorch.tensor import (
-    Array,
-    Axis,
-    Note,
     Tensor,
     absolute,
     add,
@@ -43,7 +53,6 @@ from tinytorch.tensor import (
     exp,
     expand,
     getitem,
-    grad_mode,
     log,
     matmul,
     maximum,
@@ -84,7 +93,7 @@ def defvjp(primitive: Callable[..., Tensor], *rules: Rule | None) -> None:
         rules: one function per operand; None where no gradient flows.
 
     Example:
-        >>> from tinytorch.tensor import primitive
+        >>> from tinytorch.door import primitive
         >>> @primitive
         ... def shrink(x, /, by):
         ...     return x / by

@@ -1,4 +1,18 @@
 # Stub of kata 07, generated from reference/tinytorch/training.py by: make stubs
+# Write in this order; make test-07 says what comes next:
+#   measuring    accuracy
+#   batching     batches
+#   schedule     Schedule.__init__, Schedule.step, Schedule.get_last_lr, Schedule.state_dict,
+#                Schedule.load_state_dict
+#   rates        StepLR.__init__, StepLR.lr_at, LinearWarmup.__init__, LinearWarmup.lr_at,
+#                CosineAnnealingLR.__init__, CosineAnnealingLR.lr_at, OneCycleLR.__init__,
+#                OneCycleLR.lr_at
+#   clipping     clip_grad_norm_
+#   step         Trainer.__init__, Trainer.train_step
+#   loop         Trainer.fit
+#   evaluation   Trainer.evaluate
+#   watching     print_progress
+#   checkpoints  Trainer.state_dict, Trainer.load_state_dict, save_checkpoint, load_checkpoint
 """Kata 07. Training: the loop, and everything that makes a loop trustworthy.
 
 One step is always the same: clear the gradients, compute the loss, walk back, clip, update, move the
@@ -22,10 +36,11 @@ from typing import Any
 import numpy as np
 
 from tinytorch.autograd import no_grad
+from tinytorch.door import Array, default_generator
 from tinytorch.layers import Module
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import Optimizer
-from tinytorch.tensor import Array, Tensor, default_generator
+from tinytorch.tensor import Tensor
 
 Callback = Callable[["Trainer", str], object]
 Measure = Callable[[Tensor, Array], Any]

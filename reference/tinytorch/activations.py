@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from tinytorch.tensor import Array, primitive
+from tinytorch.door import Array, primitive
 
 # Python floats: a constant of type np.float64 would turn a float32 input into float64.
 GELU_SCALE = math.sqrt(2 / math.pi)

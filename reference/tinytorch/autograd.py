@@ -26,10 +26,8 @@ from tinytorch.activations import (
     softplus,
     tanh,
 )
+from tinytorch.door import Array, Axis, Note, grad_mode
 from tinytorch.tensor import (
-    Array,
-    Axis,
-    Note,
     Tensor,
     absolute,
     add,
@@ -42,7 +40,6 @@ from tinytorch.tensor import (
     exp,
     expand,
     getitem,
-    grad_mode,
     log,
     matmul,
     maximum,
@@ -83,7 +80,7 @@ def defvjp(primitive: Callable[..., Tensor], *rules: Rule | None) -> None:
         rules: one function per operand; None where no gradient flows.
 
     Example:
-        >>> from tinytorch.tensor import primitive
+        >>> from tinytorch.door import primitive
         >>> @primitive
         ... def shrink(x, /, by):
         ...     return x / by

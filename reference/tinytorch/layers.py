@@ -25,7 +25,9 @@ from tinytorch.activations import (
     softplus,
     tanh,
 )
-from tinytorch.tensor import Array, Tensor, rand
+from tinytorch.door import Array
+from tinytorch.names import ModuleBase
+from tinytorch.tensor import Tensor, rand
 
 
 class Parameter(Tensor):
@@ -45,7 +47,7 @@ class Parameter(Tensor):
         super().__init__(data, requires_grad=True)
 
 
-class Module:
+class Module(ModuleBase):
     """Anything with parameters: a layer, a loss, a whole network.
 
     Derive from it, make parameters and parts as attributes in `__init__` (no call of

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from tinytorch.activations import log_softmax, softplus
+from tinytorch.door import Array
 from tinytorch.layers import Module
-from tinytorch.tensor import Array, Tensor, where
+from tinytorch.tensor import Tensor, where
 
 # ---- numbers against numbers ---------------------------------------------------------------------
 

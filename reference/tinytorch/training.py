@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 
 from tinytorch.autograd import no_grad
+from tinytorch.door import Array, default_generator
 from tinytorch.layers import Module
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import Optimizer
-from tinytorch.tensor import Array, Tensor, default_generator
+from tinytorch.tensor import Tensor
 
 Callback = Callable[["Trainer", str], object]
 Measure = Callable[[Tensor, Array], Any]

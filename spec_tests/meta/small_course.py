@@ -16,7 +16,18 @@ from pathlib import Path
 
 Process = subprocess.Popen[str]
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("src/tito", "spec_tests/support", "conftest.py", "pyproject.toml", "requirements")
+PARTS = (
+    "src/tito",
+    *(
+        f"{top}/tinytorch/{name}.py"
+        for top in ("src", "reference")
+        for name in ("door", "dtypes", "names")
+    ),
+    "spec_tests/support",
+    "conftest.py",
+    "pyproject.toml",
+    "requirements",
+)
 SETTINGS = ("IMPL", "FORCE", "ALL", "TINYTORCH_SECONDS", "TINYTORCH_SEED", "PYTHONPATH")
 
 MANIFESTS = {

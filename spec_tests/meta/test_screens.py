@@ -105,7 +105,7 @@ RUNS = [
         (
             "01/wrong/divide-rounds-down",
             "01/wrong/matmul-element-by-element",
-            "01/wrong/mean-of-bools-float64",
+            "01/wrong/mean-always-float32",
             "01/wrong/item-takes-the-first",
             "01/wrong/repr-hides-the-dtype",
             "01/wrong/constructor-copies",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -290,8 +291,7 @@ def test_cache_that_cannot_be_written(course: Course) -> None:
 
 def test_package_that_cannot_be_written(course: Course) -> None:
     """Unlocking where nothing can be written is one message with the next step."""
-    (course.root / "src" / "tinytorch" / "__init__.py").unlink()
-    (course.root / "src" / "tinytorch").rmdir()
+    shutil.rmtree(course.root / "src" / "tinytorch")
     Path(course.root / "src" / "tinytorch").write_text("in the way")
     ran = course.tito("module", "01")
     assert ran.code == 1

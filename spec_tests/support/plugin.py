@@ -21,6 +21,7 @@ from hypothesis.internal.conjecture import providers
 
 from support import diagnose, lessons, screen
 from support.observe import ClauseFailure, failures, implementation, kinds
+from tito.course.doors import second_door
 from tito.course.manifest import load
 from tito.run.outcome import Outcome
 
@@ -46,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = Path(config.getoption("--impl"))
     here = config.invocation_params.dir / folder  # absolute, if the folder is
     put_under_test((here if here.is_dir() else ROOT / folder).resolve())
+    if said := second_door(implementation.folder):
+        raise pytest.UsageError(said)
     config.stash[OUTCOMES] = {}
     # Constants in local files, a learner's among them, would steer what Hypothesis draws.
     providers._get_local_constants = lambda: providers._local_constants

@@ -77,7 +77,7 @@ def _told(frame: Frame, about: Frame) -> bool:
 
 
 def _own(frame: Frame | None) -> Frame | None:
-    """A line that the learner wrote: the package's generated door is none."""
+    """A line that the learner wrote: the package's `__init__` is none."""
     return None if frame and Path(frame.path).name == "__init__.py" else frame
 
 

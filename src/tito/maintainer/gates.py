@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tito.course.doors import GIVEN
 from tito.course.files import short
 from tito.course.manifest import REFERENCE, ROOT, Kata, Manifest
 from tito.maintainer import records
@@ -201,7 +202,8 @@ def _mixture(manifest: Manifest, solved: int, folder: Path) -> Path:
     """An implementation of reference files up to a kata and stubs from there on."""
     package = folder / "tinytorch"
     package.mkdir(parents=True)
-    shutil.copy(REFERENCE / "tinytorch" / "__init__.py", package)
+    for name in ("__init__.py", *GIVEN):
+        shutil.copy(REFERENCE / "tinytorch" / name, package)
     for kata in manifest.katas:
         shutil.copy(kata.file(REFERENCE) if kata.number <= solved else kata.stub, kata.file(folder))
     return folder

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from tito.course import stubs
+from tito.course.doors import GIVEN, second_door
 from tito.course.errors import Refusal
 from tito.course.files import reminder
 from tito.course.manifest import ROOT, Kata, load
@@ -36,7 +37,14 @@ ALONE = "nothing of the system's: a determined cheat can leave it"
 SOURCE_BYTES = 1 << 20  # the most that one file of a learner may hold
 SPECS = ROOT / "spec_tests"
 OPTIONS = ("-c", "pyproject.toml", "-o", "pythonpath=spec_tests", "-p", "support.remote")
-SUITE = ("*.py", "*.toml", "katas/**/*.toml", "src/tito/**/*.py", "spec_tests/*.py")
+SUITE = (
+    "*.py",
+    "*.toml",
+    "katas/**/*.toml",
+    "src/tito/**/*.py",
+    "spec_tests/*.py",
+    *(f"src/tinytorch/{name}" for name in GIVEN),
+)
 TABLES = (
     "spec_tests/support/**/*.py",
     "spec_tests/oracle_tables/**/*.*",
@@ -172,6 +180,8 @@ def _digest() -> str:
 
 def _fill(box: Path, implementation: Path, katas: Sequence[Kata]) -> dict[str, str]:
     """Lay out the learner's files of these katas, NumPy, and an empty folder."""
+    if said := second_door(implementation):
+        raise Refusal(said)
     package, found = box / "learner" / "tinytorch", {}
     for folder in (package, box / "packages", box / "files"):
         folder.mkdir(parents=True)
@@ -187,7 +197,8 @@ def _fill(box: Path, implementation: Path, katas: Sequence[Kata]) -> dict[str, s
             raise Refusal(f"a certificate is for your own work: {said}")
         shutil.copy(path, package)
         found[path.name] = hashlib.sha256((package / path.name).read_bytes()).hexdigest()
-    (package / "__init__.py").write_text(stubs.package_init(load()), encoding="utf-8")
+    for name, text in stubs.package_files(load()).items():
+        (package / name).write_text(text, encoding="utf-8")
     shutil.copy(SPECS / "support" / "worker.py", box)
     for part in _numpy():
         (box / "packages" / part.name).symlink_to(part)
