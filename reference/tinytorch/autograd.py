@@ -284,7 +284,8 @@ def no_grad() -> Iterator[None]:
     """Within this block operations leave no notes, so nothing made here requires a gradient.
 
     Also a decorator: `@no_grad()`. The flag, `grad_mode.enabled`, is as it was before when the block
-    ends, however it ends; it belongs to the thread.
+    ends, however it ends; it belongs to the thread. In a generator function put the block inside:
+    its body runs later than the call that a decorator surrounds.
 
     Example:
         >>> x = Tensor([1.0], requires_grad=True)
