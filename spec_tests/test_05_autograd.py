@@ -644,18 +644,18 @@ def test_power_at_a_pole(exponent: float) -> None:
     assert_close(gradients(f"a ** {exponent}", np.ones(2), np.array([0.0, 4.0]))[0], want=want)
 
 
+def test_power_of_zero() -> None:
+    """05.11 At base 0 the slope by an exponent that is not negative is 0."""
+    got = gradients("a ** b", np.ones(2), np.array([0.0, 2.0]), np.array([2.0, 3.0]))
+    assert_close(got, want=[np.array([0.0, 12.0]), np.array([0.0, 8 * np.log(2)])])
+
+
 @pytest.mark.parametrize("base", ["a ** b", "0.0 ** b + a"], ids=["tensor", "number"])
 def test_power_of_zero_by_the_exponent(base: str) -> None:
     """05.11 At base 0 the slope by the exponent is 0 from exponent 0 on, and -inf below."""
     b = np.array([-1.0, 0.0, 0.5, 2.0])
     got = gradients(base, np.ones(4), np.zeros(4), b)[1]
     assert_close(got, want=np.array([-np.inf, 0.0, 0.0, 0.0]))
-
-
-def test_power_of_zero() -> None:
-    """05.11 At base 0 the slope by an exponent that is not negative is 0."""
-    got = gradients("a ** b", np.ones(2), np.array([0.0, 2.0]), np.array([2.0, 3.0]))
-    assert_close(got, want=[np.array([0.0, 12.0]), np.array([0.0, 8 * np.log(2)])])
 
 
 ELEMENTWISE = [
