@@ -648,9 +648,7 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """
     start, end = _axis(x, start_dim), _axis(x, end_dim) + 1
     if end <= start:
-        raise ValueError(
-            f"flatten of {x.shape}: start_dim={start_dim} comes after end_dim={end_dim}; exchange them"
-        )
+        raise ValueError(f"start_dim={start_dim} comes after end_dim={end_dim}: exchange them")
     return reshape(x, (*x.shape[:start], math.prod(x.shape[start:end]), *x.shape[end:]))
 
 
@@ -707,9 +705,7 @@ def expand(x: Array, /, shape: tuple[int, ...]) -> Array:
     """
     new = len(shape) - x.ndim
     if new < 0 or -1 in shape[:new]:
-        raise ValueError(
-            f"{x.ndim} axes need at least {x.ndim} sizes, and a new axis one that is not -1; got {shape}"
-        )
+        raise ValueError(f"at least {x.ndim} sizes, and none of -1 for a new axis; got {shape}")
     old = (1,) * new + x.shape
     return np.broadcast_to(x, tuple([o if n == -1 else n for o, n in zip(old, shape, strict=True)]))
 
