@@ -537,6 +537,26 @@ def test_sum_and_mean_refuse_axes(expression: str) -> None:
     assert_raises(evaluate, expression, dyadic(2, 3), error="IndexError", says=("2", "(2, 3)"))
 
 
+@by_name(
+    "expression",
+    {
+        "sum_": "a.sum(0)",
+        "sum_-last": "a.sum(-1, keepdims=True)",
+        "mean": "a.mean(0)",
+        "mean-last": "a.mean(-1, keepdims=True)",
+    },
+)
+def test_sum_and_mean_of_a_number(expression: str) -> None:
+    """01.10 A tensor without axes takes axis 0 and -1, as if it had one."""
+    assert_close(evaluate(expression, np.array(2.5)), want=np.array(2.5))
+
+
+@by_name("name", {"sum_": "sum", "mean": "mean"})
+def test_sum_and_mean_of_a_number_refuse_axes(name: str) -> None:
+    """01.10 A tensor without axes has no axis 1: an IndexError that names it."""
+    assert_raises(evaluate, f"a.{name}(1)", np.array(2.5), error="IndexError", says=("1",))
+
+
 EXTREMA = [
     Case("amax", "a.max()", unary(CURATED)),
     Case("amax-axis0", "a.max(axis=0)", unary(WITH_AXES), torch="a.amax(0)"),
@@ -594,6 +614,20 @@ def test_argmax_of_any_shape(a: Any) -> None:
     assert_equal(got, want=[np.argmax(a), np.argmax(a, 0).tolist()])
 
 
+@by_name(
+    "expression",
+    {
+        "amax": "a.max(0)",
+        "amin": "a.min(-1, keepdims=True)",
+        "argmax": "a.argmax(0) + 2.5",
+        "argmax-last": "a.argmax(-1, keepdims=True) + 2.5",
+    },
+)
+def test_max_of_a_number(expression: str) -> None:
+    """01.11 max, min and argmax of a tensor without axes take axis 0 and -1, as if it had one."""
+    assert_close(evaluate(expression, np.array(2.5)), want=2.5)
+
+
 @by_name("expression", {"amax": "a.max()", "amin": "a.min()", "argmax": "a.argmax()"})
 def test_max_of_nothing(expression: str) -> None:
     """01.11 The largest or smallest of no elements is a ValueError."""
@@ -640,6 +674,27 @@ def test_var_of_any_numbers(seed: int) -> None:
     a = fill((3, 5, 2), seed, "normal")
     assert_close(evaluate("a.var(axis=1)", a), want=np.var(a, axis=1, ddof=1))
     assert_close(evaluate("a.var(correction=0)", a), want=np.var(a))
+
+
+@by_name("expression", {"var": "a.var(0, correction=0)", "var-last": "a.var(-1, 0, keepdims=True)"})
+def test_var_of_a_number(expression: str) -> None:
+    """01.12 The variance of a tensor without axes takes axis 0 and -1, as if it had one."""
+    assert_close(evaluate(f"{expression} + 2.5", np.array(2.5)), want=np.array(2.5))
+
+
+@by_name(
+    "expression, want",
+    {
+        "var-equal": ("a.var(correction=3)", np.inf),
+        "var-beyond": ("a.var(correction=4)", np.inf),
+        "var-one": ("a[:1].var()", np.nan),
+        "var-nothing": ("a[:0].var()", np.nan),
+        "var-nothing-population": ("a[:0].var(correction=0)", np.nan),
+    },
+)
+def test_var_of_too_few(expression: str, want: float) -> None:
+    """01.12 Where n is not larger than correction, the divisor is 0: nan or inf, and no error."""
+    assert_equal(str(evaluate(f"{expression}.item()", np.array([1.0, 2.0, 4.0]))), want=str(want))
 
 
 # ---- movement: 01.13 and 01.14 -------------------------------------------------------------------
@@ -710,6 +765,31 @@ def test_movement_round_trip(a: Any) -> None:
     assert_close(evaluate(f"a.T.T.flatten().reshape({a.shape})", a), want=a)
 
 
+@by_name(
+    "expression, shape",
+    {
+        "transpose": ("a.transpose(0, -1)", ()),
+        "transpose-same": ("a.transpose(-1, -1)", ()),
+        "flatten": ("a.flatten(0, -1)", (1,)),
+        "squeeze": ("a.squeeze(0)", ()),
+        "squeeze-last": ("a.squeeze(-1)", ()),
+        "unsqueeze": ("a.unsqueeze(0)", (1,)),
+        "unsqueeze-last": ("a.unsqueeze(-1)", (1,)),
+        "permute-T": ("a.T", ()),
+    },
+)
+def test_movement_of_a_number(expression: str, shape: tuple[int, ...]) -> None:
+    """01.13 A tensor without axes takes axis 0 and -1, as if it had one."""
+    assert_close(evaluate(expression, np.array(2.5)), want=np.full(shape, 2.5))
+
+
+@by_name("dims", {"flatten": (1, 0), "flatten-far": (2, 0), "flatten-negative": (-1, -2)})
+def test_flatten_refuses_an_end_before_its_start(dims: tuple[int, int]) -> None:
+    """01.13 A flatten whose end_dim stands before its start_dim is a ValueError that names both."""
+    call, says = f"a.flatten({dims[0]}, {dims[1]})", tuple(map(str, dims))
+    assert_raises(evaluate, call, dyadic(2, 3, 5), error="ValueError", says=says)
+
+
 def test_reshape_refuses_other_sizes() -> None:
     """01.13 Sizes that do not multiply to the number of elements are a ValueError."""
     says = ("(2, 3)", "4")
@@ -767,6 +847,7 @@ def test_expand_and_pad_of_any_shape(expression: str, a: Any) -> None:
     {
         "expand-size": "a.expand(4, 3)",
         "expand-axes": "a.expand(3)",
+        "expand-new": "a.expand(-1, 2, 3)",
         "pad-odd": "a.pad((1, 2, 3))",
         "pad-axes": "a.pad((1, 1, 1, 1, 1, 1))",
     },
@@ -893,6 +974,21 @@ def test_making_zeros() -> None:
 def test_making(expression: str, want: Any) -> None:
     """01.17 zeros, ones, full and arange make float32 tensors."""
     assert_close(evaluate(expression), want=want.astype(np.float32))
+
+
+@by_name(
+    "call",
+    {"arange": (1000, 1001, 0.001), "arange-many": (0, 4096, 0.1), "arange-down": (3000, 0, -0.7)},
+)
+def test_arange_does_not_drift(call: tuple[float, float, float]) -> None:
+    """01.17 Each number of arange is within rounding of start + i * step, also far from 0."""
+    start, stop, step = call
+    count = int(np.ceil((stop - start) / step))
+    want = (start + np.arange(count) * step).astype(np.float32)
+    got = evaluate(f"tt.arange({start}, {stop}, {step})")
+    assert_equal(got.shape, want=want.shape)
+    distance = float(np.max(np.abs(got - want) / np.spacing(np.abs(want).clip(1))))
+    assert_below(distance, limit=1.0, what="float32 steps between a number and its place")
 
 
 @by_name("call", {"zeros": "tt.zeros(2", "ones": "tt.ones((2,)", "full": "tt.full((2,), 0.5"})

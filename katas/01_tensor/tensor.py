@@ -372,7 +372,8 @@ def sum_(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 
     Args:
         x: any shape; bools are counted.
-        axis: the axes that disappear; negative ones count from the end.
+        axis: the axes that disappear; negative ones count from the end. A tensor without axes takes
+            0 and -1, as if it had one.
         keepdims: leave each of them in place with size 1 instead.
 
     Raises:
@@ -392,7 +393,7 @@ def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """The average along an axis, several axes or all: sum divided by the number of summed elements.
 
     The mean of bools or integers is float32 (the door sees to it): `(prediction == target).mean()`
-    is an accuracy.
+    is an accuracy. The mean of nothing is nan.
 
     Args:
         x, axis, keepdims: as in `sum_`.
@@ -470,7 +471,8 @@ def var(x: Tensor, axis: Axis = None, correction: int = 1, keepdims: bool = Fals
     Args:
         x: any shape.
         axis: what to average over; n is the number of elements along it.
-        correction: 1 for the unbiased estimate from a sample, 0 for a whole population.
+        correction: 1 for the unbiased estimate from a sample, 0 for a whole population. Where n is
+            not larger, the divisor is 0: the result is nan or inf, and no error.
         keepdims: leave each reduced axis in place with size 1.
 
     Example:
@@ -551,6 +553,7 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
     Raises:
         IndexError: x has no such axis.
+        ValueError: end_dim stands before start_dim.
 
     Example:
         >>> zeros(2, 3, 5).flatten(1).shape
@@ -602,7 +605,7 @@ def expand(x: Array, /, shape: tuple[int, ...]) -> Array:
         shape: the new sizes; -1 keeps a size; sizes for new axes stand in front.
 
     Raises:
-        ValueError: an axis to be stretched has another size than 1.
+        ValueError: an axis to be stretched has another size than 1, or a new axis is given no size.
 
     Example:
         >>> Tensor([[1.0], [2.0]]).expand(-1, 3)

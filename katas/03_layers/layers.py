@@ -22,6 +22,7 @@ by dots, as in PyTorch, so that values can be exchanged.
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
@@ -179,6 +180,7 @@ class Module(ModuleBase):
         """
         raise NotImplementedError("kata 03: Module.load_state_dict")
 
+    @reprlib.recursive_repr()
     def __repr__(self) -> str:
         """The module with its settings and, one to a line, its parts.
 

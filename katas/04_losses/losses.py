@@ -33,7 +33,8 @@ def mse_loss(input: Tensor, target: Any, *, reduction: str = "mean") -> Tensor:
 
     Args:
         input: predictions, any shape.
-        target: a tensor, array or list of the same shape; it takes the dtype of the input.
+        target: a tensor, array or list of the same shape; it takes the dtype of the input
+            (float32 for integers).
         reduction: "mean" averages over all elements, "sum" adds them up, "none" keeps them.
 
     Returns:
@@ -56,7 +57,8 @@ def l1_loss(input: Tensor, target: Any, *, reduction: str = "mean") -> Tensor:
 
     Args:
         input: predictions, any shape.
-        target: a tensor, array or list of the same shape; it takes the dtype of the input.
+        target: a tensor, array or list of the same shape; it takes the dtype of the input
+            (float32 for integers).
         reduction: "mean" averages over all elements, "sum" adds them up, "none" keeps them.
 
     Returns:

@@ -183,7 +183,8 @@ def no_grad() -> Iterator[None]:
     """Within this block operations leave no notes, so nothing made here requires a gradient.
 
     Also a decorator: `@no_grad()`. The flag, `grad_mode.enabled`, is as it was before when the block
-    ends, however it ends; it belongs to the thread.
+    ends, however it ends; it belongs to the thread. In a generator function put the block inside:
+    its body runs later than the call that a decorator surrounds.
 
     Example:
         >>> x = Tensor([1.0], requires_grad=True)
@@ -205,10 +206,11 @@ def gradcheck(
     """Compare the gradients that `backward` finds with central differences, over every element.
 
     With a fixed random cotangent c and L(x) = sum of c * f(x), each dL/dx is compared with
-    (L(x + eps) - L(x - eps)) / (2 eps). The inputs themselves, and their `.grad`, stay as they are.
+    (L(x + eps) - L(x - eps)) / (2 eps). The inputs stay as they are, and so does every `.grad`.
 
     Args:
-        function: takes the inputs, returns a tensor; smooth at the inputs.
+        function: takes the inputs, returns a tensor; smooth at the inputs. It may use an input, or
+            other tensors, by name as well.
         inputs: float64 tensors, or one; those that require a gradient are checked.
         eps: half the distance of the two evaluations.
         tolerance: the largest difference, relative to the input's largest difference quotient (or 1).
@@ -219,6 +221,7 @@ def gradcheck(
     Raises:
         TypeError: an input that requires a gradient is not float64.
         ValueError: a gradient disagrees; the message names the input, the index and both values.
+            Or no input requires a gradient, so that there is nothing to compare.
 
     Example:
         >>> gradcheck(lambda x: x * x, Tensor(np.array([1.0, 2.0]), requires_grad=True))

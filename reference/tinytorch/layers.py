@@ -9,6 +9,7 @@ by dots, as in PyTorch, so that values can be exchanged.
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
@@ -188,6 +189,7 @@ class Module(ModuleBase):
         for array, value in ready:  # nothing can fail from here on
             array[...] = value
 
+    @reprlib.recursive_repr()
     def __repr__(self) -> str:
         """The module with its settings and, one to a line, its parts.
 
@@ -212,15 +214,21 @@ class Module(ModuleBase):
         for name, value in list(vars(self).items()):
             yield from _named_parts(name, value)
 
-    def _everything(self, name: str = "") -> Iterator[tuple[str, Any]]:
-        """This module and every tensor and module below it, with full names."""
+    def _everything(
+        self, name: str = "", above: tuple[Module, ...] = ()
+    ) -> Iterator[tuple[str, Any]]:
+        """This module and every tensor and module below it, with full names.
+
+        A part may hold the whole it belongs to: no module is looked for inside itself.
+        """
         yield name, self
+        above = (*above, self)
         for key, part in self._parts():
             full = f"{name}.{key}" if name else key
-            if isinstance(part, Module):
-                yield from part._everything(full)
-            else:
+            if not isinstance(part, Module):
                 yield full, part
+            elif part not in above:
+                yield from part._everything(full, above)
 
     def _state(self) -> dict[str, Tensor]:
         """Every tensor by name."""

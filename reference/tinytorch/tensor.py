@@ -380,7 +380,8 @@ def sum_(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 
     Args:
         x: any shape; bools are counted.
-        axis: the axes that disappear; negative ones count from the end.
+        axis: the axes that disappear; negative ones count from the end. A tensor without axes takes
+            0 and -1, as if it had one.
         keepdims: leave each of them in place with size 1 instead.
 
     Raises:
@@ -401,7 +402,7 @@ def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """The average along an axis, several axes or all: sum divided by the number of summed elements.
 
     The mean of bools or integers is float32 (the door sees to it): `(prediction == target).mean()`
-    is an accuracy.
+    is an accuracy. The mean of nothing is nan.
 
     Args:
         x, axis, keepdims: as in `sum_`.
@@ -413,7 +414,8 @@ def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 
     Source: torch.mean
     """
-    out: Array = x.mean(axis, keepdims=keepdims)
+    total = x.sum(axis, keepdims=keepdims)
+    out: Array = total / (x.size // max(total.size, 1))
     return out
 
 
@@ -483,7 +485,8 @@ def var(x: Tensor, axis: Axis = None, correction: int = 1, keepdims: bool = Fals
     Args:
         x: any shape.
         axis: what to average over; n is the number of elements along it.
-        correction: 1 for the unbiased estimate from a sample, 0 for a whole population.
+        correction: 1 for the unbiased estimate from a sample, 0 for a whole population. Where n is
+            not larger, the divisor is 0: the result is nan or inf, and no error.
         keepdims: leave each reduced axis in place with size 1.
 
     Example:
@@ -495,7 +498,7 @@ def var(x: Tensor, axis: Axis = None, correction: int = 1, keepdims: bool = Fals
     deviation = x - x.mean(axis, keepdims=True)
     total = (deviation * deviation).sum(axis, keepdims=keepdims)
     n: int = x.size // max(total.size, 1)
-    out: Tensor = total / (n - correction)
+    out: Tensor = total / max(n - correction, 0)
     return out
 
 
@@ -555,9 +558,9 @@ def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
 
     Source: torch.transpose
     """
-    axes, i, j = list(range(x.ndim)), axis_of(x, dim0), axis_of(x, dim1)
-    axes[i], axes[j] = axes[j], axes[i]
-    return permute(x, tuple(axes))
+    i, j = axis_of(x, dim0), axis_of(x, dim1)
+    swapped = {i: j, j: i}
+    return permute(x, tuple([swapped.get(axis, axis) for axis in range(x.ndim)]))
 
 
 @composite
@@ -570,6 +573,7 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
     Raises:
         IndexError: x has no such axis.
+        ValueError: end_dim stands before start_dim.
 
     Example:
         >>> zeros(2, 3, 5).flatten(1).shape
@@ -578,6 +582,8 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     Source: torch.flatten
     """
     start, end = axis_of(x, start_dim), axis_of(x, end_dim) + 1
+    if end <= start:
+        raise ValueError(f"start_dim={start_dim} comes after end_dim={end_dim}: exchange them")
     return reshape(x, (*x.shape[:start], math.prod(x.shape[start:end]), *x.shape[end:]))
 
 
@@ -623,7 +629,7 @@ def expand(x: Array, /, shape: tuple[int, ...]) -> Array:
         shape: the new sizes; -1 keeps a size; sizes for new axes stand in front.
 
     Raises:
-        ValueError: an axis to be stretched has another size than 1.
+        ValueError: an axis to be stretched has another size than 1, or a new axis is given no size.
 
     Example:
         >>> Tensor([[1.0], [2.0]]).expand(-1, 3)
@@ -632,9 +638,10 @@ def expand(x: Array, /, shape: tuple[int, ...]) -> Array:
 
     Source: torch.Tensor.expand
     """
-    if len(shape) < x.ndim:
-        raise ValueError(f"{x.ndim} axes need at least {x.ndim} sizes; got {shape}")
-    old = (1,) * (len(shape) - x.ndim) + x.shape
+    new = len(shape) - x.ndim
+    if new < 0 or -1 in shape[:new]:
+        raise ValueError(f"at least {x.ndim} sizes, and none of -1 for a new axis; got {shape}")
+    old = (1,) * new + x.shape
     return np.broadcast_to(x, tuple([o if n == -1 else n for o, n in zip(old, shape, strict=True)]))
 
 
@@ -779,7 +786,8 @@ def arange(start: float, stop: float | None = None, step: float = 1) -> Tensor:
     Source: torch.arange
     """
     first, last = (0, start) if stop is None else (start, stop)
-    return Tensor(np.arange(first, last, step, dtype=np.float32))
+    # float32 would add a rounded step again and again, and drift
+    return Tensor(np.arange(first, last, step, dtype=np.float64).astype(np.float32))
 
 
 def manual_seed(seed: int) -> None:
