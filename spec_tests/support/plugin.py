@@ -37,10 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the folder that holds the tinytorch package under test (default: src)",
     )
     group.addoption("--results", default=None, help="write every test's outcome to this JSON file")
+    group.addoption("--raw", action="store_true", help="show tracebacks instead of screens")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    folder = Path(config.getoption("--impl"))
+    folder = Path(_option(config, "--impl") or os.environ.get("IMPL", "src"))
     implementation.folder = (
         folder
         if folder.is_absolute()
@@ -77,14 +78,26 @@ def pytest_configure(config: pytest.Config) -> None:
 OUTCOMES = pytest.StashKey[dict[str, dict[str, Any]]]()
 
 
+def _option(config: pytest.Config, name: str) -> Any:
+    """An option of ours; None where pytest was started above the fork and has never heard of it."""
+    return config.getoption(name, default=None)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Started above the fork, pytest does not read our pyproject.toml: only specs are for learners."""
+    rooms = ("spec_tests/meta", "milestones", "benchmarks", "reference", "src")
+    above = config.inipath != ROOT / "pyproject.toml"
+    return True if above and collection_path in [ROOT / room for room in rooms] else None
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     folder = implementation.folder
     return f"under test: {folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder}"
 
 
 def kata_of(path: Path) -> str:
-    """The two digits of test_05_autograd.py, or nothing."""
-    match = re.match(r"test_(\d\d)_", path.name)
+    """The two digits of spec_tests/test_05_autograd.py, or nothing."""
+    match = re.fullmatch(r"spec_tests/test_(\d\d)_\w+\.py", "/".join(path.parts[-2:]))
     return match.group(1) if match else ""
 
 
@@ -95,6 +108,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for k in tomllib.loads((ROOT / "katas" / "katas.toml").read_text(encoding="utf-8"))["kata"]
     }
     for item in items:
+        if item.path.is_relative_to(ROOT):  # not for what other plugins do: theirs are their own
+            item.add_marker(pytest.mark.filterwarnings("error"), append=False)
         number = kata_of(item.path)
         if (
             number in katas
@@ -114,7 +129,7 @@ def pytest_collection_finish() -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     failures.clear()
-    target = item.config.getoption("--results")
+    target = _option(item.config, "--results")
     if target:  # where the run was, if it ends without a report
         docstring = str(getattr(getattr(item, "function", None), "__doc__", "") or "")
         Path(f"{target}.running").write_text(f"{item.name}: {docstring.strip()}", encoding="utf-8")
@@ -131,7 +146,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.failed
         and isinstance(error, ClauseFailure)
         and number
-        and item.config.getoption("verbose") < 1
+        and not _option(item.config, "--raw")
     ):
         parameter = item.name.partition("[")[2].rstrip("]")
         error.xray = error.looks_like or diagnose.explain_pairs(
@@ -139,13 +154,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         )
         error.looks_like = lessons.lesson(number, item.name, error) or error.xray
         report.longrepr = screen.render(error, docstring, number, parameter)
+    places = _places(error, number, item.name.partition("[")[2].rstrip("]"))
+    if report.failed and places and os.environ.get("GITHUB_ACTIONS") == "true":
+        path, line = places[0]  # where annotations stand: beside the learner's code, not the spec
+        report.location = (os.path.relpath(path, item.config.rootpath), line - 1, item.name)
     if number and (report.when == "call" or report.failed or report.skipped):
         message = str(report.longrepr) if report.failed else ""
         item.config.stash[OUTCOMES][item.nodeid] = {
             "clause": screen.clause_number(docstring),
             "outcome": report.outcome,
             "message": message,
-            "places": _places(error, number, item.name.partition("[")[2].rstrip("]")),
+            "places": places,
         }
         if report.failed and isinstance(error, ClauseFailure):
             item.config.stash[OUTCOMES][item.nodeid] |= {
@@ -167,7 +186,7 @@ def _places(error: BaseException | None, number: str, parameter: str) -> list[tu
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    target = session.config.getoption("--results")
+    target = _option(session.config, "--results")
     if target:
         unfinished = Path(f"{target}.part")
         unfinished.write_text(

@@ -34,7 +34,8 @@ WARM = (
     "pytest_timeout",
 )
 OUTPUT_BYTES = 1 << 18  # read of what a run printed: a flood is cut
-QUIET = ("-q", "-p", "no:cacheprovider", "--no-header", "--tb=native")  # the cheapest traceback
+ALONE = ("--disable-plugin-autoload", "-p", "hypothesispytest", "-p", "timeout")  # no other plugin
+QUIET = (*ALONE, "-q", "-p", "no:cacheprovider", "--no-header", "--tb=native")  # the cheapest one
 UNRAISED = ("-p", "no:unraisableexception")  # left out of runs in a hurry: it collects garbage
 
 

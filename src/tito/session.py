@@ -74,7 +74,7 @@ def _plain(kata: Kata, impl: Path, options: Sequence[str]) -> int:
 
 def _cut(message: str) -> str:
     lines = message.splitlines()
-    more = [f"... {len(lines) - SCREEN} more lines: ARGS=-v"] if len(lines) > SCREEN else []
+    more = [f"... {len(lines) - SCREEN} more lines: ARGS=--raw"] if len(lines) > SCREEN else []
     return "\n".join(lines[:SCREEN] + more)
 
 
