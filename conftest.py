@@ -25,4 +25,7 @@ if lacks:  # an exit, for an exception would be a page of pytest's own
         f"\n  next: make setup, then choose {ROOT / '.venv'} as the interpreter of your editor"
     )
 
+if sys.flags.optimize:
+    sys.exit("\nPython is told to drop asserts and docstrings, which say the clauses: unset PYTHONOPTIMIZE")
+
 from support.plugin import *  # noqa: E402, F403 (not pytest_plugins: a workspace above may have its own)

@@ -197,6 +197,21 @@ def test_options_go_to_pytest(course: Course) -> None:
     assert course.tito("test", "01", "-k", "zebra").code != 0, "no test run is never green"
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"PYTHONOPTIMIZE": "2"}, {"PYTEST_ADDOPTS": "-k zebra"}, {"PYTEST_PLUGINS": "nowhere"}],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_settings_of_another_project(course: Course, settings: dict[str, str]) -> None:
+    """What is set for Python and pytest elsewhere neither hides a clause nor loses a test."""
+    course.solve("doubling")
+    ran = course.tito("test", "01", **settings)
+    assert "kata 01 is green: 3 clauses, 3 tests" in ran.text
+    assert course.tito("test", "01", "-v", **settings).code == 0
+    course.write("doubling", "")
+    assert "0 of 3 clauses hold; work on 01.1" in course.tito("test", "01", **settings).text
+
+
 def test_hints_go_on_and_follow_the_failure(course: Course) -> None:
     """Three levels for the task that fails first, remembered; then the hints of the next task."""
     course.tito("module", "01")
