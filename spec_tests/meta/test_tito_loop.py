@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from small_course import Course
 
-from tito.manifest import Kata, load
+from tito.manifest import ROOT, Kata, load
 from tito.session import _after
 
 
@@ -325,6 +328,31 @@ def test_ctrl_c(course: Course) -> None:
     assert process.returncode in (130, -signal.SIGINT)  # to a shell both are 130
     assert "stopped; nothing is lost" in said
     assert "Traceback" not in said
+
+
+def test_make_help_speaks_make(course: Course) -> None:
+    """`make help` lists what a learner types; each is a target, and no maintainers' command is there."""
+    ran = course.tito("help")
+    assert ran.code == 0
+    typed = set(re.findall(r"\bmake ([a-z]+)(-NN)?", ran.text))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target, number in typed:
+        assert re.search(rf"^{target}{'-%' * bool(number)}:", makefile, re.MULTILINE), target
+    assert {("test", "-NN"), ("test", ""), ("module", "-NN"), ("status", "")} <= typed
+    assert not {name for name, _ in typed} & {"verify", "gates", "mutants", "bench", "demo"}
+    assert max(map(len, ran.text.splitlines())) <= 96
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_a_file_named_like_a_target(tmp_path: Path) -> None:
+    """`make test-01 > test-01` or a folder certify-01 keep no command from running."""
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text(encoding="utf-8"))
+    patterns = re.findall(r"^([a-z]+)-%:", (tmp_path / "Makefile").read_text(), re.MULTILINE)
+    for name in patterns:
+        (tmp_path / f"{name}-01").write_text("in the way")
+    command = ["make", "-n", *[f"{name}-01" for name in patterns]]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"bootstrap\.py (\w+) 01", said) == patterns
 
 
 def test_help_names_every_command(course: Course) -> None:
