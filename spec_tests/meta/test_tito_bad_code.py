@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from small_course import Course
 
@@ -182,6 +185,40 @@ def test_spec_with_too_few_tests(course: Course) -> None:
     assert "no verdict" in ran.text
     spec.unlink()
     assert "test_01_doubling.py is missing" in course.tito("test", "01").text
+
+
+ODD = {
+    "folder": (Path.mkdir, "a folder"),
+    "pipe": (os.mkfifo, "a pipe or a device"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "a pipe or a device"),
+    "dangling": (lambda path: path.symlink_to("nowhere.py"), "a link to nowhere"),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "odd"),
+    [*((command, "pipe") for command in ("hint", "watch", "why")), *(("module", o) for o in ODD)],
+)
+def test_what_is_no_file(course: Course, odd: str, command: str) -> None:
+    """A folder, a pipe, a device or a dangling link in a file's place is named, and not read."""
+    make, kind = ODD[odd]
+    make(course.package / "doubling.py")
+    ran = course.tito(command, "01")
+    assert ran.code == 1
+    said = f"src/tinytorch/doubling.py is {kind}, not a file: it stays as it is; move it away, then"
+    assert f"{said}: make module-01" in ran.text
+    assert os.path.lexists(course.package / "doubling.py")
+
+
+def test_what_is_no_file_beside_the_katas(course: Course) -> None:
+    """Beside the katas it is named by the map, and stops no command."""
+    course.solve("doubling")
+    course.write("tripling", "")
+    for name, (make, _) in ODD.items():
+        make(course.package / f"{name}.py")
+    assert course.tito("test", "01").code == 0
+    assert "pipe.py belongs to no kata" in course.tito("status").text
+    assert "the fault is in kata 02 itself" in course.tito("why", "02").text
 
 
 def test_stray_file(course: Course) -> None:

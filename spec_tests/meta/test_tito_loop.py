@@ -77,10 +77,13 @@ def test_force_unlocks_and_status_says_ahead(course: Course) -> None:
     ran = course.tito("status")
     assert "open, 0 of 3 tests, work on 01.1" in ran.text
     assert "ahead of 01" in next(line for line in ran.text.splitlines() if "Tripling" in line)
-    assert "locked: make module-03" in ran.text
+    assert next(line for line in ran.text.splitlines() if "Layers" in line).split()[-1] == "locked"
+    assert "next: make test-01" in ran.text
     assert "src/tinytorch/helper.py belongs to no kata" in ran.text
     course.solve("doubling")
-    assert "ahead" not in course.tito("status").text
+    ran = course.tito("status")
+    assert "ahead" not in ran.text
+    assert "next: make test-02" in ran.text
 
 
 def test_red_green_next(course: Course) -> None:
@@ -188,7 +191,22 @@ def test_locked_kata_is_red(course: Course) -> None:
     for more in ((), ("-v",)):
         ran = course.tito("test", "02", *more)
         assert ran.code == 1
-        assert "kata 02 is locked: make module-02" in ran.text
+        assert "kata 02 is locked" in ran.text
+
+
+@pytest.mark.parametrize("command", ["test", "hint", "reflect"])
+def test_a_command_that_is_named_is_not_refused(course: Course, command: str) -> None:
+    """A kata behind a locked one names the first that is locked, for that is what comes next."""
+    (course.root / "katas" / "03_layers" / "reflect.toml").write_text(
+        "[[question]]\nid = 'a'\ntext = 'b'\nunit = 'c'\ntolerance = 0\nmeasure = ''\n"
+    )
+    course.solve("doubling")
+    ran = course.tito(command, "03")
+    assert ran.code == 1
+    said = "kata 03 is locked, and so is kata 02, which comes first: make module-02\n"
+    assert ran.text.endswith(said)
+    assert course.tito("module", "02").code == 0
+    assert course.tito(command, "03").text.endswith("kata 03 is locked: make module-03\n")
 
 
 def test_options_go_to_pytest(course: Course) -> None:

@@ -107,19 +107,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         f"{k['number']:02}": k
         for k in tomllib.loads((ROOT / "katas" / "katas.toml").read_text(encoding="utf-8"))["kata"]
     }
+    package = implementation.folder / "tinytorch"
+    locked = [n for n, k in sorted(katas.items()) if not (package / f"{k['module']}.py").is_file()]
     for item in items:
         if item.path.is_relative_to(ROOT):  # not for what other plugins do: theirs are their own
             item.add_marker(pytest.mark.filterwarnings("error"), append=False)
         number = kata_of(item.path)
-        if (
-            number in katas
-            and not (
-                implementation.folder / "tinytorch" / f"{katas[number]['module']}.py"
-            ).is_file()
-        ):
-            item.add_marker(
-                pytest.mark.skip(reason=f"kata {number} is locked: make module-{number}")
-            )
+        if number in locked:
+            comes_first = "" if number == locked[0] else f", and so is kata {locked[0]}"
+            reason = f"kata {number} is locked{comes_first}: make module-{locked[0]}"
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_collection_finish() -> None:

@@ -25,7 +25,7 @@ console = Console(highlight=False)
 def hint(manifest: Manifest, number: str) -> int:
     """The next hint for the task of the first failure."""
     impl, kata = implementation(), manifest.kata(number)
-    course.demand_unlocked(kata, impl)
+    course.demand_unlocked(manifest, kata, impl)
     if trouble := course.unreadable(kata.file(impl)):
         raise Refusal(f"{trouble}\n  next: mend that line, then: make test-{kata.id}")
     task = _task(manifest, kata, impl)
@@ -86,7 +86,7 @@ def reveal(manifest: Manifest, number: str, force: bool) -> int:
     if not reference.is_file():
         raise Refusal("this edition has no reference/, so there is nothing to reveal")
     if not force:
-        course.demand_unlocked(kata, impl)
+        course.demand_unlocked(manifest, kata, impl)
         demand_own(kata, impl)
         _, result = next(gate.results(manifest, [kata], impl))
         if not result.green:

@@ -85,7 +85,7 @@ def reflect(manifest: Manifest, number: str) -> int:
     if not asked:
         where = short(kata.folder / "reflect.md")
         raise Refusal(f"kata {kata.id} has no question with a number; {where} has others")
-    course.demand_unlocked(kata, impl)
+    course.demand_unlocked(manifest, kata, impl)
     if not path.exists():
         stubs.write_atomically(path, _blank(kata, asked))
         print(f"{short(path)} has {len(asked)} questions for you, each with a number for an answer")

@@ -34,7 +34,7 @@ def test(manifest: Manifest, number: str, every: bool, options: Sequence[str]) -
     """Run one kata's spec: what is still to write, the first failure, what is next."""
     impl, kata = implementation(), manifest.kata(number)
     print(paint(f"kata {kata.id} · {kata.title} · under test: {short(impl)}", "bold"))
-    course.demand_unlocked(kata, impl)
+    course.demand_unlocked(manifest, kata, impl)
     trouble = course.unreadable(kata.file(impl))
     if trouble:
         print(f"{trouble}\n  next: mend that line, then: make test-{kata.id}")
@@ -124,6 +124,8 @@ def _checks(kata: Kata) -> str:
 def test_all(manifest: Manifest) -> int:
     """Run every unlocked kata's spec, several at once; one line each."""
     impl = implementation()
+    for kata in manifest.katas:
+        course.demand_file(kata, impl)
     katas = [kata for kata in manifest.katas if course.unlocked(kata, impl)]
     if not katas:
         raise Refusal(f"no kata is unlocked in {short(impl)} yet: make module-01")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 from pathlib import Path
 
@@ -26,7 +25,8 @@ def module(manifest: Manifest, number: str, force: bool) -> int:
     impl, kata = implementation(), manifest.kata(number)
     target = kata.file(impl)
     demand_own(kata, impl)
-    if os.path.lexists(target):
+    course.demand_file(kata, impl)
+    if target.exists():
         console.print(f"{short(target)} is there already and stays as it is")
     else:
         if not force:
@@ -86,6 +86,8 @@ def _brief(kata: Kata, impl: Path) -> None:
 def status(manifest: Manifest) -> int:
     """The map: every kata and milestone, as the files say."""
     impl = implementation()
+    for kata in manifest.katas:
+        course.demand_file(kata, impl)
     there = [kata for kata in manifest.katas if course.unlocked(kata, impl)]
     found = {kata.id: result for kata, result in gate.results(manifest, there, impl)}
     title = f"the map of {short(impl)}"
@@ -93,9 +95,7 @@ def status(manifest: Manifest) -> int:
     red = ""  # the first kata that is not green: what stands behind it stands ahead
     for kata in manifest.katas:
         result = found.get(kata.id)
-        text, colour = (
-            line(kata, impl, result) if result else (f"locked: make module-{kata.id}", "dim")
-        )
+        text, colour = line(kata, impl, result) if result else ("locked", "dim")
         ahead = f", ahead of {red}" if red and result else ""
         table.add_row(kata.id, kata.title, Text(text + ahead, style=colour))
         red = red or ("" if result and result.green else kata.id)
@@ -104,7 +104,17 @@ def status(manifest: Manifest) -> int:
     console.print(table)
     for name in course.strays(manifest, impl):
         console.print(f"{short(impl / 'tinytorch' / name)} belongs to no kata: a typo or a copy?")
+    console.print(f"\nnext: {_next(manifest, found)}")
     return 0
+
+
+def _next(manifest: Manifest, found: dict[str, gate.Result]) -> str:
+    """The one command to go on with: the first kata that is not green."""
+    for kata in manifest.katas:
+        result = found.get(kata.id)
+        if not result or not result.green:
+            return f"make {'test' if result else 'module'}-{kata.id}   ({kata.title})"
+    return "every kata is green: the milestones, with make milestone-NN"
 
 
 def _milestone(kata: Kata, impl: Path, red: str) -> str:

@@ -105,14 +105,15 @@ class Watch:
 def stamps(*folders: Path) -> dict[str, int]:
     """When the Python files of some folders were last written, in nanoseconds."""
     with contextlib.suppress(OSError):  # one is gone in the middle of a save: soon there is more
-        return {str(p): p.stat().st_mtime_ns for folder in folders for p in folder.glob("*.py")}
+        files = [p for folder in folders for p in folder.glob("*.py") if p.is_file()]
+        return {str(p): p.stat().st_mtime_ns for p in files}
     return {}
 
 
 def watch(manifest: Manifest, number: str) -> int:
     """Watch one kata until Ctrl-C; 130, as for every program that a signal ends."""
     kata = manifest.kata(number)
-    course.demand_unlocked(kata, course.implementation())
+    course.demand_unlocked(manifest, kata, course.implementation())
     for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):
         signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
