@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -76,6 +76,25 @@ class Implementation:
 
 
 implementation = Implementation()
+
+
+@dataclass
+class Debugger:
+    """pdb, as far as it concerns an observation."""
+
+    opened: bool = False
+
+    def open(self, keyboard: bool) -> None:
+        """Called where `breakpoint()` stands: show what is printed from here on, or refuse."""
+        if not keyboard:
+            problem = "breakpoint() opens no debugger here: nobody can type"
+            raise Paused(problem, frame=_innermost(traceback.extract_stack()))
+        self.opened = True
+        if isinstance(sys.stdout, _Ear):
+            sys.stdout = sys.stdout.before
+
+
+debugger = Debugger()
 last_call = Call("", {})
 remote: Callable[..., Any] | None = (
     None  # where `tito certify` runs observations: in another process
@@ -117,6 +136,12 @@ class LearnerError(ClauseFailure):
         problem = f"not written yet: {message}" if blank else f"{kinds[0]}: {message}"
         super().__init__(problem, got=problem, frame=frame)
         self.kinds, self.message = kinds, message
+
+
+class Paused(ClauseFailure):
+    """The learner's code asks for a debugger where nobody can type."""
+
+    next = "make test-{kata} ARGS=-x opens the debugger   ·   in an editor: debug this test"
 
 
 class OutOfTime(BaseException):
@@ -176,12 +201,12 @@ def plain(value: Any) -> Any:
 
 def learner_frame(trace: TracebackType | None) -> Frame | None:
     """The innermost line of the traceback that stands in the folder under test."""
+    return _innermost(traceback.extract_tb(trace))
+
+
+def _innermost(frames: traceback.StackSummary) -> Frame | None:
     folder = str(implementation.folder)
-    own = [
-        f
-        for f in traceback.extract_tb(trace)
-        if f.filename.startswith(folder) and f.name != "operation"
-    ]
+    own = [f for f in frames if f.filename.startswith(folder) and f.name != "operation"]
     return (
         Frame(own[-1].filename, own[-1].lineno or 0, own[-1].name, (own[-1].line or "").strip())
         if own
@@ -224,6 +249,8 @@ def _run(function: Callable[..., Any], args: Any, keywords: Any, call: Call) -> 
         except (
             BaseException
         ) as error:  # SystemExit and pytest's own outcomes from learner code are failures too
+            if debugger.opened and type(error).__name__ == "Exit":  # q at its prompt
+                raise
             kinds = [k.__name__ for k in type(error).__mro__]
             raise LearnerError(kinds, str(error), learner_frame(error.__traceback__)) from None
 
@@ -290,7 +317,9 @@ def _limit(seconds: float) -> Iterator[None]:
         return
 
     def expired(number: int, frame: FrameType | None) -> None:
-        raise OutOfTime
+        if not _debugging():
+            raise OutOfTime
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # thinking takes as long as it takes
 
     before = signal.signal(signal.SIGALRM, expired)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -301,11 +330,18 @@ def _limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+def _debugging() -> bool:
+    """Whether an editor's debugger is attached, or pdb was opened: then no limit holds."""
+    from pytest_timeout import is_debugging
+
+    return debugger.opened or is_debugging()
+
+
 class _Ear(io.TextIOBase):
     """Keeps the beginning of what is printed and counts the rest, so that a flood costs nothing."""
 
-    def __init__(self) -> None:
-        self.kept, self.total = "", 0
+    def __init__(self, before: TextIO) -> None:
+        self.kept, self.total, self.before = "", 0, before
 
     def write(self, text: str) -> int:
         self.total += len(text)
@@ -317,11 +353,12 @@ class _Ear(io.TextIOBase):
 @contextlib.contextmanager
 def _listening(call: Call) -> Iterator[None]:
     """Catch what the learner's code prints, for the failure screen."""
-    ear = _Ear()
-    before, sys.stdout = sys.stdout, ear
+    ear = _Ear(sys.stdout)
+    sys.stdout = ear
     try:
         yield
+        ear.before.write(ear.kept)  # of what is right: for whoever runs pytest -s
     finally:
-        sys.stdout = before
+        sys.stdout = ear.before
         more = ear.total - len(ear.kept)
         call.printed = ear.kept + (f"\n... and {more:,} more characters" if more else "")

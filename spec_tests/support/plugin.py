@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.internal.conjecture import providers
 
 from support import diagnose, lessons, screen
-from support.observe import ClauseFailure, failures, implementation
+from support.observe import ClauseFailure, debugger, failures, implementation
 
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = [
@@ -130,6 +130,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if target:  # where the run was, if it ends without a report
         docstring = str(getattr(getattr(item, "function", None), "__doc__", "") or "")
         Path(f"{target}.running").write_text(f"{item.name}: {docstring.strip()}", encoding="utf-8")
+
+
+def pytest_enter_pdb(config: pytest.Config, pdb: Any) -> None:
+    """`breakpoint()`: in a run of the tool, and where no terminal is, nobody can type."""
+    debugger.open(not _option(config, "--results") and bool(sys.stdin and sys.stdin.isatty()))
+    pdb.stdout = sys.stdout
 
 
 @pytest.hookimpl(wrapper=True)
