@@ -154,10 +154,10 @@ class _Package:
     def __getattr__(self, name: str) -> Any:
         try:
             return getattr(_imported(), name)
-        except AttributeError:
-            raise ClauseFailure(
-                f"tinytorch.{name} does not exist: define it in your kata's file"
-            ) from None
+        except AttributeError as error:
+            if error.name != name:  # of a line in the learner's file
+                raise
+            raise ClauseFailure(str(error)) from None
 
 
 def observe(function: Callable[..., Any]) -> Callable[..., Any]:
