@@ -7,13 +7,16 @@ written once, empty. A question is measured only when there is a prediction to h
 
 from __future__ import annotations
 
+import ast
 import math
+import operator
 import os
 import re
 import subprocess
 import sys
 import textwrap
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,18 @@ from tito.manifest import ROOT, Kata, Manifest, ManifestError
 FOLDER = ROOT / "reflections"
 SECONDS = 60.0
 WIDTH = 96
+BARE = (
+    r"""^([\w-]+[ \t]*=[ \t]*)([^\s"'#\[{][^"'#\n]*?)([ \t]*(?:#.*)?)$"""  # a value without quotes
+)
+OPERATORS: dict[type[ast.operator], Callable[[float, float], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}
 
 
 @dataclass(frozen=True)
@@ -99,7 +114,7 @@ def reflect(manifest: Manifest, number: str) -> int:
 
 def _blank(kata: Kata, asked: list[Question]) -> str:
     """The file of predictions, as the learner finds it."""
-    head = f"What do you expect of your own code? Write a number behind each =, then: make reflect-{kata.id}"
+    head = f"What do you expect of your own code? Write a number, or 784 * 512, behind each =, then: make reflect-{kata.id}"
     lines = [f"# Kata {kata.id} · {kata.title}.", *wrapped(head, "# ")]
     for question in asked:
         lines += ["", *wrapped(f"{question.text} (unit: {question.unit})", "# ")]
@@ -115,19 +130,35 @@ def wrapped(text: str, first: str, most: int | None = None) -> list[str]:
 
 
 def _number(answer: Any) -> float | None:
-    """4000, 4_000, "4,000" or 4e3 as a number; None for all else, such as "0,5", "4 MB" or nan."""
+    """4000, 4_000, "4,000", 4e3 or 784 * 512 as a number; None for all else, as "0,5" or "4 MB"."""
+    text = re.sub(r",(?=\d{3}\b)", "", str(answer)).strip()
     try:
-        value = float(re.sub(r",(?=\d{3}\b)", "", str(answer)))
-    except ValueError:
+        value = _value(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
         return None
     return value if math.isfinite(value) else None
 
 
+def _value(node: ast.AST) -> float:
+    """An expression of numbers; in floats, so that 9**9**9 overflows instead of taking for ever."""
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        return float(node.value)  # type: ignore[arg-type]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        return _value(node.operand) * (-1 if isinstance(node.op, ast.USub) else 1)
+    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+        value = OPERATORS[type(node.op)](_value(node.left), _value(node.right))
+        if isinstance(value, float):  # (-1) ** 0.5 is complex
+            return value
+    raise ValueError("no arithmetic of numbers")
+
+
 def _predictions(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        quoted = re.sub(BARE, r"\1'\2'\3", text, flags=re.MULTILINE)
+        return tomllib.loads(quoted)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        example = "a line is NAME = NUMBER, such as kept = 4_000_000"
+        example = "a line is NAME = NUMBER, such as kept = 4_000_000 or kept = 784 * 512"
         raise Refusal(f"{short(path)} cannot be read: {error}\n  {example}") from None
 
 
@@ -137,7 +168,9 @@ def _compare(question: Question, answer: Any, impl: Path, path: Path) -> bool:
     predicted = _number(answer)
     if predicted is None:
         said = "not predicted yet" if answer == "" else f"{answer!r} is not a number"
-        print(f"  {said}: write {question.id} = NUMBER in {short(path)}, as 0.5 or 4_000\n")
+        print(
+            f"  {said}: write {question.id} = NUMBER in {short(path)}, as 0.5, 4_000 or 784 * 512\n"
+        )
         return False
     print(f"  you predicted  {shown(predicted)} {question.unit}")
     measured = measure(question, impl)
