@@ -221,6 +221,39 @@ def test_what_is_no_file_beside_the_katas(course: Course) -> None:
     assert "the fault is in kata 02 itself" in course.tito("why", "02").text
 
 
+def test_doctor_has_no_traceback(course: Course) -> None:
+    """What is wrong is what the doctor is for: no NumPy, a data folder that is none, an odd file."""
+    (course.package / "doubling.py").mkdir()
+    hidden = course.root / "hidden"
+    hidden.mkdir()
+    (hidden / "numpy.py").write_text("raise ModuleNotFoundError('no numpy', name='numpy')")
+    path = os.pathsep.join([str(course.root / "src"), str(hidden)])
+    ran = course.tito("doctor", PYTHONPATH=path, TINYTORCH_DATA="/nowhere")
+    assert ran.code == 1
+    assert "Traceback" not in ran.text
+    assert "no look at the data: no numpy" in ran.text
+    assert "doubling.py is a folder, not a file" in ran.text
+    ran = course.tito("doctor", TINYTORCH_DATA="/nowhere")
+    assert "Traceback" not in ran.text
+    assert "TINYTORCH_DATA is '/nowhere', which is missing" in ran.text
+    assert "mend: create it, correct TINYTORCH_DATA" in ran.text
+
+
+def test_a_missing_package_is_named(course: Course) -> None:
+    """A command that needs what is not there names it and what repairs .venv."""
+    course.solve("doubling")
+    (course.root / "hidden").mkdir()
+    (course.root / "hidden" / "hypothesis.py").write_text(
+        "raise ModuleNotFoundError('none', name='hypothesis')"
+    )
+    path = os.pathsep.join([str(course.root / "src"), str(course.root / "hidden")])
+    ran = course.tito("test", "01", PYTHONPATH=path)
+    assert ran.code == 1
+    assert "hypothesis is missing in" in ran.text
+    assert "next: make setup" in ran.text
+    assert "Traceback" not in ran.text
+
+
 def test_stray_file(course: Course) -> None:
     """A copy beside the katas is named by the map and by the doctor."""
     course.solve("doubling")

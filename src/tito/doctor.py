@@ -54,15 +54,26 @@ def _package(manifest: Manifest) -> Iterator[Check]:
     found = f"{short(impl / 'tinytorch')} holds {', '.join(names) or 'katas and nothing else'}"
     yield not names, found, "rename or remove what belongs to no kata"
     for kata in manifest.katas:
+        try:
+            course.demand_file(kata, impl)
+        except course.Refusal as refusal:
+            found, _, mend = str(refusal).partition(": ")
+            yield False, found, mend
         trouble = course.unlocked(kata, impl) and course.unreadable(kata.file(impl))
         if trouble:
             yield False, str(trouble), f"mend that line, then: make test-{kata.id}"
 
 
 def _data() -> Check:
-    from tito import datasets  # imports NumPy
-
-    folder = datasets.data_folder()
+    try:
+        from tito import datasets  # imports NumPy
+    except ImportError as error:
+        return False, f"no look at the data: {error}", SETUP
+    try:
+        folder = datasets.data_folder()
+    except datasets.DataError as error:
+        problem, _, remedy = error.args
+        return False, problem, remedy
     missing = [file.name for file in datasets.MNIST if datasets.find(file, folder) is None]
     found = (
         f"no MNIST in {folder}: the milestones use the digits" if missing else f"MNIST in {folder}"
