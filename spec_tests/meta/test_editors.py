@@ -249,14 +249,36 @@ def test_tasks_call_make() -> None:
         assert (".which '${file}'" in task["command"]) == bool(number)
 
 
-def test_problem_matcher_finds_the_learners_line() -> None:
-    """The line of a failure screen that names the learner's code becomes a click."""
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("  your code   src/tinytorch/tensor.py:48  backward", "48"),
+        ("  your code   src/tinytorch/tensor.py:4", "4"),  # of an earlier file, unreadable
+        ("src/tinytorch/tensor.py:4  Python cannot read this line: invalid syntax", "4"),
+        ("src/tinytorch/tensor.py:4  byte 0xe9 is not UTF-8: save the file as UTF-8", "4"),
+        ("spec_tests/test_01_tensor.py:48: in test_exp", ""),
+        ("  next        make hint-01   ·   again: make test-01", ""),
+    ],
+)
+def test_problem_matcher_finds_the_learners_line(line: str, found: str) -> None:
+    """A line that names the learner's code becomes a click, a syntax error's too."""
     tasks = json.loads((ROOT / ".vscode" / "tasks.json").read_text(encoding="utf-8"))["tasks"]
-    pattern = tasks[0]["problemMatcher"]["pattern"]
-    found = re.search(pattern["regexp"], "  your code   src/tinytorch/tensor.py:48  backward")
-    assert found
-    assert found.group(pattern["file"]) == "src/tinytorch/tensor.py"
-    assert found.group(pattern["line"]) == "48"
+    patterns = [t["problemMatcher"]["pattern"] for t in tasks if t["problemMatcher"]]
+    assert len(patterns) == 2
+    for pattern in patterns:
+        match = re.search(pattern["regexp"], line)
+        assert (match[pattern["line"]] if match else "") == found
+        assert not match or match[pattern["file"]] == "src/tinytorch/tensor.py"
+
+
+def test_the_screens_lines_are_matched(workspace: Workspace) -> None:
+    """What `make test-01` prints for a syntax error is one click."""
+    tasks = json.loads((ROOT / ".vscode" / "tasks.json").read_text(encoding="utf-8"))["tasks"]
+    regexp = tasks[0]["problemMatcher"]["pattern"]["regexp"]
+    said = workspace.python(
+        "-P", "-m", "tito", "test", "01", PYTHONPATH=str(workspace.root / "src")
+    )
+    assert len(re.findall(regexp, said, re.MULTILINE)) == 1, said
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,30 @@ def test_not_utf8(course: Course, content: bytes, said: str) -> None:
     assert "next: " in text
 
 
+def test_not_utf8_has_one_answer(course: Course) -> None:
+    """A byte of another encoding, in a comment of an earlier file, is refused by every command."""
+    course.write("doubling", HONEST.encode() + b"# caf\xe9\ndef double(x):\n    return 2 * x\n")
+    course.solve("tripling")
+    said = "byte 0xe9 is not UTF-8: save the file as UTF-8"
+    for command in (("test", "01"), ("test", "02"), ("test", "02", "-q"), ("hint", "01")):
+        ran = course.tito(*command)
+        assert ran.code == 1
+        assert said in ran.text, command
+        assert "src/tinytorch/doubling.py:8" in ran.text
+    assert "make test-01" in course.tito("status").text
+
+
+def test_control_characters(course: Course) -> None:
+    """What would clear the screen or forge a line is shown, not done."""
+    code = (
+        "def double(x):\n    print('\\x1b[2J', '\\r')\n    raise ValueError('\\x1b]0;title\\x07')\n"
+    )
+    text = broken(course, HONEST + code)
+    assert "\\x1b[2J" in text
+    assert "\\x1b]0;title\\x07" in text
+    assert not [c for c in text if not c.isprintable() and c != "\n"]
+
+
 def test_empty_file(course: Course) -> None:
     """A file without the function says which name is missing."""
     text = broken(course, "")

@@ -273,7 +273,9 @@ def _only_numpy(folder: Path) -> None:
     """The framework stands on NumPy and the standard library: anything else is not its own work."""
     for path in filter(Path.is_file, sorted(folder.glob("*.py"))):  # a pipe would never end
         try:
-            tree = ast.parse(path.read_bytes(), str(path))
+            content = path.read_bytes()
+            content.decode()  # Python itself takes any byte in a comment; no editor knows which it is
+            tree = ast.parse(content, str(path))
         except (SyntaxError, ValueError) as error:
             raise _unreadable(error, path) from None
         for node in ast.walk(tree):
@@ -294,6 +296,11 @@ def _only_numpy(folder: Path) -> None:
 
 def _unreadable(error: Exception, path: Path | None = None) -> ClauseFailure:
     """A file that Python cannot read, with its line."""
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object[: error.start].count(b"\n")
+        text = error.object.splitlines()[line].decode(errors="replace").strip()
+        problem = f"byte {error.object[error.start]:#x} is not UTF-8: save the file as UTF-8"
+        return ClauseFailure(problem, frame=Frame(str(path), line + 1, "", text))
     where = Frame(
         str(getattr(error, "filename", None) or path),
         getattr(error, "lineno", None) or 0,

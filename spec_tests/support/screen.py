@@ -56,7 +56,12 @@ def render(failure: ClauseFailure, docstring: str, kata: str, test_id: str) -> s
         ("next", getattr(failure, "next", NEXT).format(kata=kata)),
     ]
     head = f"{clause_line(docstring)}\n  [katas/{_folder(kata)}/README.md]   {problem}"
-    return "\n".join([head, *[_row(name, text) for name, text in rows if text]])
+    return _visible("\n".join([head, *[_row(name, text) for name, text in rows if text]]))
+
+
+def _visible(text: str) -> str:
+    """Text of the learner's code, where what would act on a terminal is shown instead: \\x1b."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
 def _problem(failure: ClauseFailure) -> str:

@@ -25,7 +25,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tito import datasets, drawing, manifest
+from tito import course, datasets, drawing, manifest
 from tito.lend import is_lent
 from tito.manifest import ROOT
 
@@ -124,6 +124,9 @@ def run(number: int | str, implementation: Path) -> int:
             print(
                 f"{found.id} comes after kata {found.after:02}, and kata {kata.id} is not unlocked yet: make module-{kata.id}"
             )
+            return 1
+        if trouble := course.unreadable(kata.file(implementation)):
+            print(f"{trouble}\n  next: mend that line, then: make test-{kata.id}")
             return 1
     path = os.pathsep.join([str(implementation.resolve()), str(ROOT / "src")])
     environment = {"OPENBLAS_NUM_THREADS": "1"} | os.environ | {"PYTHONPATH": path}
