@@ -86,8 +86,13 @@ def predict(course: Course, text: str) -> str:
 
 
 def test_reveal_compares_what_it_costs(asked: Course) -> None:
-    """Beside the reference stands what each question measures, on both."""
+    """What a question measures stands there, on both, once it was predicted: it is the answer."""
+    said = asked.tito("reveal", "01").text
+    assert "8,000 bytes" not in said
+    assert "predict it first (2 left): make reflect-01" in said
+    predict(asked, 'bytes = 1\nratio = ""\n')
     said = " ".join(asked.tito("reveal", "01").text.replace("│", " ").split())
+    assert "predict it first (1 left)" in said
     assert "what it costs" in said
     assert said.count("8,000 bytes") == 2
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markdown import Markdown
 from rich.syntax import Syntax
 from rich.table import Table
@@ -16,9 +17,10 @@ from tito import course, gate, stubs
 from tito.course import Refusal, implementation, section, short
 from tito.lend import demand_own
 from tito.manifest import ROOT, Kata, Manifest
-from tito.reflect import measure, questions, shown
+from tito.reflect import measure, predicted, questions, shown
 
 LEVELS = ROOT / ".tito" / "hints.json"  # how many hints of each task were shown
+WIDE = 160  # columns from which two files fit beside each other
 console = Console(highlight=False)
 
 
@@ -92,33 +94,60 @@ def reveal(manifest: Manifest, number: str, force: bool) -> int:
         if not result.green:
             reason = f"kata {kata.id} is not green yet: make test-{kata.id}"
             raise Refusal(f"{reason}\n  FORCE=1 make reveal-{kata.id} shows it anyway")
-    mine = kata.file(impl)
-    yours, theirs = _functions(mine), _functions(reference)
-    table = Table(f"yours: {short(mine)}", f"reference: {short(reference)}", show_lines=True)
-    for name in [n for n in kata.blanks if n in theirs]:
-        table.add_row(_code(yours.get(name, f"# no {name}")), _code(theirs[name]))
-    console.print(table)
+    _beside(kata, kata.file(impl), reference)
     console.print(Markdown("## In PyTorch\n" + section(course.readme(kata), "In PyTorch")))
+    _costs(kata, impl)
+    return 0
+
+
+def _beside(kata: Kata, mine: Path, reference: Path) -> None:
+    """Each piece of both files: what was to write, rules, helpers. One above the other if narrow."""
+    yours, theirs = _pieces(mine), _pieces(reference)
+    heads = [f"yours: {short(mine)}", f"the reference: {short(reference)}"]
+    wide = console.width >= WIDE
+    table = Table(*(heads if wide else [" · ".join(heads)]), show_lines=True)
+    written = [n for n in kata.blanks if n in theirs]
+    others = [n for n in theirs | yours if n not in kata.blanks and not _kept(n, kata)]
+    for name in written + others:
+        a, b = [piece.get(name, f"# no {name}") for piece in (yours, theirs)]
+        cells = [_code(a), _code("# the same" if a == b else b)]
+        table.add_row(*(cells if wide else [Group(cells[0], "[bold]the reference[/]", cells[1])]))
+    console.print(table)
+
+
+def _kept(name: str, kata: Kata) -> bool:
+    """Whether a piece is the stub's own."""
+    return any(fnmatchcase(name, pattern) for pattern in kata.given)
+
+
+def _costs(kata: Kata, impl: Path) -> None:
+    """What both cost, as far as it was predicted: the number is the answer to reflect's question."""
     costs = Table("what it costs", "yours", "the reference")
-    for q in questions(kata):
+    asked, known = questions(kata), predicted(kata)
+    for q in [q for q in asked if q.id in known]:
         found = [measure(q, folder) for folder in (impl, ROOT / "reference")]
         costs.add_row(q.text, *[n if isinstance(n, str) else f"{shown(n)} {q.unit}" for n in found])
     if costs.row_count:
         console.print(costs)
-    return 0
+    if left := len(asked) - costs.row_count:
+        console.print(f"what both cost: predict it first ({left} left): make reflect-{kata.id}")
 
 
-def _functions(path: Path) -> dict[str, str]:
-    """The source of each function, without its docstring."""
+def _pieces(path: Path) -> dict[str, str]:
+    """The source of each function, without its docstring, and of each rule: `defvjp(exp, ...)`."""
     if not path.is_file() or course.unreadable(path):
         return {}
     text = path.read_text(encoding="utf-8")
-    return {name: _bare(text, node) for name, node in stubs.functions(ast.parse(text))}
+    tree = ast.parse(text)
+    calls = [n for n in tree.body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
+    rules = {ast.unparse(n).partition(",")[0]: n for n in calls}
+    nodes: dict[str, stubs.Function | ast.Expr] = dict(stubs.functions(tree)) | rules
+    return {name: _bare(text, node) for name, node in nodes.items()}
 
 
-def _bare(text: str, node: stubs.Function) -> str:
+def _bare(text: str, node: stubs.Function | ast.Expr) -> str:
     lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
-    if ast.get_docstring(node) is not None:
+    if not isinstance(node, ast.Expr) and ast.get_docstring(node) is not None:
         first, last = node.body[0].lineno - node.lineno, node.body[0].end_lineno or 0
         del lines[first : last - node.lineno + 1]
     return "\n".join(line[node.col_offset :] for line in lines)

@@ -162,6 +162,13 @@ def _predictions(path: Path) -> dict[str, Any]:
         raise Refusal(f"{short(path)} cannot be read: {error}\n  {example}") from None
 
 
+def predicted(kata: Kata) -> set[str]:
+    """The questions of a kata to which the learner has written a number."""
+    path = FOLDER / f"{kata.id}.toml"
+    answers = _predictions(path) if path.is_file() else {}
+    return {name for name, answer in answers.items() if _number(answer) is not None}
+
+
 def _compare(question: Question, answer: Any, impl: Path, path: Path) -> bool:
     """Print one question with what was predicted and what is; whether the prediction is right."""
     print("\n".join([paint(question.id, "bold"), *wrapped(question.text, "  ")]))
