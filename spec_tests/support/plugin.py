@@ -86,8 +86,9 @@ def _option(config: pytest.Config, name: str) -> Any:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Started above the fork, pytest does not read our pyproject.toml: only specs are for learners."""
     rooms = ("spec_tests/meta", "milestones", "benchmarks", "reference", "src")
-    above = config.inipath != ROOT / "pyproject.toml"
-    return True if above and collection_path in [ROOT / room for room in rooms] else None
+    if config.inipath and config.inipath.resolve() == ROOT / "pyproject.toml":
+        return None
+    return True if collection_path.resolve() in [ROOT / room for room in rooms] else None
 
 
 def pytest_report_header(config: pytest.Config) -> str:
