@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -80,9 +80,10 @@ implementation = Implementation()
 
 @dataclass
 class Debugger:
-    """pdb, as far as it concerns an observation."""
+    """pdb, as far as it concerns an observation: whether it was opened, and where it can be seen."""
 
     opened: bool = False
+    stdout: Any = None
 
     def open(self, keyboard: bool) -> None:
         """Called where `breakpoint()` stands: show what is printed from here on, or refuse."""
@@ -91,7 +92,7 @@ class Debugger:
             raise Paused(problem, frame=_innermost(traceback.extract_stack()))
         self.opened = True
         if isinstance(sys.stdout, _Ear):
-            sys.stdout = sys.stdout.before
+            sys.stdout = self.stdout
 
 
 debugger = Debugger()
@@ -347,8 +348,8 @@ def _debugging() -> bool:
 class _Ear(io.TextIOBase):
     """Keeps the beginning of what is printed and counts the rest, so that a flood costs nothing."""
 
-    def __init__(self, before: TextIO) -> None:
-        self.kept, self.total, self.before = "", 0, before
+    def __init__(self) -> None:
+        self.kept, self.total = "", 0
 
     def write(self, text: str) -> int:
         self.total += len(text)
@@ -360,12 +361,12 @@ class _Ear(io.TextIOBase):
 @contextlib.contextmanager
 def _listening(call: Call) -> Iterator[None]:
     """Catch what the learner's code prints, for the failure screen."""
-    ear = _Ear(sys.stdout)
+    ear, debugger.stdout = _Ear(), sys.stdout
     sys.stdout = ear
     try:
         yield
-        ear.before.write(ear.kept)  # of what is right: for whoever runs pytest -s
+        debugger.stdout.write(ear.kept)  # of what is right: for whoever runs pytest -s
     finally:
-        sys.stdout = ear.before
+        sys.stdout = debugger.stdout
         more = ear.total - len(ear.kept)
         call.printed = ear.kept + (f"\n... and {more:,} more characters" if more else "")
