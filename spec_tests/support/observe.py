@@ -158,7 +158,8 @@ class _Package:
         except AttributeError as error:
             if error.name != name:  # of a line in the learner's file
                 raise
-            raise ClauseFailure(str(error)) from None
+            absent = f"tinytorch.{name} does not exist: define it in your kata's file"
+            raise ClauseFailure(str(error) if "kata" in str(error) else absent) from None
 
 
 def observe(function: Callable[..., Any]) -> Callable[..., Any]:

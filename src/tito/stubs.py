@@ -45,7 +45,7 @@ def __getattr__(name: str) -> Any:
         return __dir__()
     module = EXPORTS.get(name, name)
     if module not in KATAS:
-        raise AttributeError(f"module 'tinytorch' has no attribute {{name!r}}")
+        raise AttributeError(f"module 'tinytorch' has no attribute {{name!r}}", name=name)
     number = KATAS[module]
     try:
         found = importlib.import_module(f"tinytorch.{{module}}")
