@@ -369,12 +369,14 @@ def test_one_text_in_three_places(tmp_path: Path) -> None:
     assert sections[2:4] == [f"{message}\n" for message in messages]
 
 
-def test_verbose_shows_the_traceback(tmp_path: Path) -> None:
-    """With -v the plain traceback stands in place of the screen; without it no library is named."""
+def test_raw_shows_the_traceback(tmp_path: Path) -> None:
+    """--raw puts the traceback in place of the screen; -v keeps the screen, which names no library."""
     name = ("01/wrong/var-mean-without-keepdims",)
     quiet, _ = outcome(name, tmp_path / "quiet")
-    loud, messages = outcome(name, tmp_path / "loud", "-vv")  # the runner's own -q takes one v away
+    loud, messages = outcome(name, tmp_path / "loud", "--raw")
+    verbose, _ = outcome(name, tmp_path / "verbose", "-vvv")
     assert "looks like" in quiet.output
+    assert "looks like" in verbose.output
     assert not re.search("Traceback|site-packages|support/", quiet.output)
     assert "looks like" not in loud.output
     assert "Traceback (most recent call last)" in messages[0]

@@ -77,6 +77,26 @@ class Implementation:
 
 
 implementation = Implementation()
+
+
+@dataclass
+class Debugger:
+    """pdb, as far as it concerns an observation: whether it was opened, and where it can be seen."""
+
+    opened: bool = False
+    stdout: Any = None
+
+    def open(self, keyboard: bool) -> None:
+        """Called where `breakpoint()` stands: show what is printed from here on, or refuse."""
+        if not keyboard:
+            problem = "breakpoint() opens no debugger here: nobody can type"
+            raise Paused(problem, frame=_innermost(traceback.extract_stack()))
+        self.opened = True
+        if isinstance(sys.stdout, Ear):
+            sys.stdout = self.stdout
+
+
+debugger = Debugger()
 last_call = Call("", {})
 remote: Callable[..., Any] | None = (
     None  # where `tito certify` runs observations: in another process
@@ -121,6 +141,12 @@ class LearnerError(ClauseFailure):
         self.kinds, self.message = kinds, message
 
 
+class Paused(ClauseFailure):
+    """The learner's code asks for a debugger where nobody can type."""
+
+    next = "make test-{kata} ARGS=-x opens the debugger   ·   in an editor: debug this test"
+
+
 class OutOfTime(BaseException):
     """An observation ran past its limit. Not an Exception, so that nothing on the way swallows it."""
 
@@ -131,10 +157,11 @@ class _Package:
     def __getattr__(self, name: str) -> Any:
         try:
             return getattr(_imported(), name)
-        except AttributeError:
-            raise ClauseFailure(
-                f"tinytorch.{name} does not exist: define it in your kata's file"
-            ) from None
+        except AttributeError as error:
+            if error.name != name:  # of a line in the learner's file
+                raise
+            absent = f"tinytorch.{name} does not exist: define it in your kata's file"
+            raise ClauseFailure(str(error) if "kata" in str(error) else absent) from None
 
 
 def observe(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -178,11 +205,13 @@ def plain(value: Any) -> Any:
 
 def learner_frame(trace: TracebackType | None) -> Frame | None:
     """The innermost line of the traceback that stands in the folder under test."""
+    return _innermost(traceback.extract_tb(trace))
+
+
+def _innermost(frames: traceback.StackSummary) -> Frame | None:
     folder = str(implementation.folder)
     own = [
-        f
-        for f in traceback.extract_tb(trace)
-        if f.filename.startswith(folder) and Path(f.filename).name not in GIVEN
+        f for f in frames if f.filename.startswith(folder) and Path(f.filename).name not in GIVEN
     ]
     return (
         Frame(own[-1].filename, own[-1].lineno or 0, own[-1].name, (own[-1].line or "").strip())
@@ -226,6 +255,8 @@ def _run(function: Callable[..., Any], args: Any, keywords: Any, call: Call) -> 
         except (
             BaseException
         ) as error:  # SystemExit and pytest's own outcomes from learner code are failures too
+            if debugger.opened and type(error).__name__ == "Exit":  # q at its prompt
+                raise
             kinds = [k.__name__ for k in type(error).__mro__]
             raise LearnerError(kinds, str(error), learner_frame(error.__traceback__)) from None
 
@@ -246,9 +277,11 @@ def _imported() -> Any:
 
 def only_numpy(folder: Path) -> None:
     """The framework stands on NumPy and the standard library: anything else is not its own work."""
-    for path in sorted(folder.glob("*.py")):
+    for path in filter(Path.is_file, sorted(folder.glob("*.py"))):  # a pipe would never end
         try:
-            tree = ast.parse(path.read_bytes(), str(path))
+            content = path.read_bytes()
+            content.decode()  # Python itself takes any byte in a comment; no editor knows which it is
+            tree = ast.parse(content, str(path))
         except (SyntaxError, ValueError) as error:
             raise _unreadable(error, path) from None
         for node in ast.walk(tree):
@@ -269,6 +302,11 @@ def only_numpy(folder: Path) -> None:
 
 def _unreadable(error: Exception, path: Path | None = None) -> ClauseFailure:
     """A file that Python cannot read, with its line."""
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object[: error.start].count(b"\n")
+        text = error.object.splitlines()[line].decode(errors="replace").strip()
+        problem = f"byte {error.object[error.start]:#x} is not UTF-8: save the file as UTF-8"
+        return ClauseFailure(problem, frame=Frame(str(path), line + 1, "", text))
     where = Frame(
         str(getattr(error, "filename", None) or path),
         getattr(error, "lineno", None) or 0,
@@ -292,7 +330,9 @@ def _limit(seconds: float) -> Iterator[None]:
         return
 
     def expired(number: int, frame: FrameType | None) -> None:
-        raise OutOfTime
+        if not _debugging():
+            raise OutOfTime
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # thinking takes as long as it takes
 
     before = signal.signal(signal.SIGALRM, expired)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -301,6 +341,13 @@ def _limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _debugging() -> bool:
+    """Whether an editor's debugger is attached, or pdb was opened: then no limit holds."""
+    from pytest_timeout import is_debugging
+
+    return debugger.opened or is_debugging()
 
 
 class Ear(io.TextIOBase):
@@ -319,11 +366,12 @@ class Ear(io.TextIOBase):
 @contextlib.contextmanager
 def _listening(call: Call) -> Iterator[None]:
     """Catch what the learner's code prints, for the failure screen."""
-    ear = Ear()
-    before, sys.stdout = sys.stdout, ear
+    ear, debugger.stdout = Ear(), sys.stdout
+    sys.stdout = ear
     try:
         yield
+        debugger.stdout.write(ear.kept)  # of what is right: for whoever runs pytest -s
     finally:
-        sys.stdout = before
+        sys.stdout = debugger.stdout
         more = ear.total - len(ear.kept)
         call.printed = ear.kept + (f"\n... and {more:,} more characters" if more else "")

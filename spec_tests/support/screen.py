@@ -18,6 +18,7 @@ from support.asserts import show
 from support.observe import ClauseFailure, Frame, LearnerError, implementation
 
 ROOT = Path(__file__).resolve().parents[2]
+NEXT = "make hint-{kata}   ·   again: make test-{kata}"
 LINE_LIMIT = 12
 VALUE_LIMIT = 6
 OPERATORS = {
@@ -52,10 +53,15 @@ def render(failure: ClauseFailure, docstring: str, kata: str, test_id: str) -> s
         ("printed", failure.call.printed),
         ("your code", _place(frame or about)),
         ("", _place(about) if frame and about and not _told(frame, about) else ""),
-        ("next", f"make hint-{kata}   ·   again: make test-{kata}"),
+        ("next", getattr(failure, "next", NEXT).format(kata=kata)),
     ]
     head = f"{clause_line(docstring)}\n  [katas/{_folder(kata)}/README.md]   {problem}"
-    return "\n".join([head, *[_row(name, text) for name, text in rows if text]])
+    return _visible("\n".join([head, *[_row(name, text) for name, text in rows if text]]))
+
+
+def _visible(text: str) -> str:
+    """Text of the learner's code, where what would act on a terminal is shown instead: \\x1b."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
 def _problem(failure: ClauseFailure) -> str:

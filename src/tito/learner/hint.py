@@ -23,7 +23,7 @@ console = Console(highlight=False)
 def hint(manifest: Manifest, number: str) -> int:
     """The next hint for the task of the first failure."""
     impl, kata = implementation(), manifest.kata(number)
-    demand_unlocked(kata, impl)
+    demand_unlocked(manifest, kata, impl)
     if trouble := unreadable(kata.file(impl)):
         raise Refusal(f"{trouble}\n  next: mend that line, then: make test-{kata.id}")
     task = _task(manifest, kata, impl)

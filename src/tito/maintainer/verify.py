@@ -25,7 +25,7 @@ gate stub      | tito gates --only stub                                   | make
 gate solution  | tito gates --only solution                               | make gates-NN
 gate variants  | tito gates --only variants                               | make gates-NN
 gate prefix    | tito gates --only prefix                                 | make gates-NN
-meta tests     | {TESTS} -p xdist -n 2 spec_tests/meta                    | {TESTS} spec_tests/meta
+meta tests     | {TESTS} -n 2 spec_tests/meta                             | {TESTS} spec_tests/meta
 doctests       | {TESTS} --doctest-modules reference/tinytorch src/tito   | mend the example
 milestones     | {TESTS} milestones/test_milestones.py                    | {TESTS} milestones
 benchmarks     | py_compile benchmarks/run.py                             | make bench
