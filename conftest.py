@@ -26,6 +26,8 @@ if lacks:  # an exit, for an exception would be a page of pytest's own
     )
 
 if sys.flags.optimize:
-    sys.exit("\nPython is told to drop asserts and docstrings, which say the clauses: unset PYTHONOPTIMIZE")
+    sys.exit(
+        "\nPython is told to drop asserts and docstrings, which say the clauses: unset PYTHONOPTIMIZE"
+    )
 
 from support.plugin import *  # noqa: E402, F403 (not pytest_plugins: a workspace above may have its own)
