@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.asserts import assert_below, assert_close, assert_equal, assert_raises, assert_zeros
+from support.expressions import evaluate
 from support.observe import observe
 from support.oracle import Case, check_values, unary
-from support.scenes import evaluate
 from support.strategies import (
     CURATED,
     MATRICES,

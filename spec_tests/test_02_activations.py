@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.asserts import assert_below, assert_close, assert_equal, assert_raises
+from support.expressions import evaluate
 from support.observe import observe
 from support.oracle import Case, check_values, unary
-from support.scenes import evaluate
 from support.strategies import CURATED, WITH_AXES, arrays, dyadic, fill, seeds
 
 LOG3 = np.log(3.0)

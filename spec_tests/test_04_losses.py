@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from support.asserts import assert_below, assert_close, assert_equal, assert_raises
+from support.expressions import evaluate
 from support.observe import observe
 from support.oracle import Case, check_values
-from support.scenes import evaluate
 from support.strategies import CURATED, Shape, dyadic, fill, normal, seeds, shapes
 
 LOG2, LOG3 = math.log(2), math.log(3)

@@ -20,9 +20,9 @@ from support.asserts import (
     assert_raises,
     assert_zeros,
 )
+from support.expressions import gradients
 from support.observe import observe
 from support.oracle import Case, check_gradients, unary
-from support.scenes import gradients
 from support.strategies import (
     CURATED,
     MATRICES,

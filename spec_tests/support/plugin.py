@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.internal.conjecture import providers
 
-from support import diagnose, lessons, screen
+from support import lessons, screen, xray
 from support.observe import ClauseFailure, failures, implementation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,9 +134,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         and item.config.getoption("verbose") < 1
     ):
         parameter = item.name.partition("[")[2].rstrip("]")
-        error.xray = error.looks_like or diagnose.explain_pairs(
-            [f.pair for f in failures if f.pair]
-        )
+        error.xray = error.xray or xray.read_pairs([f.pair for f in failures if f.pair])
         error.looks_like = lessons.lesson(number, item.name, error) or error.xray
         report.longrepr = screen.render(error, docstring, number, parameter)
     if number and (report.when == "call" or report.failed or report.skipped):

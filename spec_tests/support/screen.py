@@ -51,7 +51,7 @@ def render(failure: ClauseFailure, docstring: str, kata: str, test_id: str) -> s
         ("looks like", failure.looks_like),
         ("printed", failure.call.printed),
         ("your code", _place(frame or about)),
-        ("", _place(about) if frame and about and not _told(frame, about) else ""),
+        ("", _place(about) if frame and about and not _leads_to(frame, about) else ""),
         ("next", f"make hint-{kata}   ·   again: make test-{kata}"),
     ]
     head = f"{clause_line(docstring)}\n  [katas/{_folder(kata)}/README.md]   {problem}"
@@ -71,7 +71,7 @@ def _problem(failure: ClauseFailure) -> str:
     return f"{name}: {failure.problem[part.end() :]}"
 
 
-def _told(frame: Frame, about: Frame) -> bool:
+def _leads_to(frame: Frame, about: Frame) -> bool:
     """Whether a line leads to what the test is about: only a table's entry may be far from it."""
     return frame.line == about.line or not about.text or frame.function in about.text
 

@@ -47,7 +47,7 @@ Prediction = tuple[str, str, Callable[[Sample], Array | None]]
 
 
 @np.errstate(all="ignore")
-def explain(samples: Sequence[Sample], only: tuple[str, ...] = ()) -> str:
+def read(samples: Sequence[Sample], only: tuple[str, ...] = ()) -> str:
     """One sentence for what all failing samples have in common, or nothing.
 
     Args:
@@ -422,7 +422,7 @@ def _summed(gradient: Any, shape: tuple[int, ...]) -> Array:
     return np.asarray(found.sum(axes, keepdims=True)) if axes else found
 
 
-def explain_pairs(pairs: Sequence[tuple[Any, Any]]) -> str:
+def read_pairs(pairs: Sequence[tuple[Any, Any]]) -> str:
     """Explain comparisons of which nothing but both sides is known.
 
     On small or square inputs a factor can be a coincidence, so there only the kinds are tried that
@@ -431,8 +431,8 @@ def explain_pairs(pairs: Sequence[tuple[Any, Any]]) -> str:
     samples = [Sample(got, np.asarray(want)) for got, want in pairs[:200]]
     generic = [s for s in samples if s.want.size >= 5 and 2 not in s.want.shape]
     if generic:
-        return explain(generic[:50])
-    return explain(
+        return read(generic[:50])
+    return read(
         [s for s in samples if s.want.size >= 3][:50],
         only=("zero", "sign", "transposed", "reshaped"),
     )
