@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from support import oracle
 from support.asserts import (
     assert_above,
+    assert_alike,
     assert_below,
     assert_close,
     assert_equal,
@@ -221,15 +222,16 @@ def starts(tt: Any) -> Any:
         "first": [first.weight, first.bias],
         "second": [second.weight, second.bias],
         "after the same manual_seed": [again.weight, again.bias],
-        "from equal generators": [[layer.weight, layer.bias] for layer in own],
+        "from a generator": [own[0].weight, own[0].bias],
+        "from an equal generator": [own[1].weight, own[1].bias],
     }
 
 
 def test_linear_start_is_reproducible() -> None:
     """03.6 The start repeats after manual_seed or with an equal generator, and differs otherwise."""
     got = starts()
-    assert_close(got["after the same manual_seed"], want=got["first"])
-    assert_close(got["from equal generators"][1], want=got["from equal generators"][0])
+    assert_alike(got, "first", "after the same manual_seed")
+    assert_alike(got, "from a generator", "from an equal generator")
     equal = [bool((a == b).any()) for a, b in zip(got["first"], got["second"], strict=True)]
     assert_equal({"first equals second": equal}, want={"first equals second": [False, False]})
 
@@ -268,7 +270,7 @@ def test_linear_copies_no_weights() -> None:
 # ---- finding: 03.8 to 03.10 ----------------------------------------------------------------------
 
 
-@observe
+@observe(shown="{expression}")
 def about(tt: Any, expression: str, net: str) -> Any:
     class Net(tt.Module):
         def __init__(self, **parts):
@@ -598,15 +600,22 @@ def masks(tt: Any, x: Any) -> Any:
     tt.manual_seed(1)
     again = layer(x)
     own = [tt.Dropout(0.5, generator=np.random.default_rng(4)) for _ in range(2)]
-    return {"first": first, "second": second, "again": again, "own": [one(x) for one in own]}
+    return {
+        "first": first,
+        "second": second,
+        "after the same manual_seed": again,
+        "from a generator": own[0](x),
+        "from an equal generator": own[1](x),
+    }
 
 
 def test_dropout_draws_anew() -> None:
     """03.16 Every call draws a new mask, which repeats after manual_seed or with an equal generator."""
     got = masks(np.ones((10, 20)))
-    assert_close(got["again"], want=got["first"])
-    assert_close(got["own"][1], want=got["own"][0])
-    assert_equal(bool((got["second"] == got["first"]).all()), want=False)
+    assert_alike(got, "first", "after the same manual_seed")
+    assert_alike(got, "from a generator", "from an equal generator")
+    equal = bool((got["second"] == got["first"]).all())
+    assert_equal({"first equals second": equal}, want={"first equals second": False})
     assert_equal(np.unique(got["first"]).tolist(), want=[0.0, 2.0])  # p is 0.5 unless given
 
 
@@ -710,7 +719,7 @@ def test_sequential_exchanges_values_with_torch() -> None:
 # ---- small: 03.19 --------------------------------------------------------------------------------
 
 
-@observe
+@observe(shown="{expression}")
 def applied(tt: Any, expression: str, *arrays: Any) -> Any:
     out = eval(expression, {"tt": tt, "a": tt.Tensor(arrays[0], requires_grad=True)})
     return {"out": out, "requires_grad": out.requires_grad}

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import oracle
-from support.asserts import assert_above, assert_below, assert_close, assert_equal, assert_raises
+from support.asserts import (
+    assert_above,
+    assert_alike,
+    assert_below,
+    assert_close,
+    assert_equal,
+    assert_raises,
+)
 from support.observe import observe
 from support.strategies import dyadic, fill, normal, seeds
 
@@ -663,8 +670,9 @@ def test_accumulation_equals_the_big_batch(rows: int, accumulate: int) -> None:
     """07.13 A batch worked through in parts gives the gradients, loss and update of the whole batch."""
     x, y = data(rows)
     whole, parts = (step_in_parts(network(), x, y, k) for k in (1, accumulate))
-    assert_close(parts["losses"], want=whole["losses"])
-    assert_close(parts["weights"], want=whole["weights"])
+    for part in ("losses", "weights"):
+        runs = {f"{part} of the whole batch": whole[part], f"{part} of the parts": parts[part]}
+        assert_alike(runs, *runs)
 
 
 def test_accumulation_is_one_step() -> None:
@@ -888,16 +896,19 @@ def test_fit_is_reproducible() -> None:
     """07.14 The same seed gives the same curve, bit for bit; another seed another."""
     x, y = data(20)
     first, again, other = (trained(network(), x, y, [3], 6, seed=s)["loss"] for s in (1, 1, 2))
-    assert_equal(first, want=again)
-    assert_equal([a == b for a, b in zip(first, other, strict=True)], want=[False] * 3)
+    runs = {"seed 1": first, "seed 1 again": again}
+    assert_alike(runs, *runs, exactly=True)
+    equal = [a == b for a, b in zip(first, other, strict=True)]
+    assert_equal({"seed 1 equals seed 2": equal}, want={"seed 1 equals seed 2": [False] * 3})
 
 
 def test_fit_counts_epochs_from_the_first() -> None:
     """07.14 epochs is where training ends, not how much is added: fit(2), fit(5), fit(5) is fit(5)."""
     x, y = data(10)
     whole, pieces = (trained(network(), x, y, calls, 4) for calls in ([5], [2, 5, 5]))
-    assert_equal(pieces["loss"], want=whole["loss"])
-    assert_close(pieces["weights"], want=whole["weights"])
+    for part in ("loss", "weights"):
+        runs = {"fit(5)": whole[part], "fit(2), fit(5), fit(5)": pieces[part]}
+        assert_alike(runs, *runs, exactly=part == "loss")
 
 
 @observe
@@ -1473,7 +1484,9 @@ def test_resume_is_bit_exact(name: str, stop: int) -> None:
     at = {"epoch": (stop - 1) // 3, "steps": stop, "seen": (stop - 1) % 3 * 3 + 3}
     assert_equal(got["at"], want=at | {"seen": min(at["seen"], 7)})
     for part in ("books", "rates", "weights", "next draws"):
-        assert_equal(got["resumed"][part], want=got["whole"][part])
+        runs = {f"{part} without a break": got["whole"][part]}
+        runs |= {f"{part} from the checkpoint": got["resumed"][part]}
+        assert_alike(runs, *runs, exactly=True)
 
 
 @observe

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from support import strategies, xray
-from support.asserts import assert_close
+from support.asserts import assert_close, tolerance
 from support.expressions import evaluate, gradients
 from support.observe import ClauseFailure
 from support.strategies import Shape
@@ -138,10 +138,9 @@ def _xrayed(compared: Callable[[], list[xray.Sample]]) -> Iterator[None]:
         call = failure.call
         try:
             everything = compared()
-            failure.xray, failure.answers = (
-                xray.read(everything),
-                [s.got for s in everything],
-            )
+            failure.xray = xray.read(everything)
+            failure.answers = [s.got for s in everything]
+            failure.limits = [s.limit for s in everything]
         except ClauseFailure:
             pass  # another sample raises instead of answering: they have nothing in common
         failure.call = call
@@ -150,10 +149,12 @@ def _xrayed(compared: Callable[[], list[xray.Sample]]) -> Iterator[None]:
 
 def _values(case: Case, rows: list[Sample]) -> list[xray.Sample]:
     """Every sample of a case as the X-ray wants it."""
-    return [
-        xray.Sample(evaluate(case.expression, *r.inputs), r.out, _sizes(r.inputs[0], r.out))
-        for r in rows
-    ]
+    found = []
+    for r in rows:
+        got = evaluate(case.expression, *r.inputs)
+        limit = tolerance(got, r.out, _terms(r.inputs, r.out))
+        found.append(xray.Sample(got, r.out, _sizes(r.inputs[0], r.out), limit=limit))
+    return found
 
 
 def _slopes(case: Case, rows: list[Sample]) -> list[xray.Sample]:
@@ -161,16 +162,10 @@ def _slopes(case: Case, rows: list[Sample]) -> list[xray.Sample]:
     found = []
     for row in rows:
         for j, got in enumerate(gradients(case.expression, row.cotangent, *row.inputs)):
-            found.append(
-                xray.Sample(
-                    got,
-                    row.gradients[j],
-                    _sizes(row.inputs[j], row.out),
-                    row.out.shape,
-                    row.ones[j],
-                    row.uses[j],
-                )
-            )
+            want, sizes = row.gradients[j], _sizes(row.inputs[j], row.out)
+            known = row.out.shape, row.ones[j], row.uses[j]
+            limit = tolerance(got, want)
+            found.append(xray.Sample(got, want, sizes, *known, limit=limit))
     return found
 
 

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.internal.conjecture import providers
 
-from support import lessons, screen, xray
+from support import course, lessons, screen, xray
 from support.observe import ClauseFailure, failures, implementation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,10 +89,7 @@ def kata_of(path: Path) -> str:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Locked katas are skipped with the command that unlocks them, and stay listed."""
-    katas = {
-        f"{k['number']:02}": k
-        for k in tomllib.loads((ROOT / "katas" / "katas.toml").read_text(encoding="utf-8"))["kata"]
-    }
+    katas = course.katas()
     for item in items:
         number = kata_of(item.path)
         if (
@@ -125,7 +121,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """The failure screen is the whole representation of a failed clause."""
     report = yield
     error = call.excinfo.value if call.excinfo else None
-    number = kata_of(item.path)
+    number, parameter = kata_of(item.path), item.name.partition("[")[2].rstrip("]")
     docstring = str(getattr(getattr(item, "function", None), "__doc__", "") or item.name)
     if (
         report.failed
@@ -133,17 +129,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         and number
         and item.config.getoption("verbose") < 1
     ):
-        parameter = item.name.partition("[")[2].rstrip("]")
         error.xray = error.xray or xray.read_pairs([f.pair for f in failures if f.pair])
         error.looks_like = lessons.lesson(number, item.name, error) or error.xray
-        report.longrepr = screen.render(error, docstring, number, parameter)
+        report.longrepr = screen.render(error, docstring, parameter)
     if number and (report.when == "call" or report.failed or report.skipped):
         message = str(report.longrepr) if report.failed else ""
         item.config.stash[OUTCOMES][item.nodeid] = {
             "clause": screen.clause_number(docstring),
             "outcome": report.outcome,
             "message": message,
-            "places": _places(error, number, item.name.partition("[")[2].rstrip("]")),
+            "places": _places(error, docstring, parameter),
         }
         if report.failed and isinstance(error, ClauseFailure):
             item.config.stash[OUTCOMES][item.nodeid] |= {
@@ -154,14 +149,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-def _places(error: BaseException | None, number: str, parameter: str) -> list[tuple[str, int]]:
+def _places(error: BaseException | None, docstring: str, parameter: str) -> list[tuple[str, int]]:
     """Lines of the learner's code that a failure is about, the likeliest first: what a hint is for."""
-    frames = (
-        [error.frame, screen.culprit(error, number, parameter)]
-        if isinstance(error, ClauseFailure)
-        else []
-    )
-    return [(frame.path, frame.line) for frame in frames if frame]
+    if not isinstance(error, ClauseFailure):
+        return []
+    found = screen.places(error, screen.clause_number(docstring), parameter)
+    return [(frame.path, frame.line) for frame in found if frame]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -32,6 +32,7 @@ class Sample:
         ones: the expected gradient, had the cotangent been all ones.
         uses: the contributions of each use of the tensor, in order.
         before: what stood in `.grad` before.
+        limit: the tolerance of the comparison.
     """
 
     got: Any
@@ -41,6 +42,7 @@ class Sample:
     ones: Array | None = None
     uses: tuple[Array, ...] = ()
     before: Array | None = None
+    limit: Any = None
 
 
 Prediction = tuple[str, str, Callable[[Sample], Array | None]]
