@@ -174,26 +174,6 @@ def test_gradient_is_like_the_data(shape: Any, dtype: str, other: str, cotangent
 
 
 @observe
-def first_cotangents(tt: Any, a: Any, cotangent: Any) -> Any:
-    seen = []
-    probe = tt.primitive(lambda x, /: x * 1)
-    tt.defvjp(probe, lambda g, out, x: seen.append(str(g.dtype)) or g)
-    x, leaf = tt.Tensor(a, requires_grad=True), tt.Tensor(a, requires_grad=True)
-    probe(x).backward(cotangent)
-    leaf.backward(cotangent)
-    return {"of the result": seen, "of a leaf itself": [str(leaf.grad.dtype)]}
-
-
-@pytest.mark.parametrize(
-    "cotangent", [None, [2], np.array([2.0])], ids=["one", "integer", "float64"]
-)
-def test_first_cotangent_is_like_the_result(cotangent: Any) -> None:
-    """05.19 The dtype of the first cotangent, for float32 results and cotangents of other kinds."""
-    got = first_cotangents(np.array([1.5], np.float32), cotangent)
-    assert_equal(got, want={"of the result": ["float32"], "of a leaf itself": ["float32"]})
-
-
-@observe
 def from_cotangent(tt: Any, a: Any, expression: str) -> Any:
     x = tt.Tensor(a, requires_grad=True)
     (x * 4).backward(eval(expression, {"tt": tt, "np": np}))
@@ -225,6 +205,26 @@ def test_backward_from_a_leaf() -> None:
     """05.3 x.backward(cotangent)."""
     c = dyadic(3, 5, seed=1)
     assert_close(gradients("a", c, dyadic(3, 5))[0], want=c)
+
+
+@observe
+def first_cotangents(tt: Any, a: Any, cotangent: Any) -> Any:
+    seen = []
+    probe = tt.primitive(lambda x, /: x * 1)
+    tt.defvjp(probe, lambda g, out, x: seen.append(str(g.dtype)) or g)
+    x, leaf = tt.Tensor(a, requires_grad=True), tt.Tensor(a, requires_grad=True)
+    probe(x).backward(cotangent)
+    leaf.backward(cotangent)
+    return {"of the result": seen, "of a leaf itself": [str(leaf.grad.dtype)]}
+
+
+@pytest.mark.parametrize(
+    "cotangent", [None, [2], np.array([2.0])], ids=["one", "integer", "float64"]
+)
+def test_first_cotangent_is_like_the_result(cotangent: Any) -> None:
+    """05.19 The dtype of the first cotangent, for float32 results and cotangents of other kinds."""
+    got = first_cotangents(np.array([1.5], np.float32), cotangent)
+    assert_equal(got, want={"of the result": ["float32"], "of a leaf itself": ["float32"]})
 
 
 def test_uses_add_up() -> None:

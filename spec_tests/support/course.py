@@ -27,6 +27,11 @@ def folder(kata: str) -> Path:
     return found[0] if found else ROOT / "katas" / kata
 
 
+def module(kata: str) -> str:
+    """The file that the kata's learner writes, such as autograd.py."""
+    return f"{folder(kata).name[3:]}.py"
+
+
 @cache
 def sentence(clause: str) -> str:
     """The README's sentence of a clause, without Markdown's marks; nothing if there is none."""

@@ -1,8 +1,8 @@
 """Which line of the learner's code a failure is about.
 
 Only code that the failing call really entered is named, and only what a learner wrote: the call is
-made once more and watched. Among what it entered the test's parameter, the clause's task, the
-clause's words and the names in the call decide, in this order.
+made once more and watched. Among what it entered of the kata's own file the test's parameter, the
+clause's task, the clause's words and the names in the call decide, in this order.
 """
 
 from __future__ import annotations
@@ -34,12 +34,11 @@ class Candidate:
     """Something the call entered: a function, or a table's entry whose rule was called.
 
     Attributes:
-        path, line: where it is.
+        line: where it is.
         name: the function's, such as SGD.update; of an entry the operation's.
         entry: the source of the entry, or "".
     """
 
-    path: str
     line: int
     name: str
     entry: str = ""
@@ -61,43 +60,41 @@ def culprit(failure: ClauseFailure, clause: str, parameter: str, text: str) -> F
         text: the call as it is shown.
     """
     late = failure.problem.startswith("no answer within")  # once is enough
-    found = list(_candidates([] if late else entered(failure.call)))
+    own = implementation.folder / "tinytorch" / course.module(clause[:2])
+    calls = [] if late else [call for call in entered(failure.call) if Path(call[0]) == own]
+    found = list(_candidates(own, calls))
     if not found:
         return None
-    own = f"{course.folder(clause[:2]).name[3:]}.py"
     blanks = {name for names in course.tasks(clause).values() for name in names}
     subject = _known(parameter.split("-")[0])
     named = [*re.findall(r"\w+", course.sentence(clause)), *_names(text)]
 
     def order(candidate: Candidate) -> tuple[int, bool, int]:
         at = [i for i, name in enumerate(named) if name in candidate.words]
-        here = Path(candidate.path).name == own
         levels = [
-            here and subject in candidate.words,
-            here and candidate.name in blanks,
+            subject == candidate.name.rpartition(".")[2],
+            candidate.name in blanks,
             bool(candidate.entry),
-            here and bool(at),
-            here,
+            bool(at),
         ]
         level = levels.index(True) if True in levels else len(levels)
         makes = candidate.name.endswith("__")  # __init__ and its kin run in every call
         return level, makes, min(at, default=len(named))
 
     chosen = min(found, key=order)
-    return Frame(chosen.path, chosen.line, chosen.name, chosen.entry)
+    return Frame(str(own), chosen.line, chosen.name, chosen.entry)
 
 
-def _candidates(calls: Sequence[tuple[str, str, int]]) -> Iterator[Candidate]:
-    """What was entered, in order, without what is given; entries of tables first."""
-    for path in dict.fromkeys(path for path, _, _ in calls):
-        tree = _parsed(Path(path))
-        names = {name for p, name, _ in calls if p == path}
-        lines = {line for p, name, line in calls if p == path and name == "<lambda>"}
-        yield from (Candidate(path, *entry) for entry in _entries(tree, names, lines))
-        defined = dict(course.functions(tree))
-        for name in dict.fromkeys(n.partition(".<locals>")[0] for p, n, _ in calls if p == path):
-            if name in defined and not course.is_given(path, name):
-                yield Candidate(path, defined[name].lineno, name)
+def _candidates(path: Path, calls: Sequence[tuple[str, str, int]]) -> Iterator[Candidate]:
+    """What was entered of a file, without what is given; entries of tables first, then in order."""
+    tree = _parsed(path)
+    names = [name.partition(".<locals>")[0] for _, name, _ in calls]
+    lines = {line for _, name, line in calls if name == "<lambda>"}
+    yield from (Candidate(*entry) for entry in _entries(tree, set(names), lines))
+    defined = dict(course.functions(tree))
+    for name in dict.fromkeys(names):
+        if name in defined and not course.is_given(str(path), name):
+            yield Candidate(defined[name].lineno, name)
 
 
 def _entries(tree: ast.Module, names: set[str], lines: set[int]) -> Iterator[tuple[int, str, str]]:
@@ -145,6 +142,4 @@ def _known(name: str) -> str:
 
 def is_own(frame: Frame, kata: str) -> bool:
     """Whether a line is in the kata's own file, not in an earlier one."""
-    return Path(frame.path) == implementation.folder / "tinytorch" / (
-        f"{course.folder(kata).name[3:]}.py"
-    )
+    return Path(frame.path) == implementation.folder / "tinytorch" / course.module(kata)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -21,19 +22,20 @@ from support.asserts import tolerance
 from support.observe import ClauseFailure
 
 FOLDER = Path(__file__).resolve().parent.parent / "lessons"
-ENOUGH = 3  # numbers: fewer can be met by another mistake
+ENOUGH = 3  # numbers, not all the same: fewer can be met by another mistake
 
 
 def fingerprint(failure: ClauseFailure) -> str:
     """What came back, as finely as its clause compares, as a short digest; or nothing.
 
     Measured quantities (bytes, counts of allocations) vary from run to run and have none. Neither
-    has an answer of few numbers: None, False or 0.2 can come from any mistake.
+    has an answer of few numbers: None, False, 0.2 or only zeros can come from any mistake.
     """
     if failure.problem.startswith(("too much", "too little", "no answer within")):
         return ""
     answers = failure.answers or [failure.got]
-    if len({number for answer in answers for number in _numbers(answer)}) < ENOUGH:
+    numbers = [number for answer in answers for number in _numbers(answer)]
+    if len(numbers) < ENOUGH or len(set(numbers)) < 2:
         return ""
     digest = hashlib.sha256(failure.problem.encode())
     for answer, limit in zip_longest(answers, failure.limits):
@@ -61,17 +63,16 @@ def _recorded(kata: str) -> dict[str, list[dict[str, str]]]:
 
 
 def _numbers(answer: Any) -> Iterator[float]:
-    """The numbers in an answer that say something: 0 and 1 come from anywhere."""
+    """The finite numbers in an answer, also those in its texts."""
     if isinstance(answer, dict):
         answer = list(answer.values())
     if isinstance(answer, (list, tuple)):
         for part in answer:
             yield from _numbers(part)
     elif isinstance(answer, str):
-        yield from _numbers([float(n) for n in re.findall(r"\d+\.?\d*", answer)])
+        yield from map(float, re.findall(r"\d+\.?\d*", answer))
     elif answer is not None and not isinstance(answer, bool):
-        values = np.ravel(np.asarray(answer, np.float64))
-        yield from (v for v in values.tolist() if np.isfinite(v) and v not in (0.0, 1.0))
+        yield from filter(math.isfinite, np.ravel(np.asarray(answer, np.float64)).tolist())
 
 
 def _rounded(answer: Any, limit: Any = None) -> bytes:

@@ -12,21 +12,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tito.course.manifest import ROOT, Kata
-from tito.maintainer.gates import variant_job
 from tito.run import variants
-from tito.run.runner import run
+from tito.run.runner import Job, run, spec_paths
 
 FOLDER = ROOT / "spec_tests" / "lessons"
 
 
 def record(katas: Sequence[Kata]) -> dict[Path, str]:
-    """The text of every kata's lessons file, from fresh runs of its wrong variants, each run twice.
+    """The text of every kata's lessons file: of each wrong variant its killing test, run twice.
 
     An answer that is another one the second time (unseeded numbers, addresses) has no fingerprint.
+    That this test is the first to fail is the variants gate's business.
     """
     every = [v for kata in katas for v in variants.load(kata, right=False)]
     with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
-        jobs = [variant_job(v, Path(scratch) / str(i)) for i, v in enumerate(every)]
+        jobs = [_job(v, Path(scratch) / str(i)) for i, v in enumerate(every)]
         first, second = list(run(jobs)), list(run(jobs))
     lessons: dict[str, dict[str, list[dict[str, str]]]] = {kata.id: {} for kata in katas}
     for variant, once, again in zip(every, first, second, strict=True):
@@ -39,6 +39,12 @@ def record(katas: Sequence[Kata]) -> dict[Path, str]:
             }
             lessons[variant.kata.id].setdefault(name.partition("::")[2], []).append(entry)
     return {FOLDER / f"{kata.id}.json": _text(kata, lessons[kata.id]) for kata in katas}
+
+
+def _job(variant: variants.Variant, folder: Path) -> Job:
+    """The run of one wrong variant's killing test, and of no other."""
+    [spec] = spec_paths([variant.kata.spec])
+    return Job(variants.build(folder, variant), (f"{spec}::{variant.killed_by}",))
 
 
 def _text(kata: Kata, lessons: dict[str, list[dict[str, str]]]) -> str:
