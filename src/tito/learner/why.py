@@ -91,10 +91,11 @@ def _verdict_on(kata: Kata, impl: Path) -> list[str]:
 
 
 def _words(verdict: Verdict) -> str:
-    """The first failure in its clause's own words."""
+    """The first failure in its clause's own words, which may take several lines."""
     name = next(iter(verdict.failed), "")
     message = str(verdict.tests[name]["message"]) if name else verdict.problem
-    return message.partition("\n")[0] or "something was skipped"
+    clause = message.partition("\n  [")[0].splitlines() if name else message.splitlines()[:1]
+    return " ".join(line.strip() for line in clause) or "something was skipped"
 
 
 def _runs(kata: Kata, impl: Path, swaps: Sequence[Swap]) -> list[Verdict]:
