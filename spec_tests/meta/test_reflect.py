@@ -23,7 +23,7 @@ ANSWERS = {  # what the reference measures; the explanations speak of these numb
     "01-the-trap": 1000,
     "02-largest-exponent": 88,
     "02-composed-gelu": 3_600_000,
-    "02-asleep": 15.9,
+    "02-awake": 15.9,
     "03-count": 669_706,
     "03-ten-layers": 0.0041,
     "03-snapshot": 4_004_000,

@@ -14,14 +14,14 @@ import functools
 import importlib
 import inspect
 import io
+import linecache
 import os
 import signal
 import sys
-import textwrap
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -29,9 +29,10 @@ from typing import Any
 
 import numpy as np
 
+from support import course
+
 CALL_SECONDS = float(os.environ.get("TINYTORCH_SECONDS", "5"))
 PRINTED_CHARACTERS = 2_000
-GIVEN = ("__init__.py", "door.py", "dtypes.py", "names.py")  # of the package, not the learner's
 FOREIGN = {
     "torch",
     "jax",
@@ -61,11 +62,22 @@ class Frame:
 
 @dataclass
 class Call:
-    """One observation as it was made: what a failure screen shows."""
+    """One observation as it was made: what a failure screen shows.
 
-    source: str
-    arguments: dict[str, Any]
+    Attributes:
+        function: the observation, which can be made again.
+        arguments: what it was called with, by name.
+        shown: how it reads on a screen, if not by its own lines; `{name}` is an argument's text.
+        parts: what the parts of the list that comes back are called.
+        printed: what the learner's code printed.
+    """
+
+    function: Callable[..., Any] | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
+    shown: str = ""
+    parts: tuple[str, ...] = ()
     printed: str = ""
+    again: Callable[[], Any] = lambda: None
 
 
 @dataclass
@@ -90,14 +102,14 @@ class Debugger:
         """Called where `breakpoint()` stands: show what is printed from here on, or refuse."""
         if not keyboard:
             problem = "breakpoint() opens no debugger here: nobody can type"
-            raise Paused(problem, frame=_innermost(traceback.extract_stack()))
+            raise Paused(problem, frame=_innermost(traceback.walk_stack(None)))
         self.opened = True
         if isinstance(sys.stdout, Ear):
             sys.stdout = self.stdout
 
 
 debugger = Debugger()
-last_call = Call("", {})
+last_call = Call()
 remote: Callable[..., Any] | None = (
     None  # where `tito certify` runs observations: in another process
 )
@@ -124,9 +136,8 @@ class ClauseFailure(AssertionError):
         self.frame = frame
         self.call = last_call
         self.pair: tuple[Any, Any] | None = None  # what was compared, where it was arrays
-        self.answers: list[
-            Any
-        ] = []  # everything that came back for the clause, not only the first wrong part
+        self.answers: list[Any] = []  # all that came back for the clause, not only what is wrong
+        self.limits: list[Any] = []  # of each answer the tolerance it was compared with
         self.looks_like = self.xray = ""  # what is shown; what the numbers alone say
         failures.append(self)
 
@@ -164,19 +175,58 @@ class _Package:
             raise ClauseFailure(str(error) if "kata" in str(error) else absent) from None
 
 
-def observe(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make an observation of a function `f(tt, ...)`; call it without `tt`."""
+def observe(
+    function: Callable[..., Any] | None = None, *, shown: str = "", parts: tuple[str, ...] = ()
+) -> Any:
+    """Make an observation of a function `f(tt, ...)`; call it without `tt`.
+
+    Args:
+        function: what is decorated.
+        shown: how its call reads on a failure screen, such as "{expression}.backward(cotangent)",
+            where its own lines would say less.
+        parts: what the parts of the list that comes back are called, such as ("a.grad", "b.grad").
+    """
+    if function is None:
+        return functools.partial(observe, shown=shown, parts=parts)
     signature = inspect.signature(function)
 
     @functools.wraps(function)
     def observation(*args: Any, **keywords: Any) -> Any:
         global last_call
         bound = signature.bind(None, *args, **keywords)
-        last_call = Call(_body(function), dict(list(bound.arguments.items())[1:]))
+        arguments = dict(list(bound.arguments.items())[1:])
+        last_call = call = Call(function, arguments, shown, parts)
+        call.again = lambda: _run(function, copy.deepcopy(args), copy.deepcopy(keywords), Call())
         run = remote or _run
-        return run(function, copy.deepcopy(args), copy.deepcopy(keywords), last_call)
+        return run(function, copy.deepcopy(args), copy.deepcopy(keywords), call)
 
     return observation
+
+
+def entered(call: Call) -> list[tuple[str, str, int]]:
+    """The functions of the package that a call enters, in order: it is made once more, watched.
+
+    Returns:
+        of each the file, the qualified name and the first line.
+    """
+    if remote:
+        return []
+    found: dict[tuple[str, str, int], None] = {}
+    folder, kept, before = str(implementation.folder), len(failures), sys.getprofile()
+
+    def watch(frame: FrameType, event: str, _: Any) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(folder):
+            found[code.co_filename, code.co_qualname, code.co_firstlineno] = None
+
+    sys.setprofile(watch)
+    try:
+        with contextlib.suppress(ClauseFailure):
+            call.again()
+    finally:
+        sys.setprofile(before)
+        del failures[kept:]  # they are the same once more
+    return list(found)
 
 
 def plain(value: Any) -> Any:
@@ -204,32 +254,20 @@ def plain(value: Any) -> Any:
 
 
 def learner_frame(trace: TracebackType | None) -> Frame | None:
-    """The innermost line of the traceback that stands in the folder under test."""
-    return _innermost(traceback.extract_tb(trace))
+    """The innermost line of the traceback that a learner wrote in the folder under test."""
+    return _innermost(reversed(list(traceback.walk_tb(trace))))
 
 
-def _innermost(frames: traceback.StackSummary) -> Frame | None:
+def _innermost(frames: Iterable[tuple[FrameType, int]]) -> Frame | None:
+    """The first of these lines that a learner wrote in the folder under test."""
     folder = str(implementation.folder)
-    own = [
-        f for f in frames if f.filename.startswith(folder) and Path(f.filename).name not in GIVEN
-    ]
-    return (
-        Frame(own[-1].filename, own[-1].lineno or 0, own[-1].name, (own[-1].line or "").strip())
-        if own
-        else None
-    )
-
-
-@functools.cache
-def _body(function: Callable[..., Any]) -> str:
-    """The observation's own lines, as a learner would type them."""
-    lines = textwrap.dedent(inspect.getsource(function)).splitlines()
-    start = next(
-        i
-        for i, line in enumerate(lines)
-        if line.rstrip().endswith(":") and "def " in "".join(lines[: i + 1])
-    )
-    return textwrap.dedent("\n".join(lines[start + 1 :])).replace("tt.", "")
+    for frame, line in frames:
+        path, name = frame.f_code.co_filename, frame.f_code.co_qualname
+        if path.startswith(folder) and not course.is_given(path, name):
+            linecache.checkcache(path)
+            text = linecache.getline(path, line).strip()
+            return Frame(path, line, name.replace(".<locals>", ""), text)
+    return None
 
 
 def _run(function: Callable[..., Any], args: Any, keywords: Any, call: Call) -> Any:

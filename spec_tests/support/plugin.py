@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.internal.conjecture import providers
 
-from support import diagnose, lessons, screen
+from support import lessons, screen, xray
 from support.observe import ClauseFailure, debugger, failures, implementation, kinds
 from tito.course.doors import second_door
 from tito.course.manifest import load
@@ -156,7 +156,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """The failure screen is the whole representation of a failed clause."""
     report = yield
     error = call.excinfo.value if call.excinfo else None
-    number = kata_of(item.path)
+    number, parameter = kata_of(item.path), item.name.partition("[")[2].rstrip("]")
     docstring = str(getattr(getattr(item, "function", None), "__doc__", "") or item.name)
     if (
         report.failed
@@ -164,18 +164,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         and number
         and not _option(item.config, "--raw")
     ):
-        parameter = item.name.partition("[")[2].rstrip("]")
-        error.xray = error.looks_like or diagnose.explain_pairs(
-            [f.pair for f in failures if f.pair]
-        )
+        error.xray = error.xray or xray.read_pairs([f.pair for f in failures if f.pair])
         error.looks_like = lessons.lesson(number, item.name, error) or error.xray
-        report.longrepr = screen.render(error, docstring, number, parameter)
-    places = _places(error, number, item.name.partition("[")[2].rstrip("]"))
+        report.longrepr = screen.render(error, docstring, parameter)
+    places = _places(error, docstring, parameter)
     if report.failed and places and os.environ.get("GITHUB_ACTIONS") == "true":
         path, line = places[0]  # where annotations stand: beside the learner's code, not the spec
         report.location = (os.path.relpath(path, item.config.rootpath), line - 1, item.name)
     if number and (report.when == "call" or report.failed or report.skipped):
-        outcome = _outcome(item, report, docstring, error, number, places)
+        outcome = _outcome(item, report, docstring, error, places)
         item.config.stash[OUTCOMES][item.nodeid] = outcome
     return report
 
@@ -185,7 +182,6 @@ def _outcome(
     report: Any,
     docstring: str,
     error: BaseException | None,
-    number: str,
     places: list[tuple[str, int]],
 ) -> Outcome:
     drawn = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
@@ -203,14 +199,12 @@ def _outcome(
     )
 
 
-def _places(error: BaseException | None, number: str, parameter: str) -> list[tuple[str, int]]:
+def _places(error: BaseException | None, docstring: str, parameter: str) -> list[tuple[str, int]]:
     """Lines of the learner's code that a failure is about, the likeliest first: what a hint is for."""
-    frames = (
-        [error.frame, screen.culprit(error, number, parameter)]
-        if isinstance(error, ClauseFailure)
-        else []
-    )
-    return [(frame.path, frame.line) for frame in frames if frame]
+    if not isinstance(error, ClauseFailure):
+        return []
+    found = screen.places(error, screen.clause_number(docstring), parameter)
+    return [(frame.path, frame.line) for frame in found if frame]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

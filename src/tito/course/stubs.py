@@ -116,7 +116,9 @@ def stub(kata: Kata, reference: Path = ROOT / "reference") -> str:
     lines = path.read_text(encoding="utf-8").splitlines()
     edits = sorted(_edits(ast.parse("\n".join(lines)), kata), reverse=True)
     for first, last, replacement in edits:
-        lines[first - 1 : last] = replacement
+        above = 0 if replacement else _comments(lines[: first - 1][::-1], 0)
+        behind = _comments(lines[last:], len(lines[last - 1]) - len(lines[last - 1].lstrip()))
+        lines[first - 1 - above : last + behind] = replacement
     for first, last, replacement in _fences(lines):
         lines[first - 1 : last] = replacement
     head = (
@@ -162,11 +164,8 @@ def _edits(tree: ast.Module, kata: Kata) -> Iterator[tuple[int, int, list[str]]]
         if _private(node.name):
             yield _start(node), node.end_lineno or 0, []
         else:
-            documented = ast.get_docstring(node) is not None
-            first = (
-                node.body[1].lineno if documented and len(node.body) > 1 else node.body[0].lineno
-            )
-            if documented and len(node.body) == 1:
+            first = node.body[0].lineno
+            if ast.get_docstring(node) is not None:  # comments below it speak of the solution
                 first = (node.body[0].end_lineno or 0) + 1
             indent = " " * (node.col_offset + 4)
             yield (
@@ -174,6 +173,17 @@ def _edits(tree: ast.Module, kata: Kata) -> Iterator[tuple[int, int, list[str]]]
                 node.end_lineno or 0,
                 [f'{indent}raise NotImplementedError("kata {kata.id}: {name}")'],
             )
+
+
+def _comments(lines: list[str], depth: int) -> int:
+    """How many lines are comments, up to the first that is not, indented at least so deep."""
+    found = 0
+    for line in lines:
+        text = line.lstrip()
+        if not text.startswith("#") or text.startswith("# kata:") or len(line) - len(text) < depth:
+            break
+        found += 1
+    return found
 
 
 def _fences(lines: list[str]) -> list[tuple[int, int, list[str]]]:

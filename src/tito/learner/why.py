@@ -92,9 +92,11 @@ def _verdict_on(kata: Kata, impl: Path) -> list[str]:
 
 
 def _words(verdict: Verdict) -> str:
-    """The first failure in its clause's own words."""
-    message = verdict.failed[0].message if verdict.failed else verdict.problem
-    return message.partition("\n")[0] or "something was skipped"
+    """The first failure in its clause's own words, which may take several lines."""
+    if not verdict.failed:
+        return verdict.problem.partition("\n")[0] or "something was skipped"
+    clause = verdict.failed[0].message.partition("\n  [")[0]
+    return " ".join(line.strip() for line in clause.splitlines())
 
 
 def _runs(kata: Kata, impl: Path, swaps: Sequence[Swap]) -> list[Verdict]:
