@@ -31,7 +31,6 @@ import numpy as np
 
 CALL_SECONDS = float(os.environ.get("TINYTORCH_SECONDS", "5"))
 PRINTED_CHARACTERS = 2_000
-GIVEN = ("__init__.py", "door.py", "dtypes.py", "names.py")  # of the package, not the learner's
 FOREIGN = {
     "torch",
     "jax",
@@ -176,18 +175,28 @@ def plain(value: Any) -> Any:
 
 
 def learner_frame(trace: TracebackType | None) -> Frame | None:
-    """The innermost line of the traceback that stands in the folder under test."""
-    folder = str(implementation.folder)
-    own = [
-        f
-        for f in traceback.extract_tb(trace)
-        if f.filename.startswith(folder) and Path(f.filename).name not in GIVEN
-    ]
-    return (
-        Frame(own[-1].filename, own[-1].lineno or 0, own[-1].name, (own[-1].line or "").strip())
-        if own
-        else None
-    )
+    """The line of the folder under test that a traceback is about."""
+    own = asked_line(traceback.extract_tb(trace), str(implementation.folder))
+    return Frame(own.filename, own.lineno or 0, own.name, (own.line or "").strip()) if own else None
+
+
+def asked_line(frames: Any, folder: str) -> Any:
+    """The innermost line of a folder; but the one that asked, where another file's operation refused.
+
+    `rows @ self.weight` in a layer is the line to mend, not matmul's own `return a @ b`.
+    """
+    own, through_the_door = None, False
+    for frame in frames:
+        name = frame.filename.replace("\\", "/").rpartition("/")[2]
+        if not frame.filename.startswith(folder):
+            continue
+        if name in ("__init__.py", "door.py", "dtypes.py", "names.py"):  # given
+            through_the_door = through_the_door or frame.name == "operation"
+            continue
+        if own and through_the_door and frame.filename != own.filename:
+            return own
+        own, through_the_door = frame, False
+    return own
 
 
 @functools.cache
