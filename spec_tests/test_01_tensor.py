@@ -1,7 +1,7 @@
 """Kata 01, Tensor: the clauses of katas/01_tensor/README.md, in the order in which they turn green.
 
-The sections follow the tasks; no section needs a blank of a later one. The last one, conventions,
-holds for every operation.
+The sections follow the tasks; no section needs a blank of a later one. The last ones, conventions,
+hold for every operation.
 """
 
 from __future__ import annotations
@@ -1129,90 +1129,6 @@ def test_float32_stays_float32(expression: str) -> None:
     assert_equal(dtype_of(expression, a, a + 1), want="float32")
 
 
-def record(torch: Any) -> dict[str, Any]:
-    """PyTorch's dtypes, for the table."""
-    return dtypes.record(torch)
-
-
-@observe
-def dtype_or_refusal(tt: Any, expression: str) -> Any:
-    try:
-        return str(eval(expression, {"tt": tt, "np": np}).dtype)
-    except (TypeError, ValueError):
-        return "refused"
-
-
-@observe
-def dtypes_or_refusals(tt: Any, expressions: Any) -> Any:
-    found = []
-    for expression in expressions:
-        try:
-            found.append(str(eval(expression, {"tt": tt, "np": np}).dtype))
-        except (TypeError, ValueError):
-            found.append("refused")
-    return found
-
-
-@by_name("name", {name: name for name in dtypes.EXPRESSIONS})
-def test_dtypes_meet(name: str) -> None:
-    """01.19 Tensors meet in the wider dtype of the higher kind; numbers only lift a lower kind."""
-    want = dtypes.wanted(name, own("01", f"dtypes/{name}"))
-    got = dtypes_or_refusals(list(want))
-    wrong = [e for e, answer in zip(want, got, strict=True) if answer != want[e]]
-    for expression in wrong[:1] or list(want)[:1]:
-        assert_equal(dtype_or_refusal(expression), want=want[expression])
-    assert_equal(got, want=list(want.values()))
-
-
-SMALL, LARGE = "tt.Tensor(np.array([200, 12], np.uint8))", "tt.Tensor(np.array([16777217, 3]))"
-
-
-@by_name(
-    "expression, want",
-    {
-        "exp-bytes": (f"{SMALL}[1:].exp()", np.exp(np.float32([12]))),
-        "divide-bytes": (f"{SMALL} / 255", np.float32([200, 12]) / np.float32(255)),
-        "divide-integers": (f"{LARGE} / 2", np.float32([8388608.5, 1.5])),
-        "multiply-mask": ("(tt.Tensor([0.5, -1.0]) > 0) * 0.1", np.float32([0.1, 0])),
-        "__rsub__-mask": ("1.0 - (tt.Tensor([0.5, -1.0]) > 0)", np.float32([0, 1])),
-        "where-numbers": ("tt.where(tt.Tensor([True, False]), 0.1, 2)", np.float32([0.1, 2])),
-        "exp-number": ("tt.exp(1.0)", np.exp(np.float32(1))),
-        "sum_-bytes": (f"{SMALL}.sum()", np.int64(212)),
-        "sum_-bools": ("tt.Tensor([True, True]).sum()", np.int64(2)),
-        "mean-bytes": (f"{SMALL}.mean()", np.float32(106)),
-        "not_equal-exactly": (f"({LARGE} != np.int64(16777216)) * 1", np.array([1, 1])),
-        "not_equal-too-large": (f"({SMALL} != 300) * 1", np.array([1, 1])),
-        "add-scalar": (f"{LARGE} + np.int64(1)", np.array([16777218, 4])),
-        "add-unsigned": (f"{LARGE} + np.array([1, 2], np.uint64)", np.array([16777218, 5])),
-        "clip-scalar": ("tt.Tensor([0.5, -1.0]).clip(np.float64(0), None)", np.float32([0.5, 0])),
-        "getitem-list": ("tt.Tensor([0.5, 2.0, 3.0])[tt.Tensor([2, 0])]", np.float32([3, 0.5])),
-        "getitem-shifted": (
-            f"tt.Tensor([0.5, 2.0])[{SMALL} * 0 + np.int64(1)]",
-            np.float32([2, 2]),
-        ),
-    },
-)
-def test_values_of_unlike_dtypes(expression: str, want: Any) -> None:
-    """01.19 Integers meet as integers; where a fraction comes of integers, it is computed in float32."""
-    assert_close(evaluate(expression), want=want)
-
-
-@by_name(
-    "expression, error, says",
-    {
-        "add-too-large": (f"{SMALL} + 300", "ValueError", ("300", "uint8")),
-        "add-negative": (f"{SMALL} + tt.Tensor(np.array(-1))", "ValueError", ("-1", "uint8")),
-        "subtract-bools": ("tt.Tensor([True]) - True", "TypeError", ("bool", "!=")),
-        "negative-bools": ("-tt.Tensor([True])", "TypeError", ("bool", "~")),
-        "add-text": ("tt.Tensor([0.5]) + 'abc'", "TypeError", ("abc",)),
-        "getitem-fraction": ("tt.Tensor([0.5, 2.0])[tt.Tensor([0.5])]", "IndexError", ("0.5",)),
-    },
-)
-def test_dtypes_that_do_not_meet(expression: str, error: str, says: Any) -> None:
-    """01.19 A number that does not fit into the integers it meets, and signs of bools, are refused."""
-    assert_raises(evaluate, expression, error=error, says=says)
-
-
 @observe
 def operands_after(tt: Any, expression: str, a: Any, b: Any) -> Any:
     eval(expression, {"tt": tt, "np": np, "a": tt.Tensor(a), "b": tt.Tensor(b)})
@@ -1343,3 +1259,92 @@ def switched_off(tt: Any, data: Any) -> Any:
 def test_grad_mode_switches_notes_off() -> None:
     """01.22 An operation while grad_mode.enabled is False."""
     assert_equal(switched_off([1.5]), want={"off": False, "on": True})
+
+
+# ---- every dtype beside every other: 01.19 -------------------------------------------------------
+
+
+def record(torch: Any) -> dict[str, Any]:
+    """PyTorch's dtypes, for the table."""
+    return dtypes.record(torch)
+
+
+@observe
+def dtype_or_refusal(tt: Any, expression: str) -> Any:
+    try:
+        return str(eval(expression, {"tt": tt, "np": np}).dtype)
+    except (TypeError, ValueError, IndexError):
+        return "refused"
+
+
+@observe
+def dtypes_or_refusals(tt: Any, expressions: Any) -> Any:
+    found = []
+    for expression in expressions:
+        try:
+            found.append(str(eval(expression, {"tt": tt, "np": np}).dtype))
+        except (TypeError, ValueError, IndexError):
+            found.append("refused")
+        except Exception as error:  # asked again by itself, it shows
+            found.append(type(error).__name__)
+    return found
+
+
+@by_name("name", {name: name for name in dtypes.EXPRESSIONS})
+def test_dtypes_meet(name: str) -> None:
+    """01.19 Tensors meet in the wider dtype of the higher kind; numbers only lift a lower kind."""
+    want = dtypes.wanted(name, own("01", f"dtypes/{name}"))
+    got = dtypes_or_refusals(list(want))
+    wrong = [e for e, answer in zip(want, got, strict=True) if answer != want[e]]
+    for expression in wrong[:1] or list(want)[:1]:
+        assert_equal(dtype_or_refusal(expression), want=want[expression])
+    assert_equal(got, want=list(want.values()))
+
+
+SMALL, LARGE = "tt.Tensor(np.array([200, 12], np.uint8))", "tt.Tensor(np.array([16777217, 3]))"
+
+
+@by_name(
+    "expression, want",
+    {
+        "exp-bytes": (f"{SMALL}[1:].exp()", np.exp(np.float32([12]))),
+        "divide-bytes": (f"{SMALL} / 255", np.float32([200, 12]) / np.float32(255)),
+        "divide-integers": (f"{LARGE} / 2", np.float32([8388608.5, 1.5])),
+        "multiply-mask": ("(tt.Tensor([0.5, -1.0]) > 0) * 0.1", np.float32([0.1, 0])),
+        "__rsub__-mask": ("1.0 - (tt.Tensor([0.5, -1.0]) > 0)", np.float32([0, 1])),
+        "where-numbers": ("tt.where(tt.Tensor([True, False]), 0.1, 2)", np.float32([0.1, 2])),
+        "exp-number": ("tt.exp(1.0)", np.exp(np.float32(1))),
+        "sum_-bytes": (f"{SMALL}.sum()", np.int64(212)),
+        "sum_-bools": ("tt.Tensor([True, True]).sum()", np.int64(2)),
+        "mean-bytes": (f"{SMALL}.mean()", np.float32(106)),
+        "not_equal-exactly": (f"({LARGE} != np.int64(16777216)) * 1", np.array([1, 1])),
+        "not_equal-too-large": (f"({SMALL} != 300) * 1", np.array([1, 1])),
+        "add-scalar": (f"{LARGE} + np.int64(1)", np.array([16777218, 4])),
+        "add-unsigned": (f"{LARGE} + np.array([1, 2], np.uint64)", np.array([16777218, 5])),
+        "clip-scalar": ("tt.Tensor([0.5, -1.0]).clip(np.float64(0), None)", np.float32([0.5, 0])),
+        "getitem-list": ("tt.Tensor([0.5, 2.0, 3.0])[tt.Tensor([2, 0])]", np.float32([3, 0.5])),
+        "getitem-shifted": (
+            f"tt.Tensor([0.5, 2.0])[{SMALL} * 0 + np.int64(1)]",
+            np.float32([2, 2]),
+        ),
+    },
+)
+def test_values_of_unlike_dtypes(expression: str, want: Any) -> None:
+    """01.19 Integers meet as integers; where a fraction comes of integers, it is computed in float32."""
+    assert_close(evaluate(expression), want=want)
+
+
+@by_name(
+    "expression, error, says",
+    {
+        "add-too-large": (f"{SMALL} + 300", "ValueError", ("300", "uint8")),
+        "add-negative": (f"{SMALL} + tt.Tensor(np.array(-1))", "ValueError", ("-1", "uint8")),
+        "subtract-bools": ("tt.Tensor([True]) - True", "TypeError", ("bool", "!=")),
+        "negative-bools": ("-tt.Tensor([True])", "TypeError", ("bool", "~")),
+        "add-text": ("tt.Tensor([0.5]) + 'abc'", "TypeError", ("abc",)),
+        "getitem-fraction": ("tt.Tensor([0.5, 2.0])[tt.Tensor([0.5])]", "IndexError", ("0.5",)),
+    },
+)
+def test_dtypes_that_do_not_meet(expression: str, error: str, says: Any) -> None:
+    """01.19 A number that does not fit into the integers it meets, and signs of bools, are refused."""
+    assert_raises(evaluate, expression, error=error, says=says)

@@ -102,7 +102,7 @@ class Debugger:
         """Called where `breakpoint()` stands: show what is printed from here on, or refuse."""
         if not keyboard:
             problem = "breakpoint() opens no debugger here: nobody can type"
-            raise Paused(problem, frame=_innermost(traceback.walk_stack(None)))
+            raise Paused(problem, frame=_asked(reversed(list(traceback.walk_stack(None)))))
         self.opened = True
         if isinstance(sys.stdout, Ear):
             sys.stdout = self.stdout
@@ -254,20 +254,43 @@ def plain(value: Any) -> Any:
 
 
 def learner_frame(trace: TracebackType | None) -> Frame | None:
-    """The innermost line of the traceback that a learner wrote in the folder under test."""
-    return _innermost(reversed(list(traceback.walk_tb(trace))))
+    """The line of the folder under test that a traceback is about."""
+    return _asked(traceback.walk_tb(trace))
 
 
-def _innermost(frames: Iterable[tuple[FrameType, int]]) -> Frame | None:
-    """The first of these lines that a learner wrote in the folder under test."""
-    folder = str(implementation.folder)
-    for frame, line in frames:
-        path, name = frame.f_code.co_filename, frame.f_code.co_qualname
-        if path.startswith(folder) and not course.is_given(path, name):
-            linecache.checkcache(path)
-            text = linecache.getline(path, line).strip()
-            return Frame(path, line, name.replace(".<locals>", ""), text)
-    return None
+def _asked(frames: Iterable[tuple[FrameType, int]]) -> Frame | None:
+    """Of frames, the outermost first, the line of the learner's that they are about."""
+    codes = [(frame.f_code.co_filename, line, frame.f_code.co_qualname) for frame, line in frames]
+    own = [
+        traceback.FrameSummary(path, line, name, lookup_line=False)
+        for path, line, name in codes
+        if Path(path).name in course.UPSTREAM or not course.is_given(path, name)
+    ]
+    found = asked_line(own, str(implementation.folder))
+    if not found:
+        return None
+    linecache.checkcache(found.filename)
+    text = linecache.getline(found.filename, found.lineno).strip()
+    return Frame(found.filename, found.lineno, found.name.replace(".<locals>", ""), text)
+
+
+def asked_line(frames: Any, folder: str) -> Any:
+    """The innermost line of a folder; but the one that asked, where another file's operation refused.
+
+    `rows @ self.weight` in a layer is the line to fix, not matmul's own `return a @ b`.
+    """
+    own, through_the_door = None, False
+    for frame in frames:
+        name = frame.filename.replace("\\", "/").rpartition("/")[2]
+        if not frame.filename.startswith(folder):
+            continue
+        if name in ("__init__.py", "door.py", "dtypes.py", "names.py"):  # given
+            through_the_door = through_the_door or frame.name.endswith("operation")
+            continue
+        if own and through_the_door and frame.filename != own.filename:
+            return own
+        own, through_the_door = frame, False
+    return own
 
 
 def _run(function: Callable[..., Any], args: Any, keywords: Any, call: Call) -> Any:

@@ -181,7 +181,8 @@ def _source(function: Callable[..., Any]) -> str:
 @cache
 def _helpers() -> str:
     """What makes plain data of an answer and keeps what is printed: the suite's own code."""
-    return f"{inspect.getsource(observe.plain)}\n\n{inspect.getsource(observe.Ear)}"
+    helpers = (observe.plain, observe.Ear, observe.asked_line)
+    return "\n\n".join(inspect.getsource(helper) for helper in helpers)
 
 
 def _failure(kinds: list[str], message: str, place: Any) -> Any:
