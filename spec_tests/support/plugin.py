@@ -143,6 +143,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         if report.failed and isinstance(error, ClauseFailure):
             item.config.stash[OUTCOMES][item.nodeid] |= {
                 "fingerprint": lessons.fingerprint(error),
+                "telling": lessons.is_telling(error),
                 "looks_like": error.looks_like,
                 "xray": error.xray,
             }

@@ -10,18 +10,21 @@ import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tito.course.manifest import ROOT, Kata
 from tito.run import variants
 from tito.run.runner import Job, run, spec_paths
 
 FOLDER = ROOT / "spec_tests" / "lessons"
+Outcome = dict[str, Any]
 
 
 def record(katas: Sequence[Kata]) -> dict[Path, str]:
     """The text of every kata's lessons file: of each wrong variant its killing test, run twice.
 
-    An answer that is another one the second time (unseeded numbers, addresses) has no fingerprint.
+    An answer that is another one the second time (unseeded numbers, addresses) has no fingerprint,
+    nor has one of too few numbers, unless the variant is registered as certain.
     That this test is the first to fail is the variants gate's business.
     """
     every = [v for kata in katas for v in variants.load(kata, right=False)]
@@ -31,14 +34,17 @@ def record(katas: Sequence[Kata]) -> dict[Path, str]:
     lessons: dict[str, dict[str, list[dict[str, str]]]] = {kata.id: {} for kata in katas}
     for variant, once, again in zip(every, first, second, strict=True):
         for name in once.failed[:1]:
-            seen, same = (v.tests.get(name, {}).get("fingerprint", "") for v in (once, again))
-            entry = {
-                "fingerprint": seen if seen == same else "",
-                "variant": variant.id,
-                "lesson": variant.lesson,
-            }
+            shown = fingerprint(variant, *(v.tests.get(name, {}) for v in (once, again)))
+            entry = {"fingerprint": shown, "variant": variant.id, "lesson": variant.lesson}
             lessons[variant.kata.id].setdefault(name.partition("::")[2], []).append(entry)
     return {FOLDER / f"{kata.id}.json": _text(kata, lessons[kata.id]) for kata in katas}
+
+
+def fingerprint(variant: variants.Variant, once: Outcome, again: Outcome) -> str:
+    """The fingerprint that two runs of a variant agree on, if its lesson may be told by it."""
+    seen = str(once.get("fingerprint", ""))
+    tells = bool(once.get("telling")) or variant.certain
+    return seen if tells and seen == again.get("fingerprint") else ""
 
 
 def _job(variant: variants.Variant, folder: Path) -> Job:
