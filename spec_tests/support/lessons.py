@@ -80,6 +80,8 @@ def _rounded(answer: Any, limit: Any = None) -> bytes:
 
     Counted in steps of the tolerance over pi: no short decimal lies between two of them.
     """
+    if isinstance(answer, float):
+        answer = np.asarray(answer)
     if not isinstance(answer, np.ndarray) or answer.dtype.kind != "f":
         return repr(answer).encode()
     values = answer.astype(np.float64)
