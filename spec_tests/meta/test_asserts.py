@@ -526,3 +526,11 @@ def test_types_are_shown_where_texts_are_equal() -> None:
         assert_equal(np.array(2.5), want=2.5)
     assert caught.value.got == "2.5, of type ndarray"
     assert caught.value.expected == "2.5, of type float"
+
+
+def test_a_part_that_differs_brings_all_parts() -> None:
+    """A lesson looks at everything that came back, not only at the first wrong number."""
+    with pytest.raises(ClauseFailure) as caught:
+        assert_close({"loss": 1.5, "w": 0.25}, want={"loss": 2.5, "w": 0.25})
+    assert caught.value.answers == [1.5, 0.25]
+    assert caught.value.problem == "loss: the values differ"

@@ -276,4 +276,6 @@ def _each(got: Any, want: Any, check: Callable[[Any, Any], None]) -> None:
             check(got[key], value)
         except ClauseFailure as failure:
             failure.problem = f"{key}: {failure.problem}"
+            failure.answers = list(got.values() if kind is dict else got)
+            failure.limits = []  # each answer by its own magnitude
             raise

@@ -22,25 +22,25 @@ from support.asserts import tolerance
 from support.observe import ClauseFailure
 
 FOLDER = Path(__file__).resolve().parent.parent / "lessons"
-ENOUGH = 3  # numbers, not all the same: fewer can be met by another mistake
 
 
 def fingerprint(failure: ClauseFailure) -> str:
-    """What came back, as finely as its clause compares, as a short digest; or nothing.
+    """What came back, as finely as its clause compares, as a short digest.
 
-    Measured quantities (bytes, counts of allocations) vary from run to run and have none. Neither
-    has an answer of few numbers: None, False, 0.2 or only zeros can come from any mistake.
+    Measured quantities (bytes, counts of allocations) vary from run to run and have none.
     """
     if failure.problem.startswith(("too much", "too little", "no answer within")):
         return ""
-    answers = failure.answers or [failure.got]
-    numbers = [number for answer in answers for number in _numbers(answer)]
-    if len(numbers) < ENOUGH or len(set(numbers)) < 2:
-        return ""
     digest = hashlib.sha256(failure.problem.encode())
-    for answer, limit in zip_longest(answers, failure.limits):
+    for answer, limit in zip_longest(failure.answers or [failure.got], failure.limits):
         digest.update(_rounded(answer, limit))
     return digest.hexdigest()[:16]
+
+
+def is_telling(failure: ClauseFailure) -> bool:
+    """Whether an answer holds numbers enough: None, False, 0.2 or zeros come from many mistakes."""
+    numbers = [n for answer in failure.answers or [failure.got] for n in _numbers(answer)]
+    return len(set(numbers)) > 1
 
 
 def lesson(kata: str, test: str, failure: ClauseFailure) -> str:
@@ -80,6 +80,8 @@ def _rounded(answer: Any, limit: Any = None) -> bytes:
 
     Counted in steps of the tolerance over pi: no short decimal lies between two of them.
     """
+    if isinstance(answer, float):
+        answer = np.asarray(answer)
     if not isinstance(answer, np.ndarray) or answer.dtype.kind != "f":
         return repr(answer).encode()
     values = answer.astype(np.float64)

@@ -194,6 +194,7 @@ def _outcome(
         places=tuple(places),
         kinds=tuple(sorted(kinds | ({"properties"} if drawn else set()))),
         fingerprint=lessons.fingerprint(error) if told else "",
+        telling=lessons.is_telling(error) if told else False,
         looks_like=error.looks_like if told else "",
         xray=error.xray if told else "",
     )
