@@ -248,7 +248,7 @@ def rows_of(tt: Any, data: Any) -> Any:
 
 
 def test_iteration_goes_through_rows() -> None:
-    """01.5 `for row in x` goes through the first axis."""
+    """01.5 A loop over a matrix."""
     assert_equal(rows_of(X), want=X.tolist())
 
 
@@ -555,7 +555,7 @@ def test_sum_and_mean_refuse_axes(expression: str) -> None:
     },
 )
 def test_sum_and_mean_of_a_number(expression: str) -> None:
-    """01.10 A tensor without axes takes axis 0 and -1, as if it had one."""
+    """01.10 One number, axis 0 and -1."""
     assert_close(evaluate(expression, np.array(2.5)), want=np.array(2.5))
 
 
@@ -701,7 +701,7 @@ def test_var_of_a_number(expression: str) -> None:
     },
 )
 def test_var_of_too_few(expression: str, want: float) -> None:
-    """01.12 Where n is not larger than correction, the divisor is 0: nan or inf, and no error."""
+    """01.12 Three, one and no elements, with corrections that leave no divisor."""
     assert_equal(str(evaluate(f"{expression}.item()", np.array([1.0, 2.0, 4.0]))), want=str(want))
 
 
@@ -787,13 +787,13 @@ def test_movement_round_trip(a: Any) -> None:
     },
 )
 def test_movement_of_a_number(expression: str, shape: tuple[int, ...]) -> None:
-    """01.13 A tensor without axes takes axis 0 and -1, as if it had one."""
+    """01.13 Every movement of one number, axis 0 and -1."""
     assert_close(evaluate(expression, np.array(2.5)), want=np.full(shape, 2.5))
 
 
 @by_name("dims", {"flatten": (1, 0), "flatten-far": (2, 0), "flatten-negative": (-1, -2)})
 def test_flatten_refuses_an_end_before_its_start(dims: tuple[int, int]) -> None:
-    """01.13 A flatten whose end_dim stands before its start_dim is a ValueError that names both."""
+    """01.13 Ends before their start, also counted from the end."""
     call, says = f"a.flatten({dims[0]}, {dims[1]})", tuple(map(str, dims))
     assert_raises(evaluate, call, dyadic(2, 3, 5), error="ValueError", says=says)
 
@@ -989,7 +989,7 @@ def test_making(expression: str, want: Any) -> None:
     {"arange": (1000, 1001, 0.001), "arange-many": (0, 4096, 0.1), "arange-down": (3000, 0, -0.7)},
 )
 def test_arange_does_not_drift(call: tuple[float, float, float]) -> None:
-    """01.17 Each number of arange is within rounding of start + i * step, also far from 0."""
+    """01.17 Long rows far from 0, upwards and down."""
     start, stop, step = call
     count = int(np.ceil((stop - start) / step))
     want = (start + np.arange(count) * step).astype(np.float32)
@@ -1346,5 +1346,5 @@ def test_values_of_unlike_dtypes(expression: str, want: Any) -> None:
     },
 )
 def test_dtypes_that_do_not_meet(expression: str, error: str, says: Any) -> None:
-    """01.19 A number that does not fit into the integers it meets, and signs of bools, are refused."""
+    """01.19 Numbers that do not fit, signs of bools, text, a fraction as an index."""
     assert_raises(evaluate, expression, error=error, says=says)

@@ -111,7 +111,7 @@ def test_leaky_relu_of_any_shape(x: Any, slope: float) -> None:
 
 
 def test_leaky_relu_of_infinity() -> None:
-    """02.2 leaky_relu is x where x is positive, also at infinity and with slope 0."""
+    """02.2 Infinities, also with slope 0."""
     x = np.array([np.inf, 2.0, -2.0, -np.inf])
     assert_close(evaluate("tt.leaky_relu(a, 0.25)", x), want=np.array([np.inf, 2.0, -0.5, -np.inf]))
     assert_close(evaluate("tt.leaky_relu(a, 0.0)", x[:3]), want=np.array([np.inf, 2.0, 0.0]))

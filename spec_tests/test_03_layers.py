@@ -383,7 +383,7 @@ INSIDE = ["inner.weight", "inner.bias", "last.weight"]
     ids=["modules", "named_parameters"],
 )
 def test_part_may_hold_the_whole(expression: str, want: list[Any]) -> None:
-    """03.10 A part may hold the whole it belongs to: no module is looked for inside itself."""
+    """03.10 A module that is an attribute of its own part."""
     assert_equal(about(CIRCLE.format(expression), WITH_INNER), want=want)
 
 
@@ -836,7 +836,7 @@ def test_repr_closes_its_brackets() -> None:
 
 
 def test_repr_of_a_part_that_holds_the_whole() -> None:
-    """03.20 A whole inside its own part is not shown again."""
+    """03.20 The printed form of such a pair."""
     lines = about(CIRCLE.format("net.__repr__()"), WITH_INNER).splitlines()
     assert_equal([line for line in lines if "last" in line and line[:3] != "  ("], want=[])
     assert_equal(sum("(inner): Linear(" in line for line in lines), want=1)

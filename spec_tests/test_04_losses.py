@@ -327,7 +327,7 @@ def test_class_numbers_are_integers(target: str) -> None:
 
 
 def test_no_class_numbers_for_no_rows() -> None:
-    """04.10 For a batch of no rows an empty list of class numbers will do."""
+    """04.10 Targets `[]` for a batch of shape (0, 3)."""
     got = evaluate("tt.nll_loss(a, [], reduction='none').shape", np.zeros((0, 3)))
     assert_equal(got, want=(0,))
 
@@ -451,7 +451,7 @@ def test_cross_entropy_targets(target: str) -> None:
 
 
 def test_cross_entropy_of_no_rows() -> None:
-    """04.10 For a batch of no rows an empty list of class numbers will do."""
+    """04.10 The losses of shape (0, 3), targets `[]`."""
     got = evaluate("tt.cross_entropy(a, [], reduction='none').shape", np.zeros((0, 3)))
     assert_equal(got, want=(0,))
 
@@ -644,7 +644,7 @@ def test_dtype_is_the_input_s(expression: str) -> None:
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss", NAME])
 def test_dtype_beside_a_target_that_learns(name: str) -> None:
-    """04.19 A target that requires a gradient keeps its dtype: float32 and float64 meet in float64."""
+    """04.19 A float32 input and a float64 target with requires_grad."""
     expression = f"tt.{name}(a, tt.Tensor(b, requires_grad=True))"
     a, b = dyadic(2, 3), dyadic(2, 3, seed=1)
     assert_equal(dtype_of(expression, a.astype(np.float32), b), want="float64")

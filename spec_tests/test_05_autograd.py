@@ -633,14 +633,14 @@ def test_power_at_zero(expression: str, want: Any) -> None:
     ids=["zero", "zeros", "float"],
 )
 def test_power_zero_is_constant(expression: str, want: Any) -> None:
-    """05.11 x ** 0 is constant, at 0 and at infinity too."""
+    """05.11 Exponent 0 as an int, a float and an array."""
     got = gradients(expression, np.ones(2), np.array([0.0, np.inf]))[0]
     assert_close(got, want=np.array(want))
 
 
 @pytest.mark.parametrize("exponent", [0.5, -1.0], ids=["root", "inverse"])
 def test_power_at_a_pole(exponent: float) -> None:
-    """05.11 At base 0 the slope by the base is infinite where calculus says so."""
+    """05.11 Exponents 0.5 and -1."""
     want = exponent * np.array([np.inf, 4.0 ** (exponent - 1)])
     assert_close(gradients(f"a ** {exponent}", np.ones(2), np.array([0.0, 4.0]))[0], want=want)
 
@@ -653,7 +653,7 @@ def test_power_of_zero() -> None:
 
 @pytest.mark.parametrize("base", ["a ** b", "0.0 ** b + a"], ids=["tensor", "number"])
 def test_power_of_zero_by_the_exponent(base: str) -> None:
-    """05.11 At base 0 the slope by the exponent is 0 from exponent 0 on, and -inf below."""
+    """05.11 Exponents above, at and below 0."""
     b = np.array([-1.0, 0.0, 0.5, 2.0])
     got = gradients(base, np.ones(4), np.zeros(4), b)[1]
     assert_close(got, want=np.array([-np.inf, 0.0, 0.0, 0.0]))
@@ -740,7 +740,7 @@ def test_clip_includes_its_limits() -> None:
     ids=["exchanged", "equal", "min", "max"],
 )
 def test_clip_goes_by_both_limits(limits: str, kept: Any) -> None:
-    """05.12 clip passes where min <= x <= max, also where min is not below max or is None."""
+    """05.12 Limits in order, equal, exchanged, and None."""
     x, c = np.array([0.0, 1.0, 3.0, np.inf]), positive(4)
     assert_close(gradients(f"a.clip({limits}) + a * 2", c, x)[0], want=c * (2 + np.array(kept)))
 
@@ -885,7 +885,7 @@ def test_reduction_gradients_of_any_shape(
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize("name", ["sum", "mean", "max", "min"])
 def test_reduction_gradients_of_a_number(name: str, keep: bool, axis: int) -> None:
-    """05.14 A tensor without axes takes axis 0 and -1, as if it had one."""
+    """05.14 One number, axis 0 and -1."""
     got = gradients(f"a.{name}(axis={axis}, keepdims={keep})", np.array(1.5), np.array(2.5))[0]
     assert_close(got, want=np.array(1.5))
 
@@ -1480,7 +1480,7 @@ def checked_by_name(tt: Any, rule: str, a: Any) -> Any:
 
 
 def test_gradcheck_of_a_function_that_knows_its_input() -> None:
-    """05.21 The function may use an input by name: a wrong rule is found there too."""
+    """05.21 A wrong rule in a closure over the tensor."""
     assert_equal(checked_by_name("2 * g * x", dyadic(3)), want=True)
     assert_raises(checked_by_name, "g * x", dyadic(3), error="ValueError", says=("input 0",))
 
@@ -1492,7 +1492,7 @@ def checked_detached(tt: Any, expression: str, a: Any, needs: bool) -> Any:
 
 
 def test_gradcheck_of_a_result_without_a_gradient() -> None:
-    """05.21 A result that requires no gradient has slope 0: right for a constant, else a ValueError."""
+    """05.21 A constant, and a function that cuts its history."""
     assert_equal(checked_detached("tt.ones(3)", dyadic(3), True), want=True)
     says = ("input 0", "index (")
     assert_raises(
@@ -1554,7 +1554,7 @@ def check_leaves_other_tensors(tt: Any, a: Any) -> Any:
 
 
 def test_gradcheck_leaves_other_tensors_alone() -> None:
-    """05.21 The inputs and every .grad, also of other tensors that the function uses, stay as they are."""
+    """05.21 A second tensor with a gradient of its own."""
     a = dyadic(3)
     flags = {"x.grad": None, "x.data is the same": True, "weight.grad is the same": True}
     want = flags | {"weight.grad": [7.0] * 3, "x": a.tolist()}

@@ -315,7 +315,7 @@ HALF_STEPS = [
 
 @pytest.mark.parametrize("schedule", HALF_STEPS)
 def test_schedules_refuse_half_steps(schedule: str) -> None:
-    """07.4 A number of steps that is no whole number is a ValueError that names it."""
+    """07.4 Each schedule with 2.5 steps."""
     assert_raises(rates, f"tt.{schedule}", [0.1], 1, error="ValueError", says=("2.5",))
 
 
@@ -417,7 +417,7 @@ def test_one_cycle_of_one_way(share: float, want: list[float]) -> None:
 
 @pytest.mark.parametrize("share", [30, -0.5, 1.5, math.nan], ids=str)
 def test_one_cycle_refuses_what_is_no_share(share: float) -> None:
-    """07.8 A pct_start outside 0 to 1 is a ValueError that names it."""
+    """07.8 30, -0.5, 1.5 and nan."""
     call = f"tt.OneCycleLR(optimizer, 0.5, 6, pct_start=float('{share}'))"
     assert_raises(rates, call, [0.1], 1, error="ValueError", says=(str(share),))
 
@@ -489,7 +489,7 @@ def load_too_far(tt: Any, base_lr: float) -> Any:
 
 
 def test_schedule_refused_is_unchanged() -> None:
-    """07.9 A state with a step that lr_at refuses changes nothing."""
+    """07.9 The schedule after a state that was refused."""
     assert_equal(load_too_far(0.125), want={"unchanged": True})
 
 
@@ -628,7 +628,7 @@ def test_clip_does_not_overflow(dtype: str, size: float) -> None:
 
 
 def test_clip_hides_no_nan() -> None:
-    """07.10 A nan in one gradient makes all of them nan: the others do not go on unclipped."""
+    """07.10 One nan among finite gradients."""
     got = clipped([np.array([3.0, math.nan]), np.array([400.0])], 1.0)
     found = [bool(np.isnan(g).all()) for g in got["gradients"]]
     assert_equal([found, str(got["norm"])], want=[[True, True], "nan"])
@@ -747,7 +747,7 @@ def steps_of_a_short_schedule(tt: Any, x: Any, y: Any, how: str) -> Any:
 
 @pytest.mark.parametrize("how", ["train_step", "fit"])
 def test_step_of_a_schedule_that_runs_out(how: str) -> None:
-    """07.12 Where the schedule refuses to move, weights and books agree: steps counts the updates made."""
+    """07.12 The last step of a schedule, and one more."""
     got = steps_of_a_short_schedule(*data(7), how)
     updates = got["updates"]
     assert_equal("total_steps" in got["says"], want=True)
@@ -813,7 +813,7 @@ IGNORED = {
 
 @pytest.mark.parametrize("name", IGNORED)
 def test_accumulation_passes_over_ignored_targets(name: str) -> None:
-    """07.13 Losses and updates equal those of the whole batch also when the loss ignores some targets."""
+    """07.13 Targets of -100 in one part, in several, and an ignore_index of one's own."""
     (loss, y), x = IGNORED[name], data(7)[0]
     whole, *others = (step_with_ignored(network(), x, np.array(y), k, loss) for k in (1, 2, 3))
     for parts in others:
@@ -1182,7 +1182,7 @@ def test_evaluate_reports_any_metric() -> None:
 
 @pytest.mark.parametrize("name", IGNORED)
 def test_evaluate_passes_over_ignored_targets(name: str) -> None:
-    """07.15 Targets that the loss ignores count for nothing in the loss, whatever the batch size."""
+    """07.15 Several batch sizes with targets of -100."""
     (loss, y), x = IGNORED[name], data(7)[0]
     whole, *others = (step_with_ignored(network(), x, np.array(y), k, loss) for k in (1, 2, 3))
     assert_close([got["before"] for got in others], want=[whole["before"]] * 2)
@@ -1275,7 +1275,7 @@ def modes_of_a_frozen_part(tt: Any, x: Any, y: Any) -> Any:
 
 
 def test_evaluate_puts_every_part_back() -> None:
-    """07.16 evaluate puts the mode of every part back: a part that was frozen stays frozen."""
+    """07.16 A part that was frozen by eval()."""
     frozen = [True, True, False, True, True]
     want = {"frozen part": frozen, "training part": [False, False, False, True, True]}
     assert_equal(modes_of_a_frozen_part(*data()), want=want)
@@ -1364,7 +1364,7 @@ def modes_after_a_callback(tt: Any, x: Any, y: Any) -> Any:
 
 
 def test_fit_trains_after_a_callback_that_evaluates() -> None:
-    """07.14 Every step is made in train mode, also after a callback that left the model in eval mode."""
+    """07.14 A callback that calls model.eval()."""
     assert_equal(modes_after_a_callback(*data(7)), want=[True] * 6)
 
 
@@ -1620,7 +1620,7 @@ def refused_state(tt: Any, weights: Any, damage: str) -> Any:
 
 @pytest.mark.parametrize("damage", ["optimizer", "schedule", "steps"])
 def test_refused_state_changes_nothing(damage: str) -> None:
-    """07.19 A load_state_dict of a trainer that raises has changed nothing."""
+    """07.19 Model, optimizer and schedule after a refused state."""
     assert_equal(refused_state(network(), damage), want={"changed nothing": True})
 
 
