@@ -7,8 +7,9 @@ the last line of the screen, and the load of the machine meanwhile.
 
 from __future__ import annotations
 
-import dataclasses
+import ast
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -18,7 +19,8 @@ import time
 from pathlib import Path
 
 from tito.course import stubs
-from tito.course.manifest import ROOT, Kata, load
+from tito.course.manifest import REFERENCE, ROOT, Kata, load
+from tito.course.source import functions
 
 SAVES = 20
 PARTS = ("conftest.py", "pyproject.toml", "katas", "spec_tests", "src")
@@ -27,8 +29,9 @@ PARTS = ("conftest.py", "pyproject.toml", "katas", "spec_tests", "src")
 def half_done(kata: Kata) -> str:
     """The kata's file with the first half of its tasks done."""
     done = [name for names in list(kata.tasks.values())[: len(kata.tasks) // 2] for name in names]
-    kept = [*kata.given, *done, "_[!_]*", "*._[!_]*"]
-    return stubs.stub(dataclasses.replace(kata, given=kept))
+    tree = ast.parse(kata.file(REFERENCE).read_text(encoding="utf-8"))
+    helpers = [n for n, node in functions(tree) if re.match("_[^_]", node.name)]
+    return stubs.stub(kata, keep=[*done, *helpers])
 
 
 def screen(process: subprocess.Popen[str]) -> str:

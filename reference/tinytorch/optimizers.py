@@ -81,6 +81,7 @@ class Optimizer(OptimizerBase):
                 )
             self.update(parameter.data, parameter.grad, state, group)
 
+    # kata: given
     def update(
         self, data: Array, gradient: Array, state: dict[str, Any], options: dict[str, Any]
     ) -> None:
@@ -93,6 +94,8 @@ class Optimizer(OptimizerBase):
             options: the parameter's group, for lr and the like.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no update")
+
+    # kata: end
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the parameters themselves that the next step depends on.

@@ -121,11 +121,14 @@ class Schedule:
         self.optimizer = optimizer
         self._move_to(0, [float(group["lr"]) for group in optimizer.param_groups])
 
+    # kata: given
     def lr_at(self, base_lr: float, step: int) -> float:
         """The rate after `step` steps of a group whose base is `base_lr`; every schedule has its own."""
         raise TypeError(
             f"{type(self).__name__} does not say its rate: define lr_at(self, base_lr, step)"
         )
+
+    # kata: end
 
     def step(self) -> None:
         """Count one optimizer step and set `lr` in every parameter group."""
@@ -352,6 +355,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> f
 # ---- the loop ------------------------------------------------------------------------------------
 
 
+# kata: given
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Within this block Ctrl-C waits; KeyboardInterrupt is raised when the block has ended.
@@ -369,6 +373,9 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if pressed:
         signal.raise_signal(signal.SIGINT)
+
+
+# kata: end
 
 
 class Trainer:

@@ -1,4 +1,4 @@
-# Generated from katas/katas.toml by: make stubs
+# Generated from the kata.toml files by: make stubs
 """tinytorch: your framework. `from tinytorch import Linear` imports YOUR Linear.
 
 A name is looked up when it is first asked for, so the package can be imported at any stage of the

@@ -131,7 +131,7 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Tensor]:
         if type(out) is tuple:
             out, saved = out
         if type(out) is not ndarray:
-            out = _returned(name, out)
+            out = np.asarray(out) if isinstance(out, np.generic) else _returned(name, out)
         dtype = out.dtype
         if dtype is not FLOAT32 and arrays and dtype is not getattr(arrays[0], "dtype", None):
             wanted = meant(dtype, arrays)
@@ -207,7 +207,7 @@ def _parents(operands: Sequence[Any]) -> tuple[Tensor | None, ...]:
 
 
 def _returned(name: str, out: Any) -> Array:
-    """What a primitive returned, as an array; NumPy gives its scalars for sums over everything."""
+    """What a primitive returned, as an array: lists and numbers are, None and tensors are refused."""
     if out is None:
         raise TypeError(f"{name} computed nothing, it is None: end its function with a return")
     if isinstance(out, Tensor):

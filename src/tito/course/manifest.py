@@ -66,7 +66,6 @@ class Kata:
     minutes: int
     tests: int
     tasks: dict[str, list[str]] = field(default_factory=dict)
-    given: list[str] = field(default_factory=list)
     exports: list[str] = field(default_factory=list)
     milestone: Milestone | None = None
 

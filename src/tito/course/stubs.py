@@ -1,16 +1,15 @@
 """Reference to stub: the reference is the only source, so that stub and solution cannot drift apart.
 
-Imports, constants, classes, signatures and docstrings stay; every body that the manifest lists as a
-blank becomes one `raise NotImplementedError`; private helpers go, unless they are given; tables
-fenced by `# kata: begin` and `# kata: end` are emptied.
+Imports, constants, classes, signatures and docstrings stay; every body becomes one `raise
+NotImplementedError`; private helpers go. What is between `# kata: given` and `# kata: end` stays as
+it is; a table between `# kata: begin` and `# kata: end` is emptied.
 """
 
 from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Iterator
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tito.course.doors import GIVEN
@@ -18,7 +17,10 @@ from tito.course.errors import Refusal
 from tito.course.manifest import ROOT, Kata, Manifest
 from tito.course.source import YOURS, Function, functions
 
-INIT = '''# Generated from katas/katas.toml by: make stubs
+TABLE_FROM, GIVEN_FROM, FENCE_END = "# kata: begin", "# kata: given", "# kata: end"
+FENCES = (TABLE_FROM, GIVEN_FROM, FENCE_END)
+
+INIT = '''# Generated from the kata.toml files by: make stubs
 """tinytorch: your framework. `from tinytorch import Linear` imports YOUR Linear.
 
 A name is looked up when it is first asked for, so the package can be imported at any stage of the
@@ -110,17 +112,19 @@ def _given_file(name: str) -> str:
     raise Refusal(f"{own} is missing: git checkout -- {own}")
 
 
-def stub(kata: Kata, reference: Path = ROOT / "reference") -> str:
-    """The text of a kata's stub."""
+def stub(kata: Kata, reference: Path = ROOT / "reference", keep: Collection[str] = ()) -> str:
+    """The text of a kata's stub, which keeps what is given, and some other functions if told."""
     path = kata.file(reference)
     lines = path.read_text(encoding="utf-8").splitlines()
-    edits = sorted(_edits(ast.parse("\n".join(lines)), kata), reverse=True)
+    edits = sorted(_edits(ast.parse("\n".join(lines)), kata, given(path) | set(keep)), reverse=True)
     for first, last, replacement in edits:
         above = 0 if replacement else _comments(lines[: first - 1][::-1], 0)
         behind = _comments(lines[last:], len(lines[last - 1]) - len(lines[last - 1].lstrip()))
         lines[first - 1 - above : last + behind] = replacement
-    for first, last, replacement in _fences(lines):
-        lines[first - 1 : last] = replacement
+    for first, last in _fences(lines, TABLE_FROM)[::-1]:
+        lines[first - 1 : last] = [YOURS]
+    ends = {i - 1 for i, line in enumerate(lines) if line.strip() == FENCE_END}  # blank lines
+    lines = [x for i, x in enumerate(lines) if x.strip() not in FENCES and i not in ends]
     head = (
         f"# Stub of kata {kata.id}, generated from reference/tinytorch/{path.name} by: make stubs"
     )
@@ -153,13 +157,21 @@ def generated(manifest: Manifest) -> dict[Path, str]:
     return packages | given | {kata.stub: stub(kata) for kata in manifest.katas}
 
 
-def _edits(tree: ast.Module, kata: Kata) -> Iterator[tuple[int, int, list[str]]]:
+def given(path: Path) -> set[str]:
+    """The functions of a reference file that its stub keeps: those between two fences."""
+    text = path.read_text(encoding="utf-8")
+    kept = _fences(text.splitlines(), GIVEN_FROM)
+    found = functions(ast.parse(text))
+    return {name for name, node in found if any(a < node.lineno < b for a, b in kept)}
+
+
+def _edits(tree: ast.Module, kata: Kata, kept: set[str]) -> Iterator[tuple[int, int, list[str]]]:
     """What to replace: (first line, last line, new lines)."""
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and _private(node.name) and not _given(node.name, kata):
+        if isinstance(node, ast.ClassDef) and _private(node.name):
             yield _start(node), node.end_lineno or 0, []
     for name, node in functions(tree):
-        if _given(name, kata):
+        if name in kept:
             continue
         if _private(node.name):
             yield _start(node), node.end_lineno or 0, []
@@ -186,11 +198,11 @@ def _comments(lines: list[str], depth: int) -> int:
     return found
 
 
-def _fences(lines: list[str]) -> list[tuple[int, int, list[str]]]:
-    """The insides of the fenced tables, last first."""
-    begins = [i for i, line in enumerate(lines, 1) if line.strip() == "# kata: begin"]
-    ends = [i for i, line in enumerate(lines, 1) if line.strip() == "# kata: end"]
-    return [(b, e, [YOURS]) for b, e in zip(begins, ends, strict=True)][::-1]
+def _fences(lines: list[str], begin: str) -> list[tuple[int, int]]:
+    """The fences of one kind, each as its first and last line."""
+    marks = [(i, line.strip()) for i, line in enumerate(lines, 1) if line.strip() in FENCES]
+    pairs = zip(marks[::2], marks[1::2], strict=True)
+    return [(first, last) for (first, mark), (last, _) in pairs if mark == begin]
 
 
 def _start(node: Function | ast.ClassDef) -> int:
@@ -199,10 +211,6 @@ def _start(node: Function | ast.ClassDef) -> int:
 
 def _private(name: str) -> bool:
     return name.startswith("_") and not name.endswith("__")
-
-
-def _given(name: str, kata: Kata) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in kata.given)
 
 
 def _tidy(text: str) -> str:

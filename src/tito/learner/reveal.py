@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -17,6 +16,7 @@ from tito.course.manifest import REFERENCE, Kata, Manifest
 from tito.course.questions import questions
 from tito.course.readme import readme, section
 from tito.course.source import Function, functions, unreadable
+from tito.course.stubs import given
 from tito.run import results
 from tito.run.measure import measure, number, predictions, shown
 
@@ -49,18 +49,14 @@ def _beside(kata: Kata, mine: Path, reference: Path) -> None:
     heads = [f"yours: {short(mine)}", f"the reference: {short(reference)}"]
     wide = console.width >= WIDE
     table = Table(*(heads if wide else [" · ".join(heads)]), show_lines=True)
+    kept = given(reference)
     written = [n for n in kata.blanks if n in theirs]
-    others = [n for n in theirs | yours if n not in kata.blanks and not _kept(n, kata)]
+    others = [n for n in theirs | yours if n not in kata.blanks and n not in kept]
     for name in written + others:
         a, b = [piece.get(name, f"# no {name}") for piece in (yours, theirs)]
         cells = [_code(a), _code("# the same" if a == b else b)]
         table.add_row(*(cells if wide else [Group(cells[0], "[bold]the reference[/]", cells[1])]))
     console.print(table)
-
-
-def _kept(name: str, kata: Kata) -> bool:
-    """Whether a piece is the stub's own."""
-    return any(fnmatchcase(name, pattern) for pattern in kata.given)
 
 
 def _costs(kata: Kata, impl: Path) -> None:

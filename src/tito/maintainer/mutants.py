@@ -21,9 +21,8 @@ import ast
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import libcst as cst
@@ -31,6 +30,7 @@ from libcst.metadata import MetadataWrapper
 from mutmut.mutation.mutators import mutation_operators
 
 from tito.course.manifest import REFERENCE, Kata
+from tito.course.stubs import given
 from tito.maintainer import tables
 from tito.run import variants
 from tito.run.engine import UNRAISED, Job
@@ -60,7 +60,7 @@ class _Collector(cst.CSTVisitor):
     What stands outside a function, in a class too, is a part of the stub.
     """
 
-    def __init__(self, given: Sequence[str]) -> None:
+    def __init__(self, given: Collection[str]) -> None:
         self.given, self.inside, self.functions = given, [""], [False]
         self.found: list[tuple[str, cst.CSTNode, cst.CSTNode]] = []
 
@@ -84,7 +84,7 @@ class _Collector(cst.CSTVisitor):
         words = (cst.Annotation, cst.Decorator, cst.Import, cst.ImportFrom, cst.Raise)
         constant = isinstance(node, (cst.Assign, cst.AnnAssign)) and not self.functions[-1]
         docstring = isinstance(node, cst.Expr) and isinstance(node.value, cst.SimpleString)
-        given = any(fnmatchcase(self.inside[-1], pattern) for pattern in self.given)
+        given = any(f"{self.inside[-1]}.".startswith(f"{name}.") for name in self.given)
         return isinstance(node, words) or constant or docstring or given
 
 
@@ -92,7 +92,7 @@ def mutants(kata: Kata) -> Iterator[Mutant]:
     """Every mutant of a kata's reference file that Python reads as another program."""
     text = kata.file(REFERENCE).read_text(encoding="utf-8")
     module = MetadataWrapper(cst.parse_module(text)).module
-    collector = _Collector(kata.given)
+    collector = _Collector(given(kata.file(REFERENCE)))
     module.visit(collector)
     seen = {ast.dump(ast.parse(text))}
     for place, old, new in collector.found:
