@@ -27,13 +27,13 @@ from support.worker import pack
 
 from tito.course import manifest
 from tito.course.manifest import ROOT
-from tito.run import certify
+from tito.run import certify, confine, copies, judge
 from tito.run.runner import Verdict
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a certificate needs Linux or macOS")
 
 MODULES = (files, exits, patches, peeks)  # importing them has registered their exploits
-CONTROLS: dict[str, Any] = {"honest": certify.LAYERS, "plain": ()}
+CONTROLS: dict[str, Any] = {"honest": certify.LAYERS, "landlock": ("Landlock",), "plain": ()}
 DRIVER = """
 import json, sys
 from dataclasses import asdict
@@ -45,7 +45,8 @@ for line in sys.stdin:
     name, folder, layers = json.loads(line)
     if layers is not None:
         result = certify(1, Path(folder), layers=layers)
-        found = {"granted": result.granted, "text": str(result), **asdict(result)}
+        text = str(result)
+        found = {"granted": result.granted, "text": text, **asdict(result)}
     else:
         job = Job(Path(folder), spec_paths([load().kata(1).spec]), ("-k", "elementwise and exp or elementwise_of"))
         found = {"fooled": next(run([job])).green}
@@ -116,8 +117,7 @@ def test_honest_run_is_certified(runs: dict[str, Any], name: str) -> None:
     assert found["text"].startswith("Certificate for kata 01")
     own = kata.file(ROOT / "reference").read_bytes()
     assert found["files"] == {"tensor.py": hashlib.sha256(own).hexdigest()}
-    assert found["confinement"].startswith("process")
-    assert certify.ALONE in found["confinement"] or name == "honest"
+    assert found["confinement"].startswith("a process of its own")
 
 
 @pytest.mark.parametrize("name", EXPLOITS)
@@ -189,7 +189,7 @@ PASSED = {"outcome": "passed", "message": ""}
 def test_only_a_complete_report_counts(tests: Any, problem: str, says: str) -> None:
     kata = dataclasses.replace(manifest.load().kata(1), tests=2)
     named = {f"test_01_tensor.py::{name}": test for name, test in tests.items()}
-    judged = certify._judged(kata, Verdict(named, problem, "", 0.0, len(named)))
+    judged = judge.judged(kata, Verdict(named, problem, "", 0.0, len(named)))
     assert says in judged
     assert bool(says) == bool(judged)
 
@@ -197,7 +197,7 @@ def test_only_a_complete_report_counts(tests: Any, problem: str, says: str) -> N
 def test_tests_of_another_file_do_not_count() -> None:
     kata = dataclasses.replace(manifest.load().kata(1), tests=1)
     verdict = Verdict({"test_02_activations.py::a": PASSED}, "", "", 0.0, 1)
-    assert "test_02" in certify._judged(kata, verdict)
+    assert "test_02" in judge.judged(kata, verdict)
 
 
 def frame(text: Any, raw: bytes = b"", size: int | None = None) -> bytes:

@@ -242,12 +242,19 @@ def _imported() -> Any:
     return package
 
 
+def parsed(source: str | bytes, name: str = "<source>") -> ast.Module:
+    r"""A learner's source as a tree. A `\sigma` in a docstring is a warning to Python: no error here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source, name)
+
+
 def only_numpy(folder: Path) -> None:
     """The framework stands on NumPy and the standard library: anything else is not its own work."""
     for path in sorted(folder.glob("*.py")):
         try:
-            tree = ast.parse(path.read_bytes(), str(path))
-        except (SyntaxError, ValueError) as error:
+            tree = parsed(path.read_bytes(), str(path))
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise _unreadable(error, path) from None
         for node in ast.walk(tree):
             names = (

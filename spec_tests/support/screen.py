@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from support.asserts import show
-from support.observe import ClauseFailure, Frame, LearnerError, implementation
+from support.observe import ClauseFailure, Frame, LearnerError, implementation, parsed
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE_LIMIT = 12
@@ -96,8 +96,8 @@ def culprit(failure: ClauseFailure, kata: str, test_id: str) -> Frame | None:
     """The function, or the entry in a table, that the call is about, by the names in the call."""
     path = implementation.folder / "tinytorch" / f"{_folder(kata)[3:]}.py"
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
+        tree = parsed(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     calls = [
         n.value for n in tree.body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)

@@ -15,7 +15,7 @@ from tito.course.files import demand_own, demand_unlocked, implementation, short
 from tito.course.manifest import ROOT, Manifest
 from tito.course.questions import questions
 from tito.course.readme import readme, section
-from tito.course.source import Function, functions, unreadable
+from tito.course.source import Function, functions, parsed, unreadable
 from tito.run import results
 from tito.run.measure import measure, shown
 
@@ -56,7 +56,7 @@ def _functions(path: Path) -> dict[str, str]:
     if not path.is_file() or unreadable(path):
         return {}
     text = path.read_text(encoding="utf-8")
-    return {name: _bare(text, node) for name, node in functions(ast.parse(text))}
+    return {name: _bare(text, node) for name, node in functions(parsed(text))}
 
 
 def _bare(text: str, node: Function) -> str:

@@ -1,45 +1,40 @@
 """Certificates: the same specs, with every observation made in a worker process.
 
-The process that judges never imports a learner's file. It sends an observation's source and its
-arguments to a worker that has NumPy, a copy of the learner's files and nothing else, and judges the
-plain data that comes back. Only a complete report, every test of katas 1..N passed on inputs drawn
-from a fresh secret seed, is a certificate.
+What runs is hashed and copied into a box first (`copies`), and runs from there, isolated. The process
+that judges (`judge`) never imports a learner's file. It sends an observation's source and its
+arguments to a confined worker (`confine`), and judges the plain data that comes back. Only a complete
+report, every test of katas 1..N passed on inputs drawn from a fresh secret seed, is a certificate.
+docs/certificates.md says what one proves.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
+import contextlib
 import json
 import os
 import secrets
-import shutil
+import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NoReturn
 
-import numpy as np
+if __name__ == "__main__":
+    sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
-from tito.course import stubs
 from tito.course.errors import Refusal
-from tito.course.files import reminder
 from tito.course.manifest import ROOT, Kata, load
-from tito.run.runner import UNRAISED, Job, Verdict, run, spec_paths
+from tito.run import copies
+from tito.run.confine import LAYERS
 
-LAYERS = ("Landlock", "bubblewrap")  # around a process with limits, where the system has them
-ALONE = "nothing of the system's: a determined cheat can leave it"
-SOURCE_BYTES = 1 << 20  # the most that one file of a learner may hold
-SPECS = ROOT / "spec_tests"
-OPTIONS = ("-x", "-c", "pyproject.toml", "-o", "pythonpath=spec_tests", "-p", "support.remote")
-SUITE = ("*.py", "*.toml", "katas/**/*.toml", "src/tito/**/*.py", "spec_tests/*.py")
-TABLES = (
-    "spec_tests/support/**/*.py",
-    "spec_tests/oracle_tables/**/*.*",
-    "spec_tests/lessons/**/*.*",
-)
+MOST_CHARACTERS = 6_000  # of what kept a run from being certified
+PATIENCE = 10.0  # seconds that a judge has to end what it started
 
 
 @dataclass
@@ -51,10 +46,11 @@ class Certificate:
         seed: of the numbers that filled the inputs.
         fresh: whether the seed was drawn for this run; a replay certifies nothing.
         problem: why there is no certificate, or "".
-        confinement: what held the learner's code, such as "process + Landlock + bubblewrap".
+        confinement: what held the learner's code, exactly as far as it was enforced.
         tests, seconds: by kata.
+        folder: where the learner's files stand.
         files: SHA-256 of each of the learner's files.
-        suite: SHA-256 of all that judged: specs, tables, manifest, tools.
+        suite: SHA-256 of all that judged (specs, tables, manifest, tool), and its commit.
     """
 
     kata: str
@@ -64,8 +60,9 @@ class Certificate:
     confinement: str = "nothing, for nothing was run"
     tests: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    folder: str = ""
     files: dict[str, str] = field(default_factory=dict)
-    suite: str = ""
+    suite: copies.Suite = field(default_factory=copies.Suite)
 
     @property
     def granted(self) -> bool:
@@ -77,9 +74,20 @@ class Certificate:
             f"kata {k}: {n} tests passed in {self.seconds[k]:.2f} s" for k, n in self.tests.items()
         ]
         rows = [self.problem] if self.problem else rows
-        rows += [f"confined by {self.confinement}", f"suite {self.suite[:16]}"]
+        rows += [f"files in {self.folder}", *self._files()]
+        rows += [f"confined by {self.confinement}", str(self.suite)]
         seed = f"inputs from seed {self.seed}, {'drawn for this run' if self.fresh else 'replayed'}"
-        return "\n  ".join([f"{title} for kata {self.kata} and all before it", *rows, seed])
+        rows = [f"{title} for kata {self.kata} and all before it", *rows, seed]
+        return printable("\n  ".join(rows))
+
+    def _files(self) -> Iterator[str]:
+        """Each file with its hash; whose they are, where it is not the learner."""
+        lent, width = copies.of_the_reference(self.files), max(map(len, self.files), default=0)
+        for name, digest in self.files.items():
+            whose = "  this is the reference" * (name in lent)
+            yield f"  {name:<{width}}  {digest}{whose}"
+        if self.files and len(lent) == len(self.files):
+            yield "this is the reference: nobody's own work is certified"
 
 
 def certify(
@@ -88,6 +96,8 @@ def certify(
     *,
     seed: int | None = None,
     layers: Sequence[str] = LAYERS,
+    packages: Path | None = None,
+    seconds: float | None = None,
 ) -> Certificate:
     """Run the specs of katas 1..N on a folder's tinytorch, its code confined to a worker process.
 
@@ -96,144 +106,147 @@ def certify(
         implementation: the folder that holds the tinytorch package.
         seed: replays a run; the result is then no certificate.
         layers: what may confine the worker; each is used where the system has it.
+        packages: where pytest and NumPy are installed; this Python's own place if None.
+        seconds: the most that one kata may take; grows with its tests if None.
     """
     katas = load().up_to(load().kata(number))
-    drawn = secrets.randbits(48) if seed is None else seed
-    result = Certificate(katas[-1].id, drawn, seed is None, suite=_digest())
-    with tempfile.TemporaryDirectory(prefix="tito-box-") as scratch:
-        try:
-            if os.name != "posix":
-                raise Refusal("a certificate needs Linux or macOS: run it in CI or under WSL")
-            if "support.strategies" in sys.modules:
-                raise Refusal("the suite was imported before its seed was drawn: certify first")
-            box = Path(scratch).resolve()
-            result.files = _fill(box, implementation, katas)
-            command, result.confinement = _confined(box, layers)
-            jobs = [_job(kata, box, command, drawn) for kata in katas]
-            several = (os.cpu_count() or 1) + 1  # a verdict waits while its worker computes
-            for kata, verdict in zip(katas, run(jobs, several), strict=True):
-                result.tests[kata.id] = len(verdict.passed)
-                result.seconds[kata.id] = round(verdict.seconds, 3)
-                problem = _judged(kata, verdict).replace(f"{box}/learner", str(implementation))
-                result.problem = result.problem or _printable(problem)
-        except (Refusal, OSError) as error:
-            result.problem = _printable(str(error))
-    if _digest() != result.suite:
-        result.problem = (
-            result.problem or "the specs changed while they ran: restore them and run again"
-        )
+    drawn = secrets.randbits(48) + 1 if seed is None else seed
+    result = Certificate(katas[-1].id, drawn, seed is None, folder=f"{implementation}/tinytorch")
+    packages = packages or Path(sysconfig.get_path("purelib"))
+    task = {"katas": [k.id for k in katas], "layers": layers, "seed": drawn, "seconds": seconds}
+    try:
+        if os.name != "posix":
+            raise Refusal("a certificate needs Linux or macOS: run it in CI or under WSL")
+        with _box() as box:
+            before = _fill(box, implementation, katas, packages, result)
+            found = _judge(box, task)
+            vars(result).update(found)
+            places = f"{box}/learner", f"{box}/suite"
+            result.problem = result.problem.replace(places[0], str(implementation))
+            result.problem = result.problem.replace(places[1], str(ROOT))
+            if not result.problem and before != _contents(box):
+                result.problem = "the copied files changed while they ran: run it again"
+    except (Refusal, OSError) as error:
+        result.problem = str(error)
+    result.problem = shortened(printable(result.problem))
     return result
 
 
-def _job(kata: Kata, box: Path, command: Sequence[str], seed: int) -> Job:
-    """One kata's spec in a process of its own, with a worker of its own."""
-    if str(SPECS) not in sys.path:
-        sys.path.append(str(SPECS))  # the fork finds its plugin there
-    files = f"--basetemp={box}/files/{kata.id}"
-    options = (*OPTIONS, *UNRAISED, files, "--worker", json.dumps([str(box), *command]))
-    environment = {"TINYTORCH_SEED": str(seed), "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
-    return Job(box / "learner", spec_paths([kata.spec]), options, environment)
+def _fill(
+    box: Path, implementation: Path, katas: Sequence[Kata], packages: Path, result: Certificate
+) -> str:
+    """Copy and hash all that runs; returns what `_contents` must still be afterwards."""
+    result.files = copies.learners(implementation, katas, box / "learner" / "tinytorch")
+    result.suite = copies.suite(box / "suite")
+    for name in ("numpy", *copies.JUDGES):
+        copies.package(name, packages, box / ("packages" if name == "numpy" else "judge"))
+    for name in ("files", "bytecode", "judged"):
+        (box / name).mkdir()
+    worker = box / "suite" / "spec_tests" / "support" / "worker.py"
+    (box / "worker.py").write_bytes(worker.read_bytes())
+    return _contents(box)
 
 
-def _judged(kata: Kata, verdict: Verdict) -> str:
-    """What keeps a kata from being certified: anything but every test of the manifest, passed."""
-    for name, test in verdict.tests.items():
-        if test["outcome"] != "passed" or not name.startswith(f"{kata.spec.name}::"):
-            return f"{name} {test['outcome']}\n{test['message']}"
-    if verdict.problem:
-        return f"kata {kata.id}: {verdict.problem}\n{verdict.output[-2000:]}"
-    if len(verdict.tests) != kata.tests:
-        return f"kata {kata.id}: {len(verdict.tests)} tests ran, the manifest says {kata.tests}"
-    return ""
+def _contents(box: Path) -> str:
+    return copies.contents(*(box / name for name in ("suite", "learner", "judge", "packages")))
 
 
-def _printable(text: str) -> str:
+def _judge(box: Path, task: dict[str, Any]) -> dict[str, Any]:
+    """Run the judge, isolated; it ends all that it started, also when it is stopped."""
+    names = ("TINYTORCH_SECONDS", "HOME")
+    environment = {n: os.environ[n] for n in names if n in os.environ}
+    environment |= {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
+    python = [sys.executable, "-I", "-S", "-X", f"pycache_prefix={box}/bytecode"]
+    judge = subprocess.Popen(
+        [*python, str(box / "suite" / "src" / "tito" / "run" / "judge.py")],
+        cwd=box,
+        env=environment | {"TMPDIR": str(box / "judged")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for this process, which then ends the judge
+    )
+    try:
+        answer, said = judge.communicate(json.dumps(task).encode())
+        return dict(json.loads(answer))
+    except ValueError:
+        raise Refusal(f"the judge gave no verdict: {said.decode(errors='replace')}") from None
+    finally:
+        _end(judge)
+
+
+def _end(judge: subprocess.Popen[bytes]) -> None:
+    """Let the judge end what it started, then end it."""
+    judge.terminate()
+    try:
+        judge.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        judge.kill()
+        judge.wait()
+
+
+@contextlib.contextmanager
+def _box() -> Iterator[Path]:
+    """A folder of its own, gone afterwards, however this process is asked to end."""
+    signals = [signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)]
+    ours = threading.current_thread() is threading.main_thread()
+    before = {s: signal.signal(s, _stopped) for s in signals} if ours else {}
+    box = Path(tempfile.mkdtemp(prefix="tito-box-")).resolve()
+    try:
+        yield box
+    finally:
+        if ours:
+            before[signal.SIGINT] = signal.getsignal(signal.SIGINT)
+            for number in before:
+                signal.signal(number, signal.SIG_IGN)  # this much is finished in any case
+        copies.remove(box)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stopped(number: int, frame: Any) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def printable(text: str) -> str:
     """Text from elsewhere, without what would act on a terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
-def _digest() -> str:
-    """SHA-256 over the names and the bytes of all that judges."""
-    total = hashlib.sha256()
-    for path in sorted(
-        {p for pattern in SUITE + TABLES for p in ROOT.glob(pattern) if p.is_file()}
-    ):
-        total.update(f"{path.relative_to(ROOT)} {path.stat().st_size}\n".encode())
-        total.update(path.read_bytes())
-    return total.hexdigest()
+def shortened(text: str) -> str:
+    """Text of a bounded length."""
+    more = len(text) - MOST_CHARACTERS
+    return text if more <= 0 else f"{text[:MOST_CHARACTERS]}\n... and {more:,} more characters"
 
 
-# ---- the box: all that the worker may see --------------------------------------------------------
-
-
-def _fill(box: Path, implementation: Path, katas: Sequence[Kata]) -> dict[str, str]:
-    """Lay out the learner's files of these katas, NumPy, and an empty folder."""
-    package, found = box / "learner" / "tinytorch", {}
-    for folder in (package, box / "packages", box / "files"):
-        folder.mkdir(parents=True)
-    for kata in katas:
-        path = kata.file(implementation)
-        if not path.exists():
-            raise Refusal(f"{path} is missing: make module-{kata.id}")
-        if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
-            raise Refusal(f"{path} is refused: it must be a plain file in a plain folder")
-        if path.stat().st_size > SOURCE_BYTES:
-            raise Refusal(f"{path} is refused: it is larger than {SOURCE_BYTES:,} bytes")
-        if said := reminder(kata, implementation):
-            raise Refusal(f"a certificate is for your own work: {said}")
-        shutil.copy(path, package)
-        found[path.name] = hashlib.sha256((package / path.name).read_bytes()).hexdigest()
-    (package / "__init__.py").write_text(stubs.package_init(load()), encoding="utf-8")
-    shutil.copy(SPECS / "support" / "worker.py", box)
-    for part in _numpy():
-        (box / "packages" / part.name).symlink_to(part)
-    return found
-
-
-def _numpy() -> list[Path]:
-    """The folders that NumPy consists of."""
-    home = Path(np.__file__).resolve().parent
-    return [p for p in (home, home.with_name("numpy.libs")) if p.is_dir()]
-
-
-def _confined(box: Path, layers: Sequence[str]) -> tuple[list[str], str]:
-    """The command that starts a worker, confined as far as this system allows, and by what."""
-    empty = ["/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "OPENBLAS_NUM_THREADS=1"]
-    python = [os.path.realpath(sys.executable), "-I", "-S", "-B", f"{box}/worker.py", str(box)]
-    found = shutil.which("bwrap") if "bubblewrap" in layers else None
-    for wrap in ([found, *_mounts(box)], []) if found else ([],):
-        command = [*empty, f"TMPDIR={box}/files", *wrap, *python, " ".join(layers)]
-        begun = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
-        if begun.returncode == 0:  # it has said what it could do, found nothing to do, and left
-            kernel = json.loads(begun.stdout[4:])["dict"][0][1]
-            layers = [*["Landlock"] * bool(kernel), *["bubblewrap"] * bool(wrap)]
-            return command, " + ".join(["process", *(layers or [ALONE])])
-    raise Refusal(f"the worker does not start: {begun.stderr.decode(errors='replace')}")
-
-
-def _mounts(box: Path) -> list[str]:
-    """A read-only system without network, other processes, packages, or this repository."""
-    system = ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", sys.base_prefix]
-    mounts: list[tuple[str, ...]] = [("--ro-bind-try", top, top) for top in system]
-    for top in ("/", "/usr", "/usr/local", sys.base_prefix):
-        mounts += [("--tmpfs", str(p)) for p in Path(top).glob("lib*/python3*/*-packages")]
-    if any(ROOT.is_relative_to(top) for top in system):
-        mounts += [("--tmpfs", str(ROOT))]
-    mounts += [("--ro-bind", str(p), f"{box}/packages/{p.name}") for p in _numpy()]
-    mounts += [("--ro-bind", f"{box}/{name}", f"{box}/{name}") for name in ("worker.py", "learner")]
-    mounts += [("--bind", f"{box}/files", f"{box}/files"), ("--chdir", f"{box}/files")]
-    bare = "--unshare-all --die-with-parent --new-session --cap-drop ALL --dev /dev --proc /proc"
-    return [*bare.split(), *[word for mount in mounts for word in mount]]
+def isolated(number: str, implementation: Path) -> int:
+    """Become `python -I certify.py`: no PYTHONPATH, no sitecustomize, no bytecode from here on."""
+    load().kata(number)
+    if os.name != "posix":
+        raise Refusal("a certificate needs Linux or macOS: run it in CI or under WSL")
+    flags, packages = ["-I", "-S", "-B"], sysconfig.get_path("purelib")
+    where = ["--impl", str(implementation), "--packages", packages]
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *flags, __file__, number, *where])
 
 
 def main() -> None:
-    """`python -m tito.certify 05`: print the certificate, or why there is none."""
+    """`certify.py 05`: print the certificate, or why there is none."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("kata")
     parser.add_argument("--impl", type=Path, default=ROOT / "src", help="holds a tinytorch package")
+    parser.add_argument("--packages", type=Path, help="where NumPy and pytest are installed")
     parser.add_argument("--seed", type=int, help="replay another run's inputs")
+    parser.add_argument("--layers", default=",".join(LAYERS), help="what may confine the worker")
     given = parser.parse_args()
-    result = certify(given.kata, given.impl, seed=given.seed)
+    layers = [layer for layer in given.layers.split(",") if layer]
+    try:
+        result = certify(
+            given.kata, given.impl, seed=given.seed, layers=layers, packages=given.packages
+        )
+    except KeyboardInterrupt:
+        sys.exit("\nstopped; nothing is lost, the same command starts again")
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     print(result)
     sys.exit(not result.granted)
 
