@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, core, settings
 from hypothesis.internal.conjecture import providers
 
 from support import diagnose, lessons, screen
 from support.observe import ClauseFailure, failures, implementation
+from support.strategies import BASE_SEED
 
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = [
@@ -62,15 +63,17 @@ def pytest_configure(config: pytest.Config) -> None:
         "suppress_health_check": list(HealthCheck),
     }
     settings.register_profile(
-        "learn", max_examples=60, derandomize=True, phases=QUIET, **everywhere
+        "learn", max_examples=60, derandomize=not BASE_SEED, phases=QUIET, **everywhere
     )
     settings.register_profile(
-        "gate", max_examples=200, derandomize=True, phases=QUIET, **everywhere
+        "gate", max_examples=200, derandomize=not BASE_SEED, phases=QUIET, **everywhere
     )
     settings.register_profile(
-        "mutants", max_examples=60, derandomize=True, phases=QUIET[:2], **everywhere
+        "mutants", max_examples=60, derandomize=not BASE_SEED, phases=QUIET[:2], **everywhere
     )  # nobody reads what would be shrunk
     settings.register_profile("explore", max_examples=500, phases=QUIET, **everywhere)
+    if BASE_SEED:  # shapes and orders are the secret seed's too
+        core.global_force_seed = BASE_SEED
     settings.load_profile(os.environ.get("TINYTORCH_PROFILE", "learn"))
 
 

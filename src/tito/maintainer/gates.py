@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tito.course.manifest import REFERENCE, ROOT, Kata, Manifest
+from tito.maintainer.findings import Finding, first
+from tito.maintainer.freshness import fresh_gate, seeds_gate
 from tito.run import variants
 from tito.run.runner import Job, Verdict, run, spec_paths
 
@@ -21,18 +23,6 @@ SEEDS = ("0", "1", "2")
 WRONG_AT_LEAST = {1: 12, 5: 30, 6: 12, 9: 30, 12: 30, 13: 30}
 RIGHT_AT_LEAST = {5: 10}
 TAUGHT_AT_LEAST = 0.7  # of the wrong answers
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing a gate found wrong, with the command that shows or mends it."""
-
-    kata: Kata
-    problem: str
-    mend: str
-
-    def __str__(self) -> str:
-        return f"kata {self.kata.id}: {self.problem}\n    mend: {self.mend}"
 
 
 @dataclass
@@ -127,7 +117,7 @@ def solution_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> I
     )
     for (kata, seed), verdict in zip(jobs, verdicts, strict=True):
         if not verdict.green:
-            problem = f"seed {seed}: {verdict.problem or _first(verdict)}"
+            problem = f"seed {seed}: {verdict.problem or first(verdict)}"
             yield Finding(
                 kata, problem, f"TINYTORCH_SEED={seed} IMPL=reference make test-{kata.id}"
             )
@@ -189,7 +179,7 @@ def company_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> It
             names = ", ".join(str(v) for v in company)
             yield _finding(
                 company[-1],
-                f"is refused in company ({names}): {verdict.problem or _first(verdict)}",
+                f"is refused in company ({names}): {verdict.problem or first(verdict)}",
             )
 
 
@@ -210,7 +200,7 @@ def prefix_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Ite
     for kata, verdict in zip(katas, run(jobs), strict=True):
         if not verdict.green:
             problem = (
-                f"not green with the reference up to here: {verdict.problem or _first(verdict)}"
+                f"not green with the reference up to here: {verdict.problem or first(verdict)}"
             )
             yield Finding(kata, problem, "move what it needs to the later kata's spec")
 
@@ -221,6 +211,8 @@ GATES: dict[str, Gate] = {
     "variants": variants_gate,
     "prefix": prefix_gate,
     "company": company_gate,
+    "fresh": fresh_gate,
+    "seeds": seeds_gate,
 }
 FOUR = ("stub", "solution", "variants", "prefix")
 
@@ -258,7 +250,7 @@ def _judge(variant: variants.Variant, verdict: Verdict) -> str:
     if verdict.problem:
         return verdict.problem
     if variant.right:
-        return "" if verdict.green else f"is right, and refused by {_first(verdict)}"
+        return "" if verdict.green else f"is right, and refused by {first(verdict)}"
     if not verdict.failed:
         return "survives every test"
     killer = verdict.failed[0].partition("::")[2]
@@ -267,11 +259,3 @@ def _judge(variant: variants.Variant, verdict: Verdict) -> str:
         if killer == variant.killed_by
         else f"is killed by {killer}, not by {variant.killed_by or 'a test it names'}"
     )
-
-
-def _first(verdict: Verdict) -> str:
-    """The first test that did not pass, and why."""
-    for name, test in verdict.tests.items():
-        if test["outcome"] != "passed":
-            return f"{name} ({test['outcome']})\n{test['message'][:1500]}"
-    return "nothing that ran"
