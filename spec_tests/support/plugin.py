@@ -71,6 +71,9 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(
         "mutants", max_examples=60, derandomize=not BASE_SEED, phases=QUIET[:2], **everywhere
     )  # nobody reads what would be shrunk
+    settings.register_profile(
+        "replay", max_examples=10, derandomize=not BASE_SEED, phases=QUIET[:2], **everywhere
+    )  # a few calls of each test tell whether answers seen elsewhere meet it
     settings.register_profile("explore", max_examples=500, phases=QUIET, **everywhere)
     if BASE_SEED:  # shapes and orders are the secret seed's too
         core.global_force_seed = BASE_SEED

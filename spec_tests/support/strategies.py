@@ -3,8 +3,8 @@
 The usual fill is dyadic: distinct, non-zero multiples of 1/8. They are exact in float32 and in
 float64, stay off the kinks of relu and max, and are short to print. Under another seed than 0, such
 as the secret one of a certificate, each of them is moved by less than half a step: the numbers come
-from a continuum, and stay distinct and off the kinks. What a test draws by `drawn` and `whole` is
-its usual value under seed 0.
+from a continuum, and stay distinct and off the kinks. What a test draws by `one_of`, `whole` or `real`
+is its usual value under seed 0.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def fill(shape: Shape, seed: int = 0, kind: str = "dyadic", base: int = BASE_SEE
     return np.asarray(values, np.float64).reshape(shape)
 
 
-def drawn(usual: T, *others: T, seed: int = 0) -> T:
+def one_of(usual: T, *others: T, seed: int = 0) -> T:
     """One of several values: the usual one under seed 0, else the secret seed's choice."""
     if not BASE_SEED:
         return usual

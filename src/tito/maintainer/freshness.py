@@ -18,6 +18,7 @@ from tito.run.runner import Job, Verdict, run, spec_paths
 
 FIXED = ROOT / "spec_tests" / "fixed.toml"
 RECORDED, REPLAYED = ("1001", "1002"), "1003"
+TAPED = ("-p", "support.replay")
 MANY = tuple(str(seed) for seed in range(101, 121))
 SLOW = 1800.0  # seconds: some right answers are slow on purpose
 
@@ -25,9 +26,9 @@ SLOW = 1800.0  # seconds: some right answers are slow on purpose
 def fresh_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
     """No clause but the listed ones is met by answers that were recorded under other seeds."""
     recording = [
-        _job(kata, seed, "-p", "support.replay", f"--record={_tape(scratch, kata, seed)}")
+        _job(kata, s, *TAPED, f"--record={_tape(scratch, kata, s)}", profile="replay")
         for kata in katas
-        for seed in RECORDED
+        for s in RECORDED
     ]
     list(run(recording))
     orders = (RECORDED, RECORDED[::-1])
@@ -38,7 +39,7 @@ def fresh_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iter
         fixed = set(_fixed().get(kata.id, {}))
         for clause in sorted(stale - fixed, key=_by_number):
             problem = f"clause {clause} is met by answers recorded under other seeds"
-            yield Finding(kata, problem, "let something drawn decide an answer (strategies.drawn)")
+            yield Finding(kata, problem, "let something drawn decide an answer (strategies.one_of)")
         for clause in sorted(fixed - stale, key=_by_number):
             problem = f"clause {clause} is listed as fixed, and is not"
             yield Finding(kata, problem, f"delete it from {FIXED.relative_to(ROOT)}")
@@ -58,21 +59,15 @@ def seeds_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iter
                 yield Finding(kata, problem, f"TINYTORCH_SEED={seed}: make the test right for it")
 
 
-def _job(kata: Kata, seed: str, *options: str, impl: Path = REFERENCE) -> Job:
-    return Job(impl, spec_paths([kata.spec]), options, {"TINYTORCH_SEED": seed}, SLOW)
+def _job(kata: Kata, seed: str, *options: str, impl: Path = REFERENCE, profile: str = "") -> Job:
+    environment = {"TINYTORCH_SEED": seed} | ({"TINYTORCH_PROFILE": profile} if profile else {})
+    return Job(impl, spec_paths([kata.spec]), options, environment, SLOW)
 
 
 def _replay(kata: Kata, scratch: Path, order: Sequence[str]) -> Job:
-    """A run in which only recorded answers are given; nobody reads what would be shrunk."""
+    """A run in which only recorded answers are given."""
     tapes = ",".join(str(_tape(scratch, kata, seed)) for seed in order)
-    plain = _job(kata, REPLAYED, "-p", "support.replay", f"--replay={tapes}")
-    return Job(
-        plain.impl,
-        plain.specs,
-        plain.options,
-        plain.environment | {"TINYTORCH_PROFILE": "mutants"},
-        SLOW,
-    )
+    return _job(kata, REPLAYED, *TAPED, f"--replay={tapes}", profile="replay")
 
 
 def _tape(scratch: Path, kata: Kata, seed: str) -> Path:
