@@ -1013,7 +1013,9 @@ def dtypes_of(tt: Any, expression: str, *pairs: Any) -> Any:
 @by_name("expression", EVERY)
 def test_float32_stays_float32(expression: str) -> None:
     """01.19 float32 in, float32 out: numbers, lists, integers and NumPy scalars promote nothing."""
-    kinds = [one_of("float32", "float64", seed=i) if i else "float32" for i in range(whole(1, 8, 8))]
+    kinds = [
+        one_of("float32", "float64", seed=i) if i else "float32" for i in range(whole(1, 8, 8))
+    ]
     pairs = [(positive(2, 3).astype(kind), (positive(2, 3) + 1).astype(kind)) for kind in kinds]
     assert_equal(dtypes_of(expression, *pairs), want=kinds)
 

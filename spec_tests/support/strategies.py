@@ -91,6 +91,12 @@ def real(usual: float, low: float, high: float, seed: int = 0) -> float:
     return float(rng.uniform(low, high)) if BASE_SEED else usual
 
 
+def flags(*usual: bool, seed: int = 0) -> list[bool]:
+    """Booleans of which some are True and some False; the usual ones under seed 0."""
+    rng = np.random.default_rng([BASE_SEED, seed])
+    return [bool(b) for b in rng.permutation([True, False] * 8)] if BASE_SEED else list(usual)
+
+
 def dyadic(*shape: int, seed: int = 0) -> Array:
     """Distinct, non-zero multiples of 1/8 of either sign."""
     return fill(shape, seed)
