@@ -91,6 +91,11 @@ def real(usual: float, low: float, high: float, seed: int = 0) -> float:
     return float(rng.uniform(low, high)) if BASE_SEED else usual
 
 
+def named(usual: str) -> str:
+    """A name: the usual one under seed 0, else with a number behind it."""
+    return f"{usual}_{whole(0, 1, 99_999)}" if BASE_SEED else usual
+
+
 def flags(*usual: bool, seed: int = 0) -> list[bool]:
     """Booleans of which some are True and some False; the usual ones under seed 0."""
     rng = np.random.default_rng([BASE_SEED, seed])
