@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from support import oracle
 from support.asserts import assert_below, assert_close, assert_equal, assert_raises
 from support.observe import observe
-from support.strategies import dyadic, fill, normal, seeds
+from support.strategies import dyadic, fill, normal, real, seeds, whole
 
 START = np.array([1.0, -2.0])  # the README's worked example
 PUSHES = np.array([[0.5, 0.25], [0.5, -0.25], [1.0, 0.5]])
+SCALE, RATE = real(1.0, 0.5, 2.0), real(0.5, 0.1, 0.9)
+NEGATIVE, NUMBER = real(-0.5, -9.0, -1.0), real(3.5, 2.0, 9.0)
 
 STEPS, SIZE = 50, 10  # of the recorded runs: three parameters of shapes (), (3,) and (2, 3)
 SEEN = [0, 1, 2, 9, 49]
@@ -185,8 +187,8 @@ def built(tt: Any, expression: str, options: Any) -> Any:
 @pytest.mark.parametrize("params", ["[a, b]", "(t for t in [a, b])"], ids=["list", "generator"])
 def test_param_groups(params: str) -> None:
     """06.1 params is an iterable of tensors; param_groups lists them, with every option."""
-    got = built(f"tt.Optimizer({params}, {{'lr': 0.5}})", ["lr"])
-    assert_equal(got, want=[{"params": ["a", "b"], "lr": 0.5}])
+    got = built(f"tt.Optimizer({params}, {{'lr': {RATE}}})", ["lr"])
+    assert_equal(got, want=[{"params": ["a", "b"], "lr": RATE}])
 
 
 @pytest.mark.parametrize("first", ["[b]", "(t for t in [b])"], ids=["list", "generator"])
@@ -202,7 +204,7 @@ def test_param_groups_of_groups(first: str) -> None:
     [
         ("[]", "ValueError", "empty"),
         ("a", "TypeError", "Tensor"),
-        ("[a, 3.5]", "TypeError", "3.5"),
+        pytest.param(f"[a, {NUMBER}]", "TypeError", str(NUMBER), id="[a, 3.5]-TypeError-3.5"),
         ("[a, np.ones(3)]", "TypeError", "ndarray"),
         ("[a, tt.Tensor([1.0, 2.0])]", "ValueError", "(2,)"),
         ("[a, b * 2]", "ValueError", "(3,)"),
@@ -218,8 +220,8 @@ def test_parameters_refused(params: str, error: str, says: str) -> None:
 
 
 @observe
-def zeroed(tt: Any, expression: str) -> Any:
-    p = [tt.Tensor([1.0, 2.0], requires_grad=True) for _ in range(3)]
+def zeroed(tt: Any, expression: str, many: int) -> Any:
+    p = [tt.Tensor([1.0, 2.0], requires_grad=True) for _ in range(many)]
     for tensor in p[:2]:
         tensor.grad = np.ones(2, np.float32)
     eval(expression, {"tt": tt, "p": p}).zero_grad()
@@ -229,7 +231,9 @@ def zeroed(tt: Any, expression: str) -> Any:
 @pytest.mark.parametrize("params", ["p", "[{'params': p[1:]}, {'params': p[:1]}]"])
 def test_zero_grad(params: str) -> None:
     """06.4 zero_grad() sets the gradient of every parameter to None."""
-    assert_equal(zeroed(f"tt.Optimizer({params}, {{'lr': 0.5}})"), want=[None, None, None])
+    many = whole(3, 3, 99)
+    got = zeroed(f"tt.Optimizer({params}, {{'lr': 0.5}})", many)
+    assert_equal(got, want=[None] * many)
 
 
 def check_defaults(expression: str, **options: Any) -> None:
@@ -255,7 +259,7 @@ def test_sgd_options(rate: str, lr: float) -> None:
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        ("SGD([a], lr=-0.5)", "-0.5"),
+        pytest.param(f"SGD([a], lr={NEGATIVE})", str(NEGATIVE), id="SGD([a], lr=-0.5)--0.5"),
         ("SGD([a], lr=0.5, momentum=-1.5)", "-1.5"),
         ("SGD([a], lr=0.5, weight_decay=-0.25)", "-0.25"),
         ("SGD([a], lr=0.5, nesterov=True)", "nesterov"),
@@ -276,7 +280,7 @@ def test_a_rate_of_zero_is_accepted() -> None:
 def test_sgd_example() -> None:
     """06.5 SGD: p -= lr * g."""
     want = np.array([[0.75, -2.125], [0.5, -2.0], [0.0, -2.25]])
-    assert_close(path("tt.SGD(p, lr=0.5)", START, PUSHES), want=want)
+    assert_close(path("tt.SGD(p, lr=0.5)", START * SCALE, PUSHES * SCALE), want=want * SCALE)
 
 
 @pytest.mark.parametrize("title", ["SGD"])
@@ -287,9 +291,9 @@ def test_sgd(title: str) -> None:
 
 def test_weight_decay_example() -> None:
     """06.6 Weight decay w in SGD, RMSprop and Adam: w * p is added to the gradient."""
-    got = path("tt.SGD(p, lr=0.5, weight_decay=0.5)", START, PUSHES)
+    got = path("tt.SGD(p, lr=0.5, weight_decay=0.5)", START * SCALE, PUSHES * SCALE)
     want = np.array([[0.5, -1.625], [0.125, -1.09375], [-0.40625, -1.0703125]])
-    assert_close(got, want=want)
+    assert_close(got, want=want * SCALE)
 
 
 @pytest.mark.parametrize("title", ["SGD-decay"])
@@ -300,16 +304,16 @@ def test_weight_decay(title: str) -> None:
 
 def test_momentum_example() -> None:
     """06.7 Momentum m: b = g at first, then b = m * b + (1 - dampening) * g; p -= lr * b."""
-    got = path("tt.SGD(p, lr=0.5, momentum=0.5)", START, PUSHES)
+    got = path("tt.SGD(p, lr=0.5, momentum=0.5)", START * SCALE, PUSHES * SCALE)
     want = np.array([[0.75, -2.125], [0.375, -2.0625], [-0.3125, -2.28125]])
-    assert_close(got, want=want)
+    assert_close(got, want=want * SCALE)
 
 
 def test_dampening_example() -> None:
     """06.7 Momentum m: b = g at first, then b = m * b + (1 - dampening) * g; p -= lr * b."""
-    got = path("tt.SGD(p, lr=0.5, momentum=0.5, dampening=0.5)", START, PUSHES)
+    got = path("tt.SGD(p, lr=0.5, momentum=0.5, dampening=0.5)", START * SCALE, PUSHES * SCALE)
     want = np.array([[0.75, -2.125], [0.5, -2.125], [0.125, -2.25]])
-    assert_close(got, want=want)
+    assert_close(got, want=want * SCALE)
 
 
 @observe
@@ -326,8 +330,8 @@ def beside(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
 def test_momentum_of_two_parameters() -> None:
     """06.13 Each parameter moves as if it were alone, with its own state and its own step count."""
     expression = "tt.SGD(p, lr=0.5, momentum=0.5)"
-    got = beside(expression, START, PUSHES)
-    assert_close(got, want=sgd(START, PUSHES, 0.5, 0.5))
+    got = beside(expression, START * SCALE, PUSHES * SCALE)
+    assert_close(got, want=sgd(START * SCALE, PUSHES * SCALE, 0.5, 0.5))
 
 
 @pytest.mark.parametrize("title", ["SGD-momentum", "SGD-dampening", "SGD-all"])
@@ -520,8 +524,8 @@ def test_rate_is_read_at_every_step(name: str) -> None:
 )
 def test_rate_is_not_in_the_buffer(call: str, want: list[float]) -> None:
     """06.12 Each group is updated with its own options, read anew at every step."""
-    got = scheduled(f"tt.{call}", np.zeros(1), [1.0, 0.5, 2.0])
-    assert_close(got, want=np.array(want)[:, None])
+    got = scheduled(f"tt.{call}", np.zeros(1), [SCALE * rate for rate in (1.0, 0.5, 2.0)])
+    assert_close(got, want=SCALE * np.array(want)[:, None])
 
 
 @observe
@@ -576,8 +580,8 @@ def test_runs_with_gaps(title: str) -> None:
 
 
 @observe
-def misfit(tt: Any, expression: str) -> Any:
-    p = [tt.Tensor(np.ones((2, 3)), requires_grad=True)]
+def misfit(tt: Any, expression: str, rows: int) -> Any:
+    p = [tt.Tensor(np.ones((rows, 3)), requires_grad=True)]
     p[0].grad = np.ones(3)
     eval(expression, {"tt": tt, "p": p}).step()
     return p[0].data
@@ -586,7 +590,9 @@ def misfit(tt: Any, expression: str) -> Any:
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
 def test_gradient_of_another_shape(name: str) -> None:
     """06.13 A gradient of another shape is a ValueError that names both; it is not broadcast."""
-    assert_raises(misfit, f"tt.{name}(p, lr=0.1)", error="ValueError", says=("(3,)", "(2, 3)"))
+    rows = whole(2, 2, 99)
+    says = ("(3,)", f"({rows}, 3)")
+    assert_raises(misfit, f"tt.{name}(p, lr=0.1)", rows, error="ValueError", says=says)
 
 
 # ---- saving: 06.14 to 06.16 ----------------------------------------------------------------------
@@ -618,9 +624,9 @@ def saved(tt: Any, expression: str) -> Any:
 def test_state_dict(name: str) -> None:
     """06.14 state_dict() is a dict of numbers and arrays: "state" by parameter, "param_groups"."""
     options = ", momentum=0.9" if name == "SGD" else ""
-    groups = "[{'params': p[:1]}, {'params': p[1:], 'lr': 0.25}]"
+    groups = f"[{{'params': p[:1]}}, {{'params': p[1:], 'lr': {NUMBER}}}]"
     got = saved(f"tt.{name}({groups}, lr=0.5{options})")
-    want = {"keys": ["param_groups", "state"], "parameters": [[0], [1, 2]], "rates": [0.5, 0.25]}
+    want = {"keys": ["param_groups", "state"], "parameters": [[0], [1, 2]], "rates": [0.5, NUMBER]}
     shapes = {"0": [(2,)], "2": [(4,)]}
     assert_equal(got, want={**want, "numbers and arrays only": True, "shapes": shapes})
 
@@ -674,10 +680,11 @@ def continued(tt: Any, expression: str, other: str, start: Any, gradients: Any) 
 @pytest.mark.parametrize("expression", EVERY)
 def test_load_state_dict_goes_on_exactly(expression: str) -> None:
     """06.15 After load_state_dict() the steps are the same, bit for bit; the options are loaded too."""
-    other = expression.replace("lr=0.1", "lr=0.7")
-    got = continued(expression, other, normal(3), rows((6, 3), 1))
+    rate, other = real(0.1, 0.05, 0.2), expression.replace("lr=0.1", "lr=0.7")
+    own = expression.replace("lr=0.1", f"lr={rate}")
+    got = continued(own, other, normal(3), rows((6, 3), 1))
     assert_equal(got["with a break"], want=got["without a break"])
-    assert_equal(got["rates"], want=[0.1, 0.1, 0.1])
+    assert_equal(got["rates"], want=[rate] * 3)
 
 
 @observe
@@ -717,10 +724,11 @@ def after_refusal(tt: Any, expression: str, a: str, b: str, p: Any, q: Any) -> A
 
 LOADING = "b.load_state_dict(a.state_dict())"
 TWO_GROUPS = "tt.Adam([{'params': p[:1]}, {'params': p[1:]}], lr=0.5)"
+MORE = whole(4, 4, 999)
 MISMATCHES = [
     ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3), (3,)], [(2, 3), (3,), (3,)], ("2", "3")),
     ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3), (3,), (3,)], [(2, 3), (3,)], ("2", "3")),
-    ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3), (3,)], [(2, 3), (4,)], ("(3,)", "(4,)")),
+    ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3), (3,)], [(2, 3), (MORE,)], ("(3,)", f"({MORE},)")),
     ("tt.Adam(p, lr=0.5)", "tt.SGD(q, momentum=0.9)", [(3,)], [(3,)], ("betas",)),
     ("tt.SGD(p, lr=0.5, momentum=0.9)", "tt.RMSprop(q)", [(3,)], [(3,)], ("alpha",)),
     (TWO_GROUPS, "tt.Adam(q)", [(3,), (2,)], [(3,), (2,)], ("2", "1")),
@@ -777,14 +785,16 @@ def in_place(tt: Any, expression: str, start: Any, gradient: Any) -> Any:
         "gradient unchanged": bool((given == gradient).all()),
         "p requires grad": p[0].requires_grad,
         "p has a note": p[0].note is not None,
+        "numbers": p[0].data.size,
     }
 
 
 @pytest.mark.parametrize("expression", EVERY)
 def test_updates_are_in_place(expression: str) -> None:
     """06.17 The new values are written into p.data, the same array; gradients are only read."""
-    got = in_place(expression, normal(3), rows((3,), 1))
-    want = dict.fromkeys(got, True) | {"p has a note": False}
+    many = whole(3, 3, 99)
+    got = in_place(expression, normal(many), rows((many,), 1))
+    want = dict.fromkeys(got, True) | {"p has a note": False, "numbers": many}
     assert_equal(got, want=want)
 
 
@@ -809,14 +819,16 @@ def test_gradients_are_not_kept(expression: str) -> None:
 
 
 @observe
-def dtypes(tt: Any, expression: str) -> Any:
-    p = [tt.Tensor(np.ones(3, np.float32), requires_grad=True)]
+def dtypes(tt: Any, expression: str, kinds: Any) -> Any:
+    p = [tt.Tensor(np.ones(3, kind), requires_grad=True) for kind in kinds]
     optimizer = eval(expression, {"tt": tt, "np": np, "p": p})
     for _ in range(2):
-        p[0].grad = np.ones(3, np.float32)
+        for tensor, kind in zip(p, kinds, strict=True):
+            tensor.grad = np.ones(3, kind)
         optimizer.step()
-    arrays = optimizer.state_dict()["state"].get(0, {}).values()
-    return sorted({str(a.dtype) for a in [p[0].data, *arrays] if np.ndim(a)})
+    arrays = [optimizer.state_dict()["state"].get(i, {}).values() for i in range(len(p))]
+    pairs = zip(p, arrays, strict=True)
+    return [sorted({str(a.dtype) for a in [t.data, *own] if np.ndim(a)}) for t, own in pairs]
 
 
 @pytest.mark.parametrize(
@@ -829,7 +841,8 @@ def dtypes(tt: Any, expression: str) -> Any:
 )
 def test_float32_stays_float32(expression: str) -> None:
     """06.18 Parameters and state keep the parameter's dtype, also when an option is a NumPy number."""
-    assert_equal(dtypes(expression), want=["float32"])
+    kinds = ["float32", *(["float64"] * whole(0, 0, 99))]
+    assert_equal(dtypes(expression, kinds), want=[[kind] for kind in kinds])
 
 
 @observe
@@ -881,14 +894,15 @@ def test_large_parameters(expression: str) -> None:
 
 
 @observe
-def state_bytes(tt: Any, expression: str) -> Any:
-    p = [tt.Tensor(np.ones((100, 100), np.float32), requires_grad=True)]
+def state_bytes(tt: Any, expression: str, n: int) -> Any:
+    p = [tt.Tensor(np.ones((n, 100), np.float32), requires_grad=True)]
     optimizer = eval(expression, {"tt": tt, "p": p})
     for _ in range(2):
-        p[0].grad = np.ones((100, 100), np.float32)
+        p[0].grad = np.ones((n, 100), np.float32)
         optimizer.step()
     arrays = optimizer.state_dict()["state"].get(0, {}).values()
-    return round(sum(np.asarray(a).nbytes for a in arrays) / p[0].data.nbytes, 2)
+    held = sum(np.asarray(a).nbytes for a in arrays) / p[0].data.nbytes
+    return {"sizes of the parameter": round(held, 2), "rows": p[0].shape[0]}
 
 
 @pytest.mark.parametrize(
@@ -905,7 +919,8 @@ def state_bytes(tt: Any, expression: str) -> Any:
 )
 def test_bytes_of_state(expression: str, want: float) -> None:
     """06.19 State per parameter, in its own sizes: SGD 0, with momentum 1; RMSprop 1 or 2; Adam 2."""
-    assert_equal(state_bytes(expression), want=want)
+    n = whole(100, 100, 400)
+    assert_equal(state_bytes(expression, n), want={"sizes of the parameter": want, "rows": n})
 
 
 @observe
@@ -956,6 +971,6 @@ def descended(tt: Any, expression: str, start: Any, target: Any, steps: int) -> 
 )
 def test_descends_to_the_minimum(call: str) -> None:
     """06.20 With the gradients of kata 05 each optimizer finds the minimum of a quadratic."""
-    target = np.array([0.5, -1.0, 1.5])
+    target = np.array([0.5, -1.0, 1.5]) * real(1.0, 0.8, 1.2)
     got = descended(f"tt.{call}", np.zeros(3), target, 400)
     assert_below(float(np.abs(got - target).max()), limit=0.01, what="distance from the minimum")
