@@ -26,11 +26,11 @@ from support.strategies import (
     broadcast_pairs,
     dyadic,
     fill,
+    integer,
     one_of,
     positive,
     real,
     seeds,
-    whole,
 )
 
 X = np.array([[1.0, 2.0, 3.0], [3.0, 6.0, 3.0]])  # the README's worked example
@@ -55,7 +55,7 @@ def described(tt: Any, data: Any) -> Any:
     ("data", "dtype"),
     [
         (2.5, "float32"),
-        (list(range(1, whole(2, 2, 400) + 1)), "float32"),
+        (list(range(1, integer(2, 2, 400) + 1)), "float32"),
         ([[1, 2, 3], [4.5, 5, 6]], "float32"),
         ([True], "bool"),
     ],
@@ -189,9 +189,9 @@ def test_repr_shows_values(expression: str, want: str) -> None:
         "__init__-text": ("tt.Tensor('abc')", "TypeError", "abc"),
         "__init__-none": ("tt.Tensor([None, 1])", "TypeError", "None"),
         "__init__-complex": (
-            f"tt.Tensor({whole(1, 1, 999)}j)",
+            f"tt.Tensor({integer(1, 1, 999)}j)",
             "TypeError",
-            f"{whole(1, 1, 999)}j",
+            f"{integer(1, 1, 999)}j",
         ),
         "__init__-objects": ("tt.Tensor(np.array([None]))", "TypeError", "None"),
         "__init__-ragged": ("tt.Tensor([[1, 2], [3]])", "ValueError", "[3]"),
@@ -874,7 +874,7 @@ def test_making_zeros() -> None:
         "ones-tuple": ("tt.ones((2, 3))", np.ones((2, 3))),
         "full": (f"tt.full((3,), {real(0.5, 0.25, 4)})", np.full(3, real(0.5, 0.25, 4))),
         "full-integer": ("tt.full((2, 1), 3)", np.full((2, 1), 3.0)),
-        "arange": (f"tt.arange({whole(4, 3, 40)})", np.arange(float(whole(4, 3, 40)))),
+        "arange": (f"tt.arange({integer(4, 3, 40)})", np.arange(float(integer(4, 3, 40)))),
         "arange-stop": ("tt.arange(2, 5)", np.arange(2.0, 5.0)),
         "arange-step": ("tt.arange(1, 2, 0.25)", np.arange(1, 2, 0.25)),
     },
@@ -921,8 +921,8 @@ def drawn_by(tt: Any, name: str, count: int) -> Any:
 @pytest.mark.parametrize("name", ["rand", "randn"])
 def test_random_draws_from_a_generator(name: str) -> None:
     """01.18 A generator that is passed is the one that is drawn from."""
-    got = drawn_by(name, whole(5, 5, 50))
-    assert_equal(got["4"].shape, want=(whole(5, 5, 50),))
+    got = drawn_by(name, integer(5, 5, 50))
+    assert_equal(got["4"].shape, want=(integer(5, 5, 50),))
     assert_close(got["3 again"], want=got["3"])
     assert_equal(bool((got["3"] == got["4"]).any()), want=False)
 
@@ -1014,7 +1014,7 @@ def dtypes_of(tt: Any, expression: str, *pairs: Any) -> Any:
 def test_float32_stays_float32(expression: str) -> None:
     """01.19 float32 in, float32 out: numbers, lists, integers and NumPy scalars promote nothing."""
     kinds = [
-        one_of("float32", "float64", seed=i) if i else "float32" for i in range(whole(1, 8, 8))
+        one_of("float32", "float64", seed=i) if i else "float32" for i in range(integer(1, 8, 8))
     ]
     pairs = [(positive(2, 3).astype(kind), (positive(2, 3) + 1).astype(kind)) for kind in kinds]
     assert_equal(dtypes_of(expression, *pairs), want=kinds)
@@ -1069,7 +1069,7 @@ def test_results_are_new_memory(expression: str) -> None:
 @by_name("expression", {"exp": "a.exp()", "multiply": "a * a", "sum_": "a.sum(axis=0)"})
 def test_strided_and_empty_inputs(expression: str) -> None:
     """01.21 Strided views and empty tensors are inputs like any other."""
-    a, columns = dyadic(6, 5)[::2, ::-1], whole(5, 5, 50)
+    a, columns = dyadic(6, 5)[::2, ::-1], integer(5, 5, 50)
     assert_close(evaluate(expression, a), want=evaluate(expression, a.copy()))
     assert_equal(evaluate(expression, np.zeros((0, columns))).shape[-1], want=columns)
 

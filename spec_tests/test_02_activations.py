@@ -23,10 +23,10 @@ from support.strategies import (
     dyadic,
     fill,
     flags,
+    integer,
     normal,
     real,
     seeds,
-    whole,
 )
 
 LOG3 = np.log(3.0)
@@ -350,7 +350,7 @@ def test_minus_infinity_gets_nothing(expression: str) -> None:
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 def test_axis_must_exist(name: str) -> None:
     """02.13 An axis that x does not have is an IndexError (or ValueError) that names the axis and the shape of x."""
-    axis, shape = whole(5, 4, 99), (2, whole(3, 3, 50))
+    axis, shape = integer(5, 4, 99), (2, integer(3, 3, 50))
     assert_raises(
         evaluate,
         f"tt.{name}(a, axis={axis})",
@@ -437,14 +437,14 @@ def complaints(tt: Any, expression: str, *arrays: Any) -> Any:
 @pytest.mark.parametrize("name", NAMES)
 def test_no_warnings(name: str, dtype: str) -> None:
     """02.15 No input between -1000 and 1000 makes NumPy warn of an overflow or an invalid value."""
-    x = np.array([-1000, -100, -1, 0, 1, 100, 1000, *normal(whole(0, 0, 90))], dtype)
+    x = np.array([-1000, -100, -1, 0, 1, 100, 1000, *normal(integer(0, 0, 90))], dtype)
     assert_equal(complaints(f"tt.{name}(a)", x), want={"warnings": [], "finite numbers": x.size})
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_float32_stays_float32(name: str) -> None:
     """02.16 float32 in, float32 out; float64 in, float64 out."""
-    x = dyadic(2, whole(3, 3, 50))
+    x = dyadic(2, integer(3, 3, 50))
     wide = evaluate(f"tt.{name}(a)", x)
     assert_equal(wide.shape, want=x.shape)
     assert_close(evaluate(f"tt.{name}(a)", x.astype(np.float32)), want=wide.astype(np.float32))
@@ -466,7 +466,7 @@ def test_input_is_not_modified(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_strided_and_empty_inputs(name: str) -> None:
     """02.18 Strided views work like copies, and a tensor without rows, (0, 5), gives one without rows."""
-    x, columns = dyadic(6, 5)[::2, ::-1], whole(5, 5, 50)
+    x, columns = dyadic(6, 5)[::2, ::-1], integer(5, 5, 50)
     assert_close(evaluate(f"tt.{name}(a)", x), want=evaluate(f"tt.{name}(a)", x.copy()))
     assert_equal(evaluate(f"tt.{name}(a)", np.zeros((0, columns))).shape, want=(0, columns))
 
@@ -500,7 +500,7 @@ def peak_memory(tt: Any, expression: str, *arrays: Any) -> Any:
 @pytest.mark.parametrize("name", NAMES)
 def test_memory_is_linear(name: str) -> None:
     """02.20 While it runs, an activation of n numbers holds at most eight times the bytes of its input: nothing of size n * n."""
-    many = whole(2000, 2000, 4000)
+    many = integer(2000, 2000, 4000)
     got, size = peak_memory(f"tt.{name}(a)", np.linspace(-3, 3, many))
     assert_equal(size, want=many)
     assert_below(got, limit=8, what="bytes held at the peak, per byte of input")

@@ -23,7 +23,7 @@ from support.asserts import (
     assert_zeros,
 )
 from support.observe import observe
-from support.strategies import dyadic, fill, named, normal, seeds, whole
+from support.strategies import dyadic, fill, integer, named, normal, seeds
 
 WEIGHT = np.array([[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]])  # the README's worked example
 BIAS = np.array([10.0, 20.0])
@@ -121,7 +121,7 @@ def linear_attributes(tt: Any, n_in: int, n_out: int) -> Any:
 
 def test_linear_attributes() -> None:
     """03.3 Linear(in_features, out_features, bias=True) holds weight (out, in) and bias (out,), or None."""
-    n_out = whole(2, 1, 50)
+    n_out = integer(2, 1, 50)
     want = {
         "weight": [(n_out, 3), "float32"],
         "bias": [(n_out,), "float32"],
@@ -183,7 +183,7 @@ def linear_of_shape(tt: Any, n_in: int, n_out: int, shape: Any) -> Any:
 @pytest.mark.parametrize("shape", [(2, 4), (3, 2), (4,), (2, 3, 4), ()], ids=str)
 def test_linear_refuses_other_widths(shape: tuple[int, ...]) -> None:
     """03.5 An input of another width is a ValueError that names the width and the shape of the input."""
-    shape = (*shape[:-1], whole(shape[-1], 4, 99)) if shape else ()
+    shape = (*shape[:-1], integer(shape[-1], 4, 99)) if shape else ()
     assert_raises(linear_of_shape, 3, 2, shape, error="ValueError", says=("3", str(shape)))
 
 
@@ -203,7 +203,7 @@ def start(tt: Any, name: str, n_in: int, n_out: int) -> Any:
 @pytest.mark.parametrize("name", ["weight", "bias"])
 def test_linear_start_is_uniform(name: str) -> None:
     """03.6 Weight and bias start uniform in +-1/sqrt(in_features): within 5 sigma in mean and variance."""
-    n_in = whole(4, 2, 16)
+    n_in = integer(4, 2, 16)
     x, bound = start(name, n_in, 30_000).astype(np.float64), n_in**-0.5
     assert_below(float(np.abs(x).max()), limit=bound * (1 + 1e-6), what=f"largest |{name}|")
     assert_above(float(np.abs(x).max()), limit=bound * 0.99, what=f"largest |{name}|")
@@ -246,7 +246,7 @@ def linear_output(tt: Any, shape: Any) -> Any:
 @pytest.mark.parametrize("shape", [(2, 3), (2, 2, 3)], ids=str)
 def test_linear_keeps_dtype_and_history(shape: tuple[int, ...]) -> None:
     """03.7 float32 in, float32 out, and the output requires a gradient: it is made of tensor operations."""
-    rows = whole(1, 1, 50)
+    rows = integer(1, 1, 50)
     want = {"dtype": "float32", "requires_grad": True, "size": rows * int(np.prod(shape[:-1])) * 2}
     assert_equal(linear_output((*shape[:-1], 3) if rows == 1 else (rows, *shape)), want=want)
 
@@ -290,7 +290,7 @@ def about(tt: Any, expression: str, net: str) -> Any:
 
 
 NAMES = "[n for n, _ in net.named_parameters()]"
-WIDE = whole(3, 1, 50)
+WIDE = integer(3, 1, 50)
 NESTED = f"""Net(
     width=3,
     first=Linear(2, {WIDE}),
@@ -377,7 +377,7 @@ def test_modules(net: str, want: list[str]) -> None:
 
 # ---- modes: 03.11 and 03.12 ----------------------------------------------------------------------
 
-MORE = whole(0, 0, 50)
+MORE = integer(0, 0, 50)
 PARTS = f"Net(parts=[Linear(2, 2), Net(inner=Linear(2, 2)){', Linear(1, 1)' * MORE}])"
 FLAGS = "[m.training for m in net.modules()]"
 
@@ -421,7 +421,7 @@ def gradients_afterwards(tt: Any, expression: str, parts: int) -> Any:
 
 def test_zero_grad_forgets_every_gradient() -> None:
     """03.12 zero_grad() sets .grad of every parameter to None."""
-    parts = whole(1, 1, 50)
+    parts = integer(1, 1, 50)
     assert_equal(gradients_afterwards("net.zero_grad()", parts), want=[None, None] * (1 + parts))
 
 
@@ -753,7 +753,7 @@ SMALL = [
 )
 def test_function_as_module(module: str, function: str) -> None:
     """03.19 Flatten(start_dim=1) and the activation modules compute what their functions compute."""
-    x = dyadic(2, 3, whole(2, 2, 50))
+    x = dyadic(2, 3, integer(2, 2, 50))
     want = applied(function, x)["out"]
     assert_equal(want.size, want=x.size)
     got = applied(f"{module}(a)", x)
@@ -763,7 +763,7 @@ def test_function_as_module(module: str, function: str) -> None:
 
 # ---- printing: 03.20 -----------------------------------------------------------------------------
 
-OUT = whole(128, 11, 999)
+OUT = integer(128, 11, 999)
 MODEL = f"Net(body=Sequential(Linear(784, {OUT}), ReLU(), Dropout(0.25)), heads=[Linear(128, 10)])"
 
 

@@ -22,12 +22,12 @@ from support.strategies import (
     dyadic,
     fill,
     flags,
+    integer,
     named,
     normal,
     real,
     seeds,
     shapes,
-    whole,
 )
 
 LOG2, LOG3 = math.log(2), math.log(3)
@@ -49,7 +49,7 @@ MISFITS = [
     *[((2, 3), (3,)), ((3, 3), (3, 3)), ((2, 3), (2, 1)), ((3,), (3,))],
     *[((2, 3, 5), (2, 3)), ((2, 3, 5), (2,))],
 ]
-OUTSIDE = [3, whole(17, 4, 999), -1, whole(-3, -99, -2)]
+OUTSIDE = [3, integer(17, 4, 999), -1, integer(-3, -99, -2)]
 outside = pytest.mark.parametrize("wrong", OUTSIDE, ids=["3", "17", "-1", "-3"])
 
 
@@ -85,7 +85,7 @@ def pick(x: Any, classes: Any) -> Any:
 
 def refused_shapes(name: str, pair: tuple[Shape, Shape]) -> None:
     """A loss of numbers against numbers refuses two different shapes, and names both."""
-    first, second = [tuple(n * whole(1, 1, 30) if n > 1 else n for n in shape) for shape in pair]
+    first, second = [tuple(n * integer(1, 1, 30) if n > 1 else n for n in shape) for shape in pair]
     a, b, says = fill(first), fill(second, 1), (str(first), str(second))
     assert_raises(evaluate, f"tt.{name}(a, b)", a, b, error="ValueError", says=says)
 
@@ -379,7 +379,7 @@ def ignored() -> tuple[Any, Any, Any]:
     """Logits, a class for each row, and which rows are not ignored."""
     kept = np.array([True, *flags(True, False)])
     shape = (kept.size, 3)
-    return fill(shape, 5, "normal"), classes_for(shape, whole(5, 0, 999)), kept
+    return fill(shape, 5, "normal"), classes_for(shape, integer(5, 0, 999)), kept
 
 
 @observe

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support import oracle
 from support.asserts import assert_below, assert_close, assert_equal, assert_raises
 from support.observe import observe
-from support.strategies import dyadic, fill, normal, real, seeds, whole
+from support.strategies import dyadic, fill, integer, normal, real, seeds
 
 START = np.array([1.0, -2.0])  # the README's worked example
 PUSHES = np.array([[0.5, 0.25], [0.5, -0.25], [1.0, 0.5]])
@@ -231,7 +231,7 @@ def zeroed(tt: Any, expression: str, many: int) -> Any:
 @pytest.mark.parametrize("params", ["p", "[{'params': p[1:]}, {'params': p[:1]}]"])
 def test_zero_grad(params: str) -> None:
     """06.4 zero_grad() sets the gradient of every parameter to None."""
-    many = whole(3, 3, 99)
+    many = integer(3, 3, 99)
     got = zeroed(f"tt.Optimizer({params}, {{'lr': 0.5}})", many)
     assert_equal(got, want=[None] * many)
 
@@ -590,7 +590,7 @@ def misfit(tt: Any, expression: str, rows: int) -> Any:
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
 def test_gradient_of_another_shape(name: str) -> None:
     """06.13 A gradient of another shape is a ValueError that names both; it is not broadcast."""
-    rows = whole(2, 2, 99)
+    rows = integer(2, 2, 99)
     says = ("(3,)", f"({rows}, 3)")
     assert_raises(misfit, f"tt.{name}(p, lr=0.1)", rows, error="ValueError", says=says)
 
@@ -724,7 +724,7 @@ def after_refusal(tt: Any, expression: str, a: str, b: str, p: Any, q: Any) -> A
 
 LOADING = "b.load_state_dict(a.state_dict())"
 TWO_GROUPS = "tt.Adam([{'params': p[:1]}, {'params': p[1:]}], lr=0.5)"
-MORE = whole(4, 4, 999)
+MORE = integer(4, 4, 999)
 MISMATCHES = [
     ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3), (3,)], [(2, 3), (3,), (3,)], ("2", "3")),
     ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3), (3,), (3,)], [(2, 3), (3,)], ("2", "3")),
@@ -792,7 +792,7 @@ def in_place(tt: Any, expression: str, start: Any, gradient: Any) -> Any:
 @pytest.mark.parametrize("expression", EVERY)
 def test_updates_are_in_place(expression: str) -> None:
     """06.17 The new values are written into p.data, the same array; gradients are only read."""
-    many = whole(3, 3, 99)
+    many = integer(3, 3, 99)
     got = in_place(expression, normal(many), rows((many,), 1))
     want = dict.fromkeys(got, True) | {"p has a note": False, "numbers": many}
     assert_equal(got, want=want)
@@ -841,7 +841,7 @@ def dtypes(tt: Any, expression: str, kinds: Any) -> Any:
 )
 def test_float32_stays_float32(expression: str) -> None:
     """06.18 Parameters and state keep the parameter's dtype, also when an option is a NumPy number."""
-    kinds = ["float32", *(["float64"] * whole(0, 0, 99))]
+    kinds = ["float32", *(["float64"] * integer(0, 0, 99))]
     assert_equal(dtypes(expression, kinds), want=[[kind] for kind in kinds])
 
 
@@ -919,7 +919,7 @@ def state_bytes(tt: Any, expression: str, n: int) -> Any:
 )
 def test_bytes_of_state(expression: str, want: float) -> None:
     """06.19 State per parameter, in its own sizes: SGD 0, with momentum 1; RMSprop 1 or 2; Adam 2."""
-    n = whole(100, 100, 400)
+    n = integer(100, 100, 400)
     assert_equal(state_bytes(expression, n), want={"sizes of the parameter": want, "rows": n})
 
 

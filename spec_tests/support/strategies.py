@@ -3,7 +3,7 @@
 The usual fill is dyadic: distinct, non-zero multiples of 1/8. They are exact in float32 and in
 float64, stay off the kinks of relu and max, and are short to print. Under another seed than 0, such
 as the secret one of a certificate, each of them is moved by less than half a step: the numbers come
-from a continuum, and stay distinct and off the kinks. What a test draws by `one_of`, `whole` or `real`
+from a continuum, and stay distinct and off the kinks. What a test draws by `one_of`, `integer` or `real`
 is its usual value under seed 0.
 """
 
@@ -79,7 +79,7 @@ def one_of(usual: T, *others: T, seed: int = 0) -> T:
     return choices[int(rng.integers(len(choices)))]
 
 
-def whole(usual: int, low: int, high: int, seed: int = 0) -> int:
+def integer(usual: int, low: int, high: int, seed: int = 0) -> int:
     """A whole number from low to high, both included; the usual one under seed 0."""
     rng = np.random.default_rng([BASE_SEED, seed, low % 2**32, high % 2**32])
     return int(rng.integers(low, high + 1)) if BASE_SEED else usual
@@ -93,7 +93,7 @@ def real(usual: float, low: float, high: float, seed: int = 0) -> float:
 
 def named(usual: str) -> str:
     """A name: the usual one under seed 0, else with a number behind it."""
-    return f"{usual}_{whole(0, 1, 99_999)}" if BASE_SEED else usual
+    return f"{usual}_{integer(0, 1, 99_999)}" if BASE_SEED else usual
 
 
 def flags(*usual: bool, seed: int = 0) -> list[bool]:
