@@ -7,7 +7,7 @@ PYTHON ?= python3
 TITO = @$(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup status test data doctor verify demo stubs bench budget gates oracle lessons mutants-deep
+.PHONY: help setup status test data door doctor verify verify-all demo stubs bench budget gates oracle records mutants-deep
 
 module-%: ; $(TITO) module $* $(ARGS)
 test-%: ; $(TITO) test $* $(ARGS)
@@ -21,20 +21,22 @@ milestone-%: ; $(TITO) milestone $* $(ARGS)
 oracle-%: ; $(TITO) oracle $* $(ARGS)
 gates-%: ; $(TITO) gates $* $(ARGS)
 mutants-%: ; $(TITO) mutants $* $(ARGS)
-lessons-%: ; $(TITO) lessons $* $(ARGS)
+records-%: ; $(TITO) records $* $(ARGS)
 
 help: ; $(TITO) --help
 setup: ; $(TITO) setup $(ARGS)
 status: ; $(TITO) status $(ARGS)
 test: ; $(TITO) test $(ARGS)
 data: ; $(TITO) data $(ARGS)
+door: ; $(TITO) door $(ARGS)
 doctor: ; $(TITO) doctor $(ARGS)
 verify: ; $(TITO) verify $(ARGS)
+verify-all: ; $(TITO) verify-all $(ARGS)
 demo: ; $(TITO) demo $(ARGS)
 stubs: ; $(TITO) stubs $(ARGS)
 bench: ; $(TITO) bench $(ARGS)
 budget: ; $(TITO) budget $(ARGS)
 gates: ; $(TITO) gates $(ARGS)
 oracle: ; $(TITO) oracle $(ARGS)
-lessons: ; $(TITO) lessons $(ARGS)
+records: ; $(TITO) records $(ARGS)
 mutants-deep: ; $(TITO) mutants $(ARGS)

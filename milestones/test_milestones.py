@@ -41,11 +41,11 @@ def mnist_is_here() -> bool:
 
 def script(number: int) -> ModuleType:
     """A milestone's script as a module; skipped while a kata that it needs is locked."""
-    found, katas = stage.milestone(number), manifest.load()
-    for kata in katas.up_to(katas.kata(found.after)):
+    last, found = stage.opened(number)
+    for kata in manifest.load().up_to(last):
         if not kata.file(implementation.folder).is_file():
-            pytest.skip(f"{found.id} comes after kata {found.after:02}: make module-{kata.id}")
-    spec = importlib.util.spec_from_file_location(found.script.stem, found.script)
+            pytest.skip(f"{found.id} comes after kata {last.id}: make module-{kata.id}")
+    spec = importlib.util.spec_from_file_location(found.path.stem, found.path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import dtypes
 from support.asserts import assert_below, assert_close, assert_equal, assert_raises, assert_zeros
 from support.observe import observe
-from support.oracle import Case, check_values, unary
+from support.oracle import Case, check_values, own, unary
 from support.scenes import evaluate
 from support.strategies import (
     CURATED,
@@ -240,6 +241,25 @@ def assigned(tt: Any, data: Any) -> Any:
 def test_assignment_is_refused() -> None:
     """01.5 Assigning to elements is a TypeError that says what to do instead."""
     assert_raises(assigned, [1.5, 2.0], error="TypeError", says=("where", "x.data"))
+
+
+@observe
+def rows_of(tt: Any, data: Any) -> Any:
+    return [row.tolist() for row in tt.Tensor(data)]
+
+
+def test_iteration_goes_through_rows() -> None:
+    """01.5 `for row in x` goes through the first axis."""
+    assert_equal(rows_of(X), want=X.tolist())
+
+
+@by_name(
+    "expression",
+    {"iter": "list(tt.Tensor(5.0))", "sum": "sum(tt.Tensor(5.0))", "len": "len(tt.Tensor(5.0))"},
+)
+def test_no_axes_no_elements(expression: str) -> None:
+    """01.5 A tensor without axes has no length and no elements: a TypeError says so."""
+    assert_raises(evaluate, expression, error="TypeError", says=("without axes", "item()"))
 
 
 # ---- arithmetic: 01.6 and 01.7 -------------------------------------------------------------------
@@ -526,6 +546,26 @@ def test_sum_and_mean_refuse_axes(expression: str) -> None:
     assert_raises(evaluate, expression, dyadic(2, 3), error="IndexError", says=("2", "(2, 3)"))
 
 
+@by_name(
+    "expression",
+    {
+        "sum_": "a.sum(0)",
+        "sum_-last": "a.sum(-1, keepdims=True)",
+        "mean": "a.mean(0)",
+        "mean-last": "a.mean(-1, keepdims=True)",
+    },
+)
+def test_sum_and_mean_of_a_number(expression: str) -> None:
+    """01.10 A tensor without axes takes axis 0 and -1, as if it had one."""
+    assert_close(evaluate(expression, np.array(2.5)), want=np.array(2.5))
+
+
+@by_name("name", {"sum_": "sum", "mean": "mean"})
+def test_sum_and_mean_of_a_number_refuse_axes(name: str) -> None:
+    """01.10 A tensor without axes has no axis 1: an IndexError that names it."""
+    assert_raises(evaluate, f"a.{name}(1)", np.array(2.5), error="IndexError", says=("1",))
+
+
 EXTREMA = [
     Case("amax", "a.max()", unary(CURATED)),
     Case("amax-axis0", "a.max(axis=0)", unary(WITH_AXES), torch="a.amax(0)"),
@@ -583,6 +623,20 @@ def test_argmax_of_any_shape(a: Any) -> None:
     assert_equal(got, want=[np.argmax(a), np.argmax(a, 0).tolist()])
 
 
+@by_name(
+    "expression",
+    {
+        "amax": "a.max(0)",
+        "amin": "a.min(-1, keepdims=True)",
+        "argmax": "a.argmax(0) + 2.5",
+        "argmax-last": "a.argmax(-1, keepdims=True) + 2.5",
+    },
+)
+def test_max_of_a_number(expression: str) -> None:
+    """01.11 max, min and argmax of a tensor without axes take axis 0 and -1, as if it had one."""
+    assert_close(evaluate(expression, np.array(2.5)), want=2.5)
+
+
 @by_name("expression", {"amax": "a.max()", "amin": "a.min()", "argmax": "a.argmax()"})
 def test_max_of_nothing(expression: str) -> None:
     """01.11 The largest or smallest of no elements is a ValueError."""
@@ -629,6 +683,27 @@ def test_var_of_any_numbers(seed: int) -> None:
     a = fill((3, 5, 2), seed, "normal")
     assert_close(evaluate("a.var(axis=1)", a), want=np.var(a, axis=1, ddof=1))
     assert_close(evaluate("a.var(correction=0)", a), want=np.var(a))
+
+
+@by_name("expression", {"var": "a.var(0, correction=0)", "var-last": "a.var(-1, 0, keepdims=True)"})
+def test_var_of_a_number(expression: str) -> None:
+    """01.12 The variance of a tensor without axes takes axis 0 and -1, as if it had one."""
+    assert_close(evaluate(f"{expression} + 2.5", np.array(2.5)), want=np.array(2.5))
+
+
+@by_name(
+    "expression, want",
+    {
+        "var-equal": ("a.var(correction=3)", np.inf),
+        "var-beyond": ("a.var(correction=4)", np.inf),
+        "var-one": ("a[:1].var()", np.nan),
+        "var-nothing": ("a[:0].var()", np.nan),
+        "var-nothing-population": ("a[:0].var(correction=0)", np.nan),
+    },
+)
+def test_var_of_too_few(expression: str, want: float) -> None:
+    """01.12 Where n is not larger than correction, the divisor is 0: nan or inf, and no error."""
+    assert_equal(str(evaluate(f"{expression}.item()", np.array([1.0, 2.0, 4.0]))), want=str(want))
 
 
 # ---- movement: 01.13 and 01.14 -------------------------------------------------------------------
@@ -699,6 +774,31 @@ def test_movement_round_trip(a: Any) -> None:
     assert_close(evaluate(f"a.T.T.flatten().reshape({a.shape})", a), want=a)
 
 
+@by_name(
+    "expression, shape",
+    {
+        "transpose": ("a.transpose(0, -1)", ()),
+        "transpose-same": ("a.transpose(-1, -1)", ()),
+        "flatten": ("a.flatten(0, -1)", (1,)),
+        "squeeze": ("a.squeeze(0)", ()),
+        "squeeze-last": ("a.squeeze(-1)", ()),
+        "unsqueeze": ("a.unsqueeze(0)", (1,)),
+        "unsqueeze-last": ("a.unsqueeze(-1)", (1,)),
+        "permute-T": ("a.T", ()),
+    },
+)
+def test_movement_of_a_number(expression: str, shape: tuple[int, ...]) -> None:
+    """01.13 A tensor without axes takes axis 0 and -1, as if it had one."""
+    assert_close(evaluate(expression, np.array(2.5)), want=np.full(shape, 2.5))
+
+
+@by_name("dims", {"flatten": (1, 0), "flatten-far": (2, 0), "flatten-negative": (-1, -2)})
+def test_flatten_refuses_an_end_before_its_start(dims: tuple[int, int]) -> None:
+    """01.13 A flatten whose end_dim stands before its start_dim is a ValueError that names both."""
+    call, says = f"a.flatten({dims[0]}, {dims[1]})", tuple(map(str, dims))
+    assert_raises(evaluate, call, dyadic(2, 3, 5), error="ValueError", says=says)
+
+
 def test_reshape_refuses_other_sizes() -> None:
     """01.13 Sizes that do not multiply to the number of elements are a ValueError."""
     says = ("(2, 3)", "4")
@@ -756,6 +856,7 @@ def test_expand_and_pad_of_any_shape(expression: str, a: Any) -> None:
     {
         "expand-size": "a.expand(4, 3)",
         "expand-axes": "a.expand(3)",
+        "expand-new": "a.expand(-1, 2, 3)",
         "pad-odd": "a.pad((1, 2, 3))",
         "pad-axes": "a.pad((1, 1, 1, 1, 1, 1))",
     },
@@ -882,6 +983,21 @@ def test_making_zeros() -> None:
 def test_making(expression: str, want: Any) -> None:
     """01.17 zeros, ones, full and arange make float32 tensors."""
     assert_close(evaluate(expression), want=want.astype(np.float32))
+
+
+@by_name(
+    "call",
+    {"arange": (1000, 1001, 0.001), "arange-many": (0, 4096, 0.1), "arange-down": (3000, 0, -0.7)},
+)
+def test_arange_does_not_drift(call: tuple[float, float, float]) -> None:
+    """01.17 Each number of arange is within rounding of start + i * step, also far from 0."""
+    start, stop, step = call
+    count = int(np.ceil((stop - start) / step))
+    want = (start + np.arange(count) * step).astype(np.float32)
+    got = evaluate(f"tt.arange({start}, {stop}, {step})")
+    assert_equal(got.shape, want=want.shape)
+    distance = float(np.max(np.abs(got - want) / np.spacing(np.abs(want).clip(1))))
+    assert_below(distance, limit=1.0, what="float32 steps between a number and its place")
 
 
 @by_name("call", {"zeros": "tt.zeros(2", "ones": "tt.ones((2,)", "full": "tt.full((2,), 0.5"})
@@ -1018,6 +1134,90 @@ def test_float32_stays_float32(expression: str) -> None:
     ]
     pairs = [(positive(2, 3).astype(kind), (positive(2, 3) + 1).astype(kind)) for kind in kinds]
     assert_equal(dtypes_of(expression, *pairs), want=kinds)
+
+
+def record(torch: Any) -> dict[str, Any]:
+    """PyTorch's dtypes, for the table."""
+    return dtypes.record(torch)
+
+
+@observe
+def dtype_or_refusal(tt: Any, expression: str) -> Any:
+    try:
+        return str(eval(expression, {"tt": tt, "np": np}).dtype)
+    except (TypeError, ValueError):
+        return "refused"
+
+
+@observe
+def dtypes_or_refusals(tt: Any, expressions: Any) -> Any:
+    found = []
+    for expression in expressions:
+        try:
+            found.append(str(eval(expression, {"tt": tt, "np": np}).dtype))
+        except (TypeError, ValueError):
+            found.append("refused")
+    return found
+
+
+@by_name("name", {name: name for name in dtypes.EXPRESSIONS})
+def test_dtypes_meet(name: str) -> None:
+    """01.19 Tensors meet in the wider dtype of the higher kind; numbers only lift a lower kind."""
+    want = dtypes.wanted(name, own("01", f"dtypes/{name}"))
+    got = dtypes_or_refusals(list(want))
+    wrong = [e for e, answer in zip(want, got, strict=True) if answer != want[e]]
+    for expression in wrong[:1] or list(want)[:1]:
+        assert_equal(dtype_or_refusal(expression), want=want[expression])
+    assert_equal(got, want=list(want.values()))
+
+
+SMALL, LARGE = "tt.Tensor(np.array([200, 12], np.uint8))", "tt.Tensor(np.array([16777217, 3]))"
+
+
+@by_name(
+    "expression, want",
+    {
+        "exp-bytes": (f"{SMALL}[1:].exp()", np.exp(np.float32([12]))),
+        "divide-bytes": (f"{SMALL} / 255", np.float32([200, 12]) / np.float32(255)),
+        "divide-integers": (f"{LARGE} / 2", np.float32([8388608.5, 1.5])),
+        "multiply-mask": ("(tt.Tensor([0.5, -1.0]) > 0) * 0.1", np.float32([0.1, 0])),
+        "__rsub__-mask": ("1.0 - (tt.Tensor([0.5, -1.0]) > 0)", np.float32([0, 1])),
+        "where-numbers": ("tt.where(tt.Tensor([True, False]), 0.1, 2)", np.float32([0.1, 2])),
+        "exp-number": ("tt.exp(1.0)", np.exp(np.float32(1))),
+        "sum_-bytes": (f"{SMALL}.sum()", np.int64(212)),
+        "sum_-bools": ("tt.Tensor([True, True]).sum()", np.int64(2)),
+        "mean-bytes": (f"{SMALL}.mean()", np.float32(106)),
+        "not_equal-exactly": (f"({LARGE} != np.int64(16777216)) * 1", np.array([1, 1])),
+        "not_equal-too-large": (f"({SMALL} != 300) * 1", np.array([1, 1])),
+        "add-scalar": (f"{LARGE} + np.int64(1)", np.array([16777218, 4])),
+        "add-unsigned": (f"{LARGE} + np.array([1, 2], np.uint64)", np.array([16777218, 5])),
+        "clip-scalar": ("tt.Tensor([0.5, -1.0]).clip(np.float64(0), None)", np.float32([0.5, 0])),
+        "getitem-list": ("tt.Tensor([0.5, 2.0, 3.0])[tt.Tensor([2, 0])]", np.float32([3, 0.5])),
+        "getitem-shifted": (
+            f"tt.Tensor([0.5, 2.0])[{SMALL} * 0 + np.int64(1)]",
+            np.float32([2, 2]),
+        ),
+    },
+)
+def test_values_of_unlike_dtypes(expression: str, want: Any) -> None:
+    """01.19 Integers meet as integers; where a fraction comes of integers, it is computed in float32."""
+    assert_close(evaluate(expression), want=want)
+
+
+@by_name(
+    "expression, error, says",
+    {
+        "add-too-large": (f"{SMALL} + 300", "ValueError", ("300", "uint8")),
+        "add-negative": (f"{SMALL} + tt.Tensor(np.array(-1))", "ValueError", ("-1", "uint8")),
+        "subtract-bools": ("tt.Tensor([True]) - True", "TypeError", ("bool", "!=")),
+        "negative-bools": ("-tt.Tensor([True])", "TypeError", ("bool", "~")),
+        "add-text": ("tt.Tensor([0.5]) + 'abc'", "TypeError", ("abc",)),
+        "getitem-fraction": ("tt.Tensor([0.5, 2.0])[tt.Tensor([0.5])]", "IndexError", ("0.5",)),
+    },
+)
+def test_dtypes_that_do_not_meet(expression: str, error: str, says: Any) -> None:
+    """01.19 A number that does not fit into the integers it meets, and signs of bools, are refused."""
+    assert_raises(evaluate, expression, error=error, says=says)
 
 
 @observe

@@ -115,6 +115,13 @@ def test_leaky_relu_of_any_shape(x: Any, slope: float) -> None:
     assert_close(got, want=np.where(x > 0, x, slope * x))
 
 
+def test_leaky_relu_of_infinity() -> None:
+    """02.2 leaky_relu is x where x is positive, also at infinity and with slope 0."""
+    x = np.array([np.inf, 2.0, -2.0, -np.inf])
+    assert_close(evaluate("tt.leaky_relu(a, 0.25)", x), want=np.array([np.inf, 2.0, -0.5, -np.inf]))
+    assert_close(evaluate("tt.leaky_relu(a, 0.0)", x[:3]), want=np.array([np.inf, 2.0, 0.0]))
+
+
 # ---- sigmoids: 02.3 to 02.6 ----------------------------------------------------------------------
 
 

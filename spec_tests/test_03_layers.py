@@ -375,6 +375,24 @@ def test_modules(net: str, want: list[str]) -> None:
     assert_equal(about("[type(m).__name__ for m in net.modules()]", net), want=want)
 
 
+CIRCLE = "[setattr(net.inner, 'whole', net), setattr(net.inner, 'itself', [net.inner]), {}][2]"
+WITH_INNER = "Net(inner=Linear(2, 3), last=Linear(3, 1, bias=False))"
+INSIDE = ["inner.weight", "inner.bias", "last.weight"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "want"),
+    [
+        ("[type(m).__name__ for m in net.modules()]", ["Net", "Linear", "Linear"]),
+        (NAMES, INSIDE),
+    ],
+    ids=["modules", "named_parameters"],
+)
+def test_part_may_hold_the_whole(expression: str, want: list[Any]) -> None:
+    """03.10 A part may hold the whole it belongs to: no module is looked for inside itself."""
+    assert_equal(about(CIRCLE.format(expression), WITH_INNER), want=want)
+
+
 # ---- modes: 03.11 and 03.12 ----------------------------------------------------------------------
 
 MORE = integer(0, 0, 50)
@@ -435,13 +453,19 @@ STATEFUL = "Net(first=Linear(2, 3), running=Tensor([0.25, 4.0]), table=np.ones(2
     [
         (STATEFUL, ["first.weight", "first.bias", "running"]),
         (SHARED_PARAMETER, [f"{ENCODE}.weight", f"{ENCODE}.bias", "tied.weight"]),
+        ("Net(a=(one := Linear(1, 2, bias=False)), b=[one])", ["a.weight", "b.0.weight"]),
         (CONTAINERS["list"][0], CONTAINERS["list"][1]),
     ],
-    ids=["state_dict-buffer", "state_dict-shared", "state_dict-list"],
+    ids=["state_dict-buffer", "state_dict-shared", "state_dict-shared-part", "state_dict-list"],
 )
 def test_state_dict_names(net: str, want: list[str]) -> None:
     """03.13 state_dict() holds all tensors by name: parameters and plain Tensors, a shared one under each of its names."""
     assert_equal(about("list(net.state_dict())", net), want=want)
+
+
+def test_state_dict_of_a_part_that_holds_the_whole() -> None:
+    """03.13 What stands above a module is not looked for again inside it."""
+    assert_equal(about(CIRCLE.format("list(net.state_dict())"), WITH_INNER), want=INSIDE)
 
 
 def test_state_dict_is_a_snapshot() -> None:
@@ -813,3 +837,10 @@ def test_repr_closes_its_brackets() -> None:
     """03.20 repr shows each part on a line of its own, two spaces deeper; a bracket closes under its class."""
     got = about("net.__repr__()", "Sequential(ReLU(), Sequential(ReLU()))")
     assert_equal(got, want=ONE_IN_ANOTHER)
+
+
+def test_repr_of_a_part_that_holds_the_whole() -> None:
+    """03.20 A whole inside its own part is not shown again."""
+    lines = about(CIRCLE.format("net.__repr__()"), WITH_INNER).splitlines()
+    assert_equal([line for line in lines if "last" in line and line[:3] != "  ("], want=[])
+    assert_equal(sum("(inner): Linear(" in line for line in lines), want=1)

@@ -212,6 +212,13 @@ def test_targets_take_the_dtype_of_the_input(target: str) -> None:
     assert_close(evaluate(f"tt.l1_loss(a, {target})", x), want=np.float32(np.abs(off).mean()))
 
 
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
+def test_integers_do_not_cut_the_target(name: str) -> None:
+    """04.5 Beside an input of integers the targets are float32."""
+    want = np.float32(0.25 if name == "mse_loss" else 0.5)
+    assert_close(evaluate(f"tt.{name}(a, [1.5, 2.5, 3.5])", np.array([1, 2, 3])), want=want)
+
+
 # ---- yes_or_no: 04.6 and 04.7 --------------------------------------------------------------------
 
 NAME = "binary_cross_entropy_with_logits"
@@ -334,6 +341,12 @@ def test_class_numbers_are_integers(target: str) -> None:
     x = np.array([[0.5, 1.5, -2.0], [-3.0, 0.25, 4.0]])
     got = evaluate(f"tt.nll_loss(a, {target}, reduction='none')", x)
     assert_close(got, want=np.array([2.0, 3.0]))
+
+
+def test_no_class_numbers_for_no_rows() -> None:
+    """04.10 For a batch of no rows an empty list of class numbers will do."""
+    got = evaluate("tt.nll_loss(a, [], reduction='none').shape", np.zeros((0, 3)))
+    assert_equal(got, want=(0,))
 
 
 @pytest.mark.parametrize(("target", "dtype"), FLOATS, ids=["floats", "tensor-of-list", "one-hot"])
@@ -463,6 +476,12 @@ def test_cross_entropy_targets(target: str) -> None:
     x = dyadic(2, 3)
     got = evaluate(f"tt.cross_entropy(a, {target}, reduction='none')", x)
     assert_close(got, want=-log_softmax_of(x)[[0, 1], [2, 0]])
+
+
+def test_cross_entropy_of_no_rows() -> None:
+    """04.10 For a batch of no rows an empty list of class numbers will do."""
+    got = evaluate("tt.cross_entropy(a, [], reduction='none').shape", np.zeros((0, 3)))
+    assert_equal(got, want=(0,))
 
 
 @pytest.mark.parametrize(("target", "dtype"), FLOATS, ids=["floats", "tensor-of-list", "one-hot"])
@@ -662,6 +681,15 @@ def test_dtype_is_the_input_s(expression: str) -> None:
     a, b = dyadic(2, 3), dyadic(2, 3, seed=1)
     assert_equal(dtype_of(expression, a.astype(np.float32), b), want="float32")
     assert_equal(dtype_of(expression, a, b.astype(np.float32)), want="float64")
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", NAME])
+def test_dtype_beside_a_target_that_learns(name: str) -> None:
+    """04.19 A target that requires a gradient keeps its dtype: float32 and float64 meet in float64."""
+    expression = f"tt.{name}(a, tt.Tensor(b, requires_grad=True))"
+    a, b = dyadic(2, 3), dyadic(2, 3, seed=1)
+    assert_equal(dtype_of(expression, a.astype(np.float32), b), want="float64")
+    assert_equal(dtype_of(expression, a.astype(np.float32), b.astype(np.float32)), want="float32")
 
 
 @observe

@@ -629,16 +629,46 @@ def test_arithmetic_gradients_of_any_shapes(shapes: Any, seed: int, expression: 
     ids=["square", "zero", "zeros", "one"],
 )
 def test_power_at_zero(expression: str, want: Any) -> None:
-    """05.11 The rules of power are finite at base 0; x ** 0 is constant."""
+    """05.11 At base 0 the slope of x ** 2 is 0, that of x ** 1 is 1; x ** 0 is constant."""
     pull = real(1.0, 0.5, 2.0)
     got = gradients(expression, np.full(2, pull), np.array([0.0, 2.0]))[0]
     assert_close(got, want=pull * np.array(want))
 
 
+@pytest.mark.parametrize(
+    ("expression", "want"),
+    [
+        ("a ** 0 + a", [1.0, 1.0]),
+        ("a ** np.array([0.0, 0.0]) + a", [1.0, 1.0]),
+        ("a ** 0.0 * 2 + a", [1.0, 1.0]),
+    ],
+    ids=["zero", "zeros", "float"],
+)
+def test_power_zero_is_constant(expression: str, want: Any) -> None:
+    """05.11 x ** 0 is constant, at 0 and at infinity too."""
+    got = gradients(expression, np.ones(2), np.array([0.0, np.inf]))[0]
+    assert_close(got, want=np.array(want))
+
+
+@pytest.mark.parametrize("exponent", [0.5, -1.0], ids=["root", "inverse"])
+def test_power_at_a_pole(exponent: float) -> None:
+    """05.11 At base 0 the slope by the base is infinite where calculus says so."""
+    want = exponent * np.array([np.inf, 4.0 ** (exponent - 1)])
+    assert_close(gradients(f"a ** {exponent}", np.ones(2), np.array([0.0, 4.0]))[0], want=want)
+
+
 def test_power_of_zero() -> None:
-    """05.11 The rules of power are finite at base 0; x ** 0 is constant."""
+    """05.11 At base 0 the slope by an exponent that is not negative is 0."""
     got = gradients("a ** b", np.ones(2), np.array([0.0, 2.0]), np.array([2.0, 3.0]))
     assert_close(got, want=[np.array([0.0, 12.0]), np.array([0.0, 8 * np.log(2)])])
+
+
+@pytest.mark.parametrize("base", ["a ** b", "0.0 ** b + a"], ids=["tensor", "number"])
+def test_power_of_zero_by_the_exponent(base: str) -> None:
+    """05.11 At base 0 the slope by the exponent is 0 from exponent 0 on, and -inf below."""
+    b = np.array([-1.0, 0.0, 0.5, 2.0])
+    got = gradients(base, np.ones(4), np.zeros(4), b)[1]
+    assert_close(got, want=np.array([-np.inf, 0.0, 0.0, 0.0]))
 
 
 ELEMENTWISE = [
@@ -711,6 +741,22 @@ def test_clip_includes_its_limits() -> None:
     assert_close(gradients("a.abs()", c, x)[0], want=c * [-1, -1, 0, 1, 1])
 
 
+@pytest.mark.parametrize(
+    ("limits", "kept"),
+    [
+        ("3, 1", [0, 0, 0, 0]),
+        ("1, 1", [0, 1, 0, 0]),
+        ("1, None", [0, 1, 1, 1]),
+        ("None, 1", [1, 1, 0, 0]),
+    ],
+    ids=["exchanged", "equal", "min", "max"],
+)
+def test_clip_goes_by_both_limits(limits: str, kept: Any) -> None:
+    """05.12 clip passes where min <= x <= max, also where min is not below max or is None."""
+    x, c = np.array([0.0, 1.0, 3.0, np.inf]), positive(4)
+    assert_close(gradients(f"a.clip({limits}) + a * 2", c, x)[0], want=c * (2 + np.array(kept)))
+
+
 MATMUL = [
     case("matmul", "a @ b", (((2, 3), (3, 5)), ((1, 3), (3, 1)), ((3, 3), (3, 3)))),
     case("matmul-vectors", "a @ b", (((2, 3), (3,)), ((3,), (3, 5)), ((3,), (3,)))),
@@ -757,6 +803,36 @@ def test_matmul_gradients_of_any_shapes(n: int, k: int, m: int, stacks: Any, see
         summed_to(np.einsum("...ji,...jk->...ik", a, c), b.shape),
     ]
     assert_close(gradients("a @ b", c, a, b), want=want, terms=100.0)
+
+
+EMPTY_PRODUCTS = [
+    ((2, 0), (0, 3)),
+    ((2, 3), (3, 0)),
+    ((0, 3), (3, 2)),
+    ((5, 2, 0), (0, 3)),
+    ((5, 2, 3), (3, 0)),
+    ((0, 2, 3), (3, 5)),
+    ((5, 2, 0), (5, 0, 3)),
+    ((5, 2, 3), (5, 3, 0)),
+    ((0,), (0,)),
+    ((0,), (0, 3)),
+    ((3,), (3, 0)),
+    ((2, 0), (0,)),
+    ((0, 3), (3,)),
+    ((5, 2, 0), (0,)),
+    ((0,), (5, 0, 3)),
+    ((3,), (5, 3, 0)),
+]
+
+
+@pytest.mark.parametrize("shapes", EMPTY_PRODUCTS, ids=str)
+def test_matmul_of_sizes_that_are_0(shapes: Any) -> None:
+    """05.13 The rules of matmul, also where a size is 0: gradients of zeros, in the operands' shapes."""
+    a, b = normal(*shapes[0]), normal(*shapes[1], seed=1)
+    c = normal(*(a @ b).shape, seed=2)
+    got = gradients("a @ b", c, a, b)
+    assert_equal([g.shape for g in got], want=[a.shape, b.shape])
+    assert_equal(bool(any(g.any() for g in got)), want=False)
 
 
 @pytest.mark.parametrize("only", ["left", "right"])
@@ -817,6 +893,15 @@ def test_reduction_gradients_of_any_shape(
     check_differences(f"a.{name}(axis={axis}, keepdims={keep})", seed, fill(shape, seed))
 
 
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min"])
+def test_reduction_gradients_of_a_number(name: str, keep: bool, axis: int) -> None:
+    """05.14 A tensor without axes takes axis 0 and -1, as if it had one."""
+    got = gradients(f"a.{name}(axis={axis}, keepdims={keep})", np.array(1.5), np.array(2.5))[0]
+    assert_close(got, want=np.array(1.5))
+
+
 @given(
     seed=seeds, axis=st.sampled_from([None, 0, 1, -1, (0, 1)]), name=st.sampled_from(["max", "min"])
 )
@@ -871,6 +956,16 @@ def test_movement_gradients(case: Case) -> None:
     check_gradients("05", case)
     pull = normal(3, 2)
     assert_close(gradients("a.T", pull, dyadic(2, 3)), want=[pull.T])
+
+
+@pytest.mark.parametrize(
+    "move",
+    ["transpose(0, -1)", "flatten(0, -1)", "squeeze(0)", "squeeze(-1)", "unsqueeze(-1)", "T"],
+)
+def test_movement_gradients_of_a_number(move: str) -> None:
+    """05.15 The rules of reshape, permute, expand and pad, for a tensor without axes too."""
+    got = gradients(f"a.{move} * 2", None, np.array(2.5))[0]
+    assert_close(got, want=np.array(2.0))
 
 
 MOVES = [
@@ -1359,18 +1454,18 @@ def checked_with_rule(tt: Any, rule: str, a: Any, b: Any, **options: Any) -> Any
 @pytest.mark.parametrize(
     ("rule", "index"),
     [
-        ("2 * g * a", "(0, 0)"),
-        ("-g * a", "(0, 0)"),
-        ("g * b", "(0, 0)"),
-        ("0 * g", "(0, 0)"),
-        ("a + 0 * g", "(0, 0)"),
+        ("2 * g * a", "index ("),
+        ("-g * a", "index ("),
+        ("g * b", "index ("),
+        ("0 * g", "index ("),
+        ("a + 0 * g", "index ("),
         ("np.where(np.arange(6).reshape(2, 3) == 5, 0, g * a)", "(1, 2)"),
         ("g * a * (1 + 1e-3)", ""),
     ],
     ids=["doubled", "sign", "other", "zero", "cotangent-ignored", "last-element", "slightly"],
 )
 def test_gradcheck_finds_a_wrong_rule(rule: str, index: str) -> None:
-    """05.21 Where they disagree at any element, a ValueError names the input's position and the index."""
+    """05.21 Where they disagree at any element, a ValueError names the input's position and such an index."""
     a, b = 1 + positive(2, 3), 3 + positive(2, 3, seed=1)
     assert_raises(checked_with_rule, rule, a, b, error="ValueError", says=("input 1", index))
 
@@ -1386,8 +1481,44 @@ def checked_without_rule(tt: Any, a: Any, b: Any) -> Any:
 def test_gradcheck_finds_a_gradient_that_is_missing() -> None:
     """05.21 Where they disagree, a ValueError names the input and the index: no gradient counts as zeros."""
     a, b = 1 + positive(2, 3), 3 + positive(2, 3, seed=1)
-    says = ("input 1", "(0, 0)")
+    says = ("input 1", "index (")
     assert_raises(checked_without_rule, a, b, error="ValueError", says=says)
+
+
+@observe
+def checked_by_name(tt: Any, rule: str, a: Any) -> Any:
+    square = tt.primitive(lambda x, /: x * x)
+    tt.defvjp(square, eval(f"lambda g, out, x: {rule}"))
+    x = tt.Tensor(a, requires_grad=True)
+    return tt.gradcheck(lambda _: square(x), x)
+
+
+def test_gradcheck_of_a_function_that_knows_its_input() -> None:
+    """05.21 The function may use an input by name: a wrong rule is found there too."""
+    assert_equal(checked_by_name("2 * g * x", dyadic(3)), want=True)
+    assert_raises(checked_by_name, "g * x", dyadic(3), error="ValueError", says=("input 0",))
+
+
+@observe
+def checked_detached(tt: Any, expression: str, a: Any, needs: bool) -> Any:
+    x = tt.Tensor(a, requires_grad=needs)
+    return tt.gradcheck(eval(f"lambda x: {expression}", {"tt": tt}), x)
+
+
+def test_gradcheck_of_a_result_without_a_gradient() -> None:
+    """05.21 A result that requires no gradient has slope 0: right for a constant, else a ValueError."""
+    assert_equal(checked_detached("tt.ones(3)", dyadic(3), True), want=True)
+    says = ("input 0", "index (")
+    assert_raises(
+        checked_detached, "x.detach() * 2", dyadic(3), True, error="ValueError", says=says
+    )
+
+
+def test_gradcheck_needs_a_gradient() -> None:
+    """05.21 Where no input requires a gradient, a ValueError mentions requires_grad."""
+    assert_raises(
+        checked_detached, "x * 2", dyadic(3), False, error="ValueError", says=("requires_grad",)
+    )
 
 
 def test_gradcheck_tolerance() -> None:
@@ -1419,6 +1550,29 @@ def test_gradcheck_changes_nothing() -> None:
     got = check_leaves_inputs(a.copy(), b.copy())
     assert_equal([got.pop("requires"), got.pop("grad")], want=[[True, False], None])
     assert_close(got, want={"x": a, "x.grad": np.full((2, 3), 7.0), "b": b})
+
+
+@observe
+def check_leaves_other_tensors(tt: Any, a: Any) -> Any:
+    x, weight = tt.Tensor(a, requires_grad=True), tt.Tensor(a + 1, requires_grad=True)
+    weight.grad = np.full(a.shape, 7.0)
+    kept, array = weight.grad, x.data
+    tt.gradcheck(lambda _: x * weight, x)
+    return {
+        "x.grad": x.grad,
+        "x.data is the same": x.data is array,
+        "weight.grad is the same": weight.grad is kept,
+        "weight.grad": weight.grad.tolist(),
+        "x": x.data.tolist(),
+    }
+
+
+def test_gradcheck_leaves_other_tensors_alone() -> None:
+    """05.21 The inputs and every .grad, also of other tensors that the function uses, stay as they are."""
+    a = dyadic(3)
+    flags = {"x.grad": None, "x.data is the same": True, "weight.grad is the same": True}
+    want = flags | {"weight.grad": [7.0] * 3, "x": a.tolist()}
+    assert_equal(check_leaves_other_tensors(a), want=want)
 
 
 def test_gradcheck_needs_float64() -> None:

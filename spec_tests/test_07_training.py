@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from support import oracle
 from support.asserts import assert_above, assert_below, assert_close, assert_equal, assert_raises
@@ -304,6 +304,20 @@ NO_STEPS = [
 ]
 
 
+HALF_STEPS = [
+    "StepLR(optimizer, 2.5)",
+    "CosineAnnealingLR(optimizer, 2.5)",
+    "LinearWarmup(optimizer, 0.5, 2.5)",
+    "OneCycleLR(optimizer, 0.5, 2.5)",
+]
+
+
+@pytest.mark.parametrize("schedule", HALF_STEPS)
+def test_schedules_refuse_half_steps(schedule: str) -> None:
+    """07.4 A number of steps that is no whole number is a ValueError that names it."""
+    assert_raises(rates, f"tt.{schedule}", [0.1], 1, error="ValueError", says=("2.5",))
+
+
 @pytest.mark.parametrize("schedule", NO_STEPS)
 def test_schedules_refuse_no_steps(schedule: str) -> None:
     """07.4 A number of steps below 1 is a ValueError that names it."""
@@ -369,6 +383,10 @@ def test_one_cycle(name: str) -> None:
     assert_rates(rates(SCHEDULES[name][0], BASES, SCHEDULES[name][1]), torch_knows(name))
 
 
+LAST = 1 / 8  # the last rate of max_lr 1, div_factor 4, final_div_factor 2
+FALL = [LAST + (1 - LAST) * (1 + math.cos(math.pi * t / 4)) / 2 for t in (1, 2, 3)]
+
+
 @settings(max_examples=20)
 @example(top=4, half=2)  # the shortest way up, from step 0 to step 1
 @given(top=st.integers(1, 16), half=st.integers(2, 30))
@@ -379,6 +397,28 @@ def test_one_cycle_formula(top: int, half: int) -> None:
     up = half_cosine(top / 64, top / 8, t / peak)
     down = half_cosine(top / 8, top / 256, (t - peak) / (total - 1 - peak))
     assert_rates(got[:, 0], np.where(t <= peak, up, down))
+
+
+@pytest.mark.parametrize(
+    ("share", "want"),
+    [
+        (0.25, [1.0, 0.75 + 0.25 * LAST, 0.25 + 0.75 * LAST, LAST, LAST]),
+        (0.0, [FALL[0], FALL[1], FALL[2], LAST, LAST]),
+        (1.0, [0.25, 0.4375, 0.8125, 1.0, LAST]),
+    ],
+    ids=["peak-at-0", "peak-before-0", "peak-at-the-end"],
+)
+def test_one_cycle_of_one_way(share: float, want: list[float]) -> None:
+    """07.8 With its peak at step 0, before it, or at the last step, OneCycleLR goes one way only."""
+    got = rates(f"tt.OneCycleLR(optimizer, 1, 4, {share}, 4, 2)", [0.3], 4)[:, 0]
+    assert_rates(got, np.array(want))
+
+
+@pytest.mark.parametrize("share", [30, -0.5, 1.5, math.nan], ids=str)
+def test_one_cycle_refuses_what_is_no_share(share: float) -> None:
+    """07.8 A pct_start outside 0 to 1 is a ValueError that names it."""
+    call = f"tt.OneCycleLR(optimizer, 0.5, 6, pct_start=float('{share}'))"
+    assert_raises(rates, call, [0.1], 1, error="ValueError", says=(str(share),))
 
 
 def test_one_cycle_ends() -> None:
@@ -429,6 +469,28 @@ def test_schedule_refuses_other_groups() -> None:
     sizes = ([0.1] * integer(3, 3, 99), [0.1, 0.2])
     says = (str(len(sizes[0])), "2")
     assert_raises(load_other_groups, *sizes, error="ValueError", says=says)
+
+
+@observe
+def load_too_far(tt: Any, base_lr: float) -> Any:
+    def build(lr, total):
+        optimizer = tt.SGD([tt.Tensor([1.0], requires_grad=True)], lr=lr)
+        return tt.OneCycleLR(optimizer, max_lr=lr, total_steps=total)
+
+    far, short = build(base_lr, 9), build(0.5, 3)
+    for _ in range(6):
+        far.step()
+    before = [short.state_dict(), short.get_last_lr()]
+    try:
+        short.load_state_dict(far.state_dict())
+    except ValueError:
+        return {"unchanged": [short.state_dict(), short.get_last_lr()] == before}
+    return "no error"
+
+
+def test_schedule_refused_is_unchanged() -> None:
+    """07.9 A state with a step that lr_at refuses changes nothing."""
+    assert_equal(load_too_far(0.125), want={"unchanged": True})
 
 
 # ---- 07.10 and 07.11: clipping -------------------------------------------------------------------
@@ -500,6 +562,7 @@ def test_clip_keeps_the_direction(seed: int, max_norm: int) -> None:
     """07.10 Every gradient is scaled, in place, by the same max_norm / (norm + 1e-6)."""
     gradients = [fill((2, 3), seed), fill((4,), seed + 1) * 3]
     norm = math.sqrt(sum(float((g * g).sum()) for g in gradients))
+    assume(abs(norm - max_norm / 8) > 1e-5)  # there both are right: to multiply and to leave it
     got = clipped(gradients, max_norm / 8)
     assert_close(
         got["gradients"], want=[g * min(1.0, max_norm / 8 / (norm + 1e-6)) for g in gradients]
@@ -550,6 +613,25 @@ def test_clip_keeps_the_dtype(dtype: str) -> None:
     assert_close(
         got, want=(dyadic(2, 3) * (0.25 / (np.linalg.norm(dyadic(2, 3)) + 1e-6))).astype(dtype)
     )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"), [("float16", 100.0), ("float32", 1e30)], ids=["float16", "float32"]
+)
+def test_clip_does_not_overflow(dtype: str, size: float) -> None:
+    """07.10 No sum of squares overflows, and small enough gradients are what comes out."""
+    got = clipped([np.array([3 * size, 0.0], dtype), np.array([4 * size], dtype)], 1.0)
+    assert_equal(round(got["norm"] / size, 2), want=5.0)
+    assert_equal(
+        [np.round(g.astype(float), 2).tolist() for g in got["gradients"]], want=[[0.6, 0.0], [0.8]]
+    )
+
+
+def test_clip_hides_no_nan() -> None:
+    """07.10 A nan in one gradient makes all of them nan: the others do not go on unclipped."""
+    got = clipped([np.array([3.0, math.nan]), np.array([400.0])], 1.0)
+    found = [bool(np.isnan(g).all()) for g in got["gradients"]]
+    assert_equal([found, str(got["norm"])], want=[[True, True], "nan"])
 
 
 # ---- 07.12 and 07.13: one step -------------------------------------------------------------------
@@ -638,6 +720,43 @@ def test_step_moves_the_schedule_last() -> None:
 
 
 @observe
+def steps_of_a_short_schedule(tt: Any, x: Any, y: Any, how: str) -> Any:
+    model = tt.Linear(3, 4)
+    optimizer = tt.SGD(model.parameters(), lr=0.5)
+    schedule = tt.OneCycleLR(optimizer, max_lr=0.5, total_steps=2)
+    trainer = tt.Trainer(model, optimizer, schedule=schedule)
+    weights, stopped, update = [model.weight.data.copy()], "no error", optimizer.step
+
+    def step():
+        update()
+        weights.append(model.weight.data.copy())
+
+    optimizer.step = step
+    try:
+        if how == "fit":
+            trainer.fit(x, y, 5, len(x))
+        for _ in range(5):
+            trainer.train_step(x, y)
+    except ValueError as error:
+        stopped = str(error)
+    return {
+        "says": stopped,
+        "steps": trainer.steps,
+        "updates": len(weights) - 1,
+        "seen": trainer.seen + trainer.epoch * len(x),
+    }
+
+
+@pytest.mark.parametrize("how", ["train_step", "fit"])
+def test_step_of_a_schedule_that_runs_out(how: str) -> None:
+    """07.12 Where the schedule refuses to move, weights and books agree: steps counts the updates made."""
+    got = steps_of_a_short_schedule(*data(7), how)
+    updates = got["updates"]
+    assert_equal("total_steps" in got["says"], want=True)
+    assert_equal([got["steps"], got["seen"]], want=[updates, updates * 7])
+
+
+@observe
 def step_in_parts(tt: Any, weights: Any, x: Any, y: Any, accumulate: int, clip: Any = None) -> Any:
     model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
     for parameter, weight in zip(model.parameters(), weights, strict=True):
@@ -672,6 +791,44 @@ def test_accumulation_equals_the_big_batch(rows: int, accumulate: int) -> None:
     whole, parts = (step_in_parts(network(), x, y, k) for k in (1, accumulate))
     assert_close(parts["losses"], want=whole["losses"])
     assert_close(parts["weights"], want=whole["weights"])
+
+
+@observe
+def step_with_ignored(tt: Any, weights: Any, x: Any, y: Any, accumulate: int, loss: str) -> Any:
+    model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
+    for parameter, weight in zip(model.parameters(), weights, strict=True):
+        parameter.data = weight
+    optimizer = tt.SGD(model.parameters(), lr=0.5)
+    trainer = tt.Trainer(model, optimizer, loss=eval(loss, {"tt": tt}), accumulate=accumulate)
+    return {
+        "before": trainer.evaluate(x, y, -(-len(x) // accumulate))["loss"],
+        "loss": trainer.train_step(x, y),
+        "weights": [p.data for p in model.parameters()],
+    }
+
+
+IGNORED = {
+    "a-part": ("tt.cross_entropy", [-100, -100, -100, -100, 1, 1, 3]),
+    "some": ("tt.cross_entropy", [0, -100, 2, 1, -100, -100, 3]),
+    "own-index": ("tt.CrossEntropyLoss(ignore_index=2)", [2, 2, 2, 2, 1, 0, 3]),
+}
+
+
+@pytest.mark.parametrize("name", IGNORED)
+def test_accumulation_passes_over_ignored_targets(name: str) -> None:
+    """07.13 Losses and updates equal those of the whole batch also when the loss ignores some targets."""
+    (loss, y), x = IGNORED[name], data(7)[0]
+    whole, *others = (step_with_ignored(network(), x, np.array(y), k, loss) for k in (1, 2, 3))
+    for parts in others:
+        assert_close(parts["loss"], want=whole["loss"])
+        assert_close(parts["weights"], want=whole["weights"])
+
+
+def test_accumulation_counts_float_targets() -> None:
+    """07.13 Only integers are class numbers: a float target of -100 counts like any other."""
+    x, y = np.array([[1.0], [2.0], [3.0]]), np.array([[-100.0], [4.0], [1.0]])
+    whole, parts = (steps_by_hand(2.0, x, y, 1, None, k, 0.0) for k in (1, 2))
+    assert_close([parts["w"], *parts["losses"]], want=[whole["w"], *whole["losses"]])
 
 
 def test_accumulation_is_one_step() -> None:
@@ -1024,6 +1181,14 @@ def test_evaluate_reports_any_metric() -> None:
     assert_close(got["target"], want=2.0)
 
 
+@pytest.mark.parametrize("name", IGNORED)
+def test_evaluate_passes_over_ignored_targets(name: str) -> None:
+    """07.15 Targets that the loss ignores count for nothing in the loss, whatever the batch size."""
+    (loss, y), x = IGNORED[name], data(7)[0]
+    whole, *others = (step_with_ignored(network(), x, np.array(y), k, loss) for k in (1, 2, 3))
+    assert_close([got["before"] for got in others], want=[whole["before"]] * 2)
+
+
 @observe
 def default_sizes(tt: Any) -> Any:
     sizes = []
@@ -1038,13 +1203,19 @@ def default_sizes(tt: Any) -> Any:
     trainer.fit(x[:33], np.zeros(33, np.int64), 1)
     fitted = len(sizes)
     trainer.evaluate(x, np.zeros(257, np.int64))
-    return {"fit, 33 samples": sizes[:fitted], "evaluate, 257 samples": sizes[fitted:]}
+    return {
+        "fit, 33 samples": sizes[:fitted],
+        "evaluate, 257 samples": sum(sizes[fitted:]),
+        "evaluate, at a time": max(sizes[fitted:]),
+    }
 
 
 def test_batch_sizes_unless_told() -> None:
-    """07.15 evaluate gives the mean over all samples: in batches of 256 unless told, as fit works in batches of 32."""
-    want = {"fit, 33 samples": [32, 1], "evaluate, 257 samples": [256, 1]}
-    assert_equal(default_sizes(), want=want)
+    """07.15 evaluate gives the mean over all samples: at most 256 at a time unless told, as fit works in batches of 32."""
+    got = default_sizes()
+    largest = got.pop("evaluate, at a time")
+    assert_equal(got, want={"fit, 33 samples": [32, 1], "evaluate, 257 samples": 257})
+    assert_below(largest, limit=256, what="samples at a time")
 
 
 @observe
@@ -1093,6 +1264,25 @@ def test_evaluate_puts_the_mode_back(training: bool, fails: bool) -> None:
             "batches": 1 if fails else -(-rows // 4),
         },
     )
+
+
+@observe
+def modes_of_a_frozen_part(tt: Any, x: Any, y: Any) -> Any:
+    model = tt.Sequential(tt.Linear(3, 4), tt.Dropout(0.5), tt.Sequential(tt.Dropout(0.5)))
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1))
+    model[1].eval()
+    trainer.evaluate(x, y, 4)
+    thawed = [m.training for m in model.modules()]
+    model.eval()[2].train()
+    trainer.evaluate(x, y, 4)
+    return {"frozen part": thawed, "training part": [m.training for m in model.modules()]}
+
+
+def test_evaluate_puts_every_part_back() -> None:
+    """07.16 evaluate puts the mode of every part back: a part that was frozen stays frozen."""
+    frozen = [True, True, False, True, True]
+    want = {"frozen part": frozen, "training part": [False, False, False, True, True]}
+    assert_equal(modes_of_a_frozen_part(*data()), want=want)
 
 
 @observe
@@ -1159,6 +1349,27 @@ def validated(tt: Any, x: Any, y: Any, held_out: Any) -> Any:
     trainer.callbacks.append(lambda trainer, event: modes.append(model.training))
     history = trainer.fit(x, y, 2, 4, validation=held_out)
     return {"history": history, "last": trainer.evaluate(*held_out), "modes": modes}
+
+
+@observe
+def modes_after_a_callback(tt: Any, x: Any, y: Any) -> Any:
+    modes = []
+
+    class Watched(tt.Linear):
+        def forward(self, x):
+            modes.append(self.training)
+            return super().forward(x)
+
+    model = tt.Sequential(Watched(3, 4))
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1))
+    trainer.callbacks.append(lambda trainer, event: trainer.model.eval())
+    trainer.fit(x, y, 2, 3)
+    return modes
+
+
+def test_fit_trains_after_a_callback_that_evaluates() -> None:
+    """07.14 Every step is made in train mode, also after a callback that left the model in eval mode."""
+    assert_equal(modes_after_a_callback(*data(7)), want=[True] * 6)
 
 
 def test_fit_validates_after_each_epoch() -> None:
@@ -1290,6 +1501,43 @@ def test_ctrl_c_leaves_a_whole_trainer(where: str, stop: int, books: tuple[int, 
     )
 
 
+@observe
+def told_when_interrupted(tt: Any, x: Any, y: Any, stop: int) -> Any:
+    import signal
+
+    model = tt.Linear(3, 4)
+    optimizer, told, updates = tt.SGD(model.parameters(), lr=0.3), [], []
+    trainer = tt.Trainer(model, optimizer)
+    trainer.callbacks.append(lambda trainer, event: told.append([event, trainer.steps]))
+    update = optimizer.step
+
+    def step():
+        update()
+        updates.append(0)
+        if len(updates) == stop:
+            signal.raise_signal(signal.SIGINT)
+
+    optimizer.step = step
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        trainer.fit(x, y, 2, 4)
+        stopped = "fit was not interrupted"
+    except KeyboardInterrupt:
+        stopped = "interrupted"
+    finally:
+        signal.signal(signal.SIGINT, before)
+    trainer.fit(x, y, 2, 4)
+    return {"stopped": stopped, "told": told}
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3], ids=lambda stop: f"fit-at-{stop}")
+def test_ctrl_c_keeps_no_step_from_the_callbacks(stop: int) -> None:
+    """07.18 The callbacks are told of every step that the books hold, also of the one that Ctrl-C met."""
+    want = [["step", 1], ["step", 2], ["epoch", 2], ["step", 3], ["step", 4], ["epoch", 4]]
+    got = told_when_interrupted(*data(7), stop)
+    assert_equal(got, want={"stopped": "interrupted", "told": want})
+
+
 # ---- 07.19 and 07.20: checkpoints ----------------------------------------------------------------
 
 
@@ -1348,6 +1596,40 @@ def test_load_restores(part: str) -> None:
     """07.19 What was saved is loaded: weights, books, the optimizer's averages, the schedule's step, what is drawn next."""
     got = saved_and_loaded(network(), *data(7), 2, part)
     assert_equal(got["loaded"], want=got["saved"])
+
+
+@observe
+def refused_state(tt: Any, weights: Any, damage: str) -> Any:
+    def build(weights, rate):
+        model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
+        for parameter, weight in zip(model.parameters(), weights, strict=True):
+            parameter.data = weight.copy()
+        optimizer = tt.Adam(model.parameters(), lr=rate)
+        return tt.Trainer(model, optimizer, schedule=tt.OneCycleLR(optimizer, rate, 4))
+
+    tt.manual_seed(6)
+    other = build([w + 1 for w in weights], 0.25)
+    other.fit(np.ones((4, 3)), np.array([0, 1, 2, 3]), 2)
+    state = other.state_dict()
+    if damage == "optimizer":
+        state["optimizer"] = tt.SGD(other.model.parameters()).state_dict()
+    elif damage == "schedule":
+        state["schedule"] = None
+    else:
+        state["schedule"] = {**state["schedule"], "steps": 99}
+    trainer = build(weights, 0.125)
+    before = repr(trainer.state_dict())
+    try:
+        trainer.load_state_dict(state)
+    except Exception:
+        return {"changed nothing": repr(trainer.state_dict()) == before}
+    return "no error"
+
+
+@pytest.mark.parametrize("damage", ["optimizer", "schedule", "steps"])
+def test_refused_state_changes_nothing(damage: str) -> None:
+    """07.19 A load_state_dict of a trainer that raises has changed nothing."""
+    assert_equal(refused_state(network(), damage), want={"changed nothing": True})
 
 
 @observe

@@ -1,4 +1,15 @@
 # Stub of kata 01, generated from reference/tinytorch/tensor.py by: make stubs
+# Write in this order; make test-01 says what comes next:
+#   construct    Tensor.__init__, Tensor.item, Tensor.tolist, Tensor.numpy, Tensor.detach,
+#                Tensor.__repr__
+#   arithmetic   add, subtract, multiply, divide, power, negative, Tensor.__radd__,
+#                Tensor.__rsub__, Tensor.__rmul__, Tensor.__rtruediv__, Tensor.__rpow__
+#   elementwise  exp, log, sqrt, absolute, maximum, where, clip
+#   matmul       matmul, Tensor.__rmatmul__
+#   reductions   sum_, mean, amax, amin, argmax, var
+#   movement     reshape, permute, transpose, flatten, squeeze, unsqueeze, expand, pad
+#   selecting    getitem, concatenate, cat, stack
+#   making       zeros, ones, full, arange, manual_seed, rand, randn
 """Kata 01. A Tensor: an array that can remember how it was made.
 
 Every operation is a plain function on NumPy arrays behind one door, `@primitive`: it unwraps
@@ -8,208 +19,126 @@ the result was made. Nothing here differentiates; kata 05 reads the notes, and n
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy import ndarray
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Axis = int | tuple[int, ...] | None
+from tinytorch.door import (  # noqa: F401  (other files ask this one for Note and grad_mode)
+    Array,
+    Axis,
+    Note,
+    TensorBase,
+    axis_of,
+    composite,
+    default_generator,
+    grad_mode,
+    primitive,
+    sizes_of,
+)
 
-default_generator = np.random.default_rng()
-
-SPELLINGS = {"dim": "axis", "keepdim": "keepdims"}  # PyTorch: NumPy
-REASONS = {  # a piece of NumPy's complaint: the same in words that say what to do
-    "broadcast": "the shapes do not broadcast; aligned from the right, two sizes must be equal or one of them 1",
-    "core dimension": "the inner sizes differ; the last of the left shape must equal the last but one of the right, or its only one",
-    "enough dimensions": "both operands need at least one axis; for a number use *",
-}
-
-
-# ---- the door: given, read it once ---------------------------------------------------------------
+# ---- the tensor ----------------------------------------------------------------------------------
 
 
-class GradMode(threading.local):
-    """Whether operations leave notes; one flag per thread, `no_grad` of kata 05 toggles it."""
+class Tensor(TensorBase):
+    """An n-dimensional array that can require a gradient.
 
-    enabled = True
+    Python numbers and nested lists of numbers become float32, Python bools stay bool. NumPy arrays
+    and NumPy scalars keep their dtype, and the tensor shares the array's memory: nothing is copied.
 
-
-grad_mode = GradMode()
-
-
-class Note:
-    """How a tensor was made: all that a gradient rule needs, and never the tensor itself.
-
-    Holding arrays instead of the output tensor keeps the graph free of reference cycles, so that a
-    graph is freed the moment its loss is.
+    Args:
+        data: a number, a nested list, an array or another tensor (whose array is then shared).
+        requires_grad: whether `backward` shall leave a gradient in `.grad`; floats only.
 
     Attributes:
-        primitive: the operation, as the function you call (`exp`, `matmul`, ...).
-        parents: the operands, in order; None where an operand requires no gradient.
-        arrays: the operands as arrays (or Python numbers, or None), in order.
-        static: every other argument by name, defaults filled in, `dim` already called `axis`.
-        saved: what the primitive chose to keep for its rule; the output array unless it chose.
+        data: the NumPy array itself.
+        grad: None, or an array shaped like `data`.
+        note: how the tensor was made; None for one that you made yourself.
+
+    Raises:
+        TypeError: `data` is not numeric (the message shows it), or integers or bools shall require
+            a gradient (the message names the dtype).
+        ValueError: the rows of a nested list differ in length (the message shows it).
+
+    Example:
+        >>> Tensor([[1, 2], [3, 4]]).shape
+        (2, 2)
+
+    Source: torch.Tensor
     """
 
-    __slots__ = ("arrays", "parents", "primitive", "saved", "static")
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        raise NotImplementedError("kata 01: Tensor.__init__")
 
-    def __init__(
-        self,
-        primitive: Callable[..., Tensor],
-        parents: tuple[Tensor | None, ...],
-        arrays: Sequence[Any],
-        static: dict[str, Any],
-        saved: Any,
-    ) -> None:
-        self.primitive = primitive
-        self.parents = parents
-        self.arrays = arrays
-        self.static = static
-        self.saved = saved
+    def __repr__(self) -> str:
+        """The values, the dtype unless it is float32 or bool, and requires_grad if it is True.
 
+        The values are as np.array2string(data, separator=", ", prefix="Tensor(") prints them.
 
-def primitive(function: Callable[..., Any]) -> Callable[..., Tensor]:
-    """Turn a function on arrays into an operation on tensors.
+        Example:
+            >>> Tensor([1.5, 2.0], requires_grad=True)
+            Tensor([1.5, 2. ], requires_grad=True)
+            >>> Tensor(np.array([1.5]))
+            Tensor([1.5], dtype=float64)
+        """
+        raise NotImplementedError("kata 01: Tensor.__repr__")
 
-    Parameters before the `/` (or `*arrays`) are the operands: tensors, arrays or numbers that a
-    gradient may flow to. All others are static: axes, shapes, indices, targets.
-    The function returns an array, or a pair `(array, saved)` if its gradient rule needs more than
-    the operands and the output.
-    """
-    parameters = inspect.signature(function).parameters.values()
-    operand_count = sum(p.kind is p.POSITIONAL_ONLY for p in parameters)
-    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    static_names = [
-        p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    ]
-    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-    name = function.__name__.rstrip("_")
+    def item(self) -> float | int | bool:
+        """The value of a tensor of one element, as a Python number.
 
-    @functools.wraps(function)
-    def operation(*args: Any, **keywords: Any) -> Tensor:
-        operands, static = args, defaults
-        if keywords or (len(args) != operand_count and not variadic):
-            count = len(args) if variadic else operand_count
-            operands, static = _sorted(name, args, keywords, count, static_names, defaults)
-        arrays = _arrays(name, operands)
-        try:
-            out = saved = function(*arrays, **static)
-        except (ValueError, IndexError) as error:
-            raise _explained(error, name, arrays) from None
-        if type(out) is tuple:
-            out, saved = out
-        if out is None:
-            raise TypeError(f"{name} computed nothing, it is None: end its function with a return")
-        tensor = Tensor(out if type(out) is ndarray else np.asarray(out))
-        if grad_mode.enabled and tensor.data.dtype.kind == "f":
-            for operand in operands:
-                if isinstance(operand, Tensor) and operand.requires_grad:
-                    tensor.requires_grad = True
-                    tensor.note = Note(operation, _parents(operands), arrays, static, saved)
-                    break
-        return tensor
+        Raises:
+            ValueError: the tensor has no or several elements; the message names its shape.
 
-    return operation
+        Example:
+            >>> Tensor([[2.5]]).item()
+            2.5
+        """
+        raise NotImplementedError("kata 01: Tensor.item")
 
+    def tolist(self) -> Any:
+        """The values as nested Python lists (a number for a 0-d tensor).
 
-def composite(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """An operation made of other operations: it needs no gradient rule, the parts have theirs.
+        Example:
+            >>> Tensor([[1.0, 2.0]]).tolist()
+            [[1.0, 2.0]]
+        """
+        raise NotImplementedError("kata 01: Tensor.tolist")
 
-    All that happens at this door is the translation of PyTorch's `dim` and `keepdim`.
-    """
+    def numpy(self) -> Array:
+        """The array itself: no copy, so writing to it changes the tensor."""
+        raise NotImplementedError("kata 01: Tensor.numpy")
 
-    @functools.wraps(function)
-    def operation(*args: Any, **keywords: Any) -> Tensor:
-        return function(*args, **_spelled(keywords))
+    def detach(self) -> Tensor:
+        """A new tensor on the same memory, with no history, that requires no gradient.
 
-    return operation
+        Example:
+            >>> x = Tensor([1.5], requires_grad=True)
+            >>> x.detach().requires_grad, x.requires_grad
+            (False, True)
+        """
+        raise NotImplementedError("kata 01: Tensor.detach")
 
+    # `a - b` asks a.__sub__(b), which is given; where a is no tensor, Python asks the reflected
+    # b.__rsub__(a), so the operands arrive in the other order.
 
-def _spelled(keywords: dict[str, Any]) -> dict[str, Any]:
-    """PyTorch's `dim` and `keepdim` as NumPy's `axis` and `keepdims`."""
-    return {SPELLINGS.get(k, k): v for k, v in keywords.items()}
+    def __radd__(self, other: Any) -> Tensor:
+        raise NotImplementedError("kata 01: Tensor.__radd__")
 
+    def __rsub__(self, other: Any) -> Tensor:
+        raise NotImplementedError("kata 01: Tensor.__rsub__")
 
-def _sorted(
-    name: str,
-    args: tuple[Any, ...],
-    keywords: dict[str, Any],
-    count: int,
-    names: list[str],
-    defaults: dict[str, Any],
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Operands apart from static arguments, which are named, unwrapped and completed by defaults."""
-    if len(args) < count or len(args) - count > len(names):
-        raise TypeError(
-            f"{name} takes {count} operands and {len(names)} further arguments {names}; got {len(args)} in all"
-        )
-    static = defaults.copy()
-    for i, value in enumerate(args[count:]):
-        static[names[i]] = value.data if isinstance(value, Tensor) else value
-    for key, value in keywords.items():
-        static[SPELLINGS.get(key, key)] = value.data if isinstance(value, Tensor) else value
-    return args[:count], static
+    def __rmul__(self, other: Any) -> Tensor:
+        raise NotImplementedError("kata 01: Tensor.__rmul__")
 
+    def __rtruediv__(self, other: Any) -> Tensor:
+        raise NotImplementedError("kata 01: Tensor.__rtruediv__")
 
-def _parents(operands: Sequence[Any]) -> tuple[Tensor | None, ...]:
-    """The operands a gradient can flow to, None in place of the others."""
-    return tuple([o if isinstance(o, Tensor) and o.requires_grad else None for o in operands])
+    def __rpow__(self, other: Any) -> Tensor:
+        raise NotImplementedError("kata 01: Tensor.__rpow__")
 
-
-def _arrays(name: str, operands: Sequence[Any]) -> list[Any]:
-    """Operands as arrays of one float dtype; Python numbers stay numbers, they promote nothing."""
-    arrays, dtype, alike = [], None, True
-    for operand in operands:
-        array = operand.data if isinstance(operand, Tensor) else operand
-        arrays.append(array)
-        if type(array) is ndarray:
-            if dtype is None:
-                dtype = array.dtype
-            elif array.dtype is not dtype:
-                alike = False
-        elif type(array) not in (float, int):
-            alike = False  # something is to be converted
-    if alike and dtype is not None:
-        return arrays
-    floats = [a for a in arrays if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
-    with_axes = [a.dtype for a in floats if a.ndim] or [a.dtype for a in floats]
-    common = np.result_type(*with_axes) if with_axes else np.dtype(np.float32)
-    return [_adopted(name, a, common) for a in arrays]
-
-
-def _adopted(name: str, value: Any, dtype: np.dtype[Any]) -> Any:
-    """Integers, lists, NumPy scalars and 0-d arrays take the dtype of the float operand."""
-    if value is None or type(value) in (bool, int, float):
-        return value
-    if not isinstance(value, (np.ndarray, np.generic)):
-        try:
-            return np.asarray(value, dtype)
-        except (ValueError, TypeError):
-            raise TypeError(
-                f"{name} takes tensors, arrays and numbers; got {value!r} ({type(value).__name__})"
-            ) from None
-    weak = value.dtype.kind in "iu" or (value.dtype.kind == "f" and value.ndim == 0)
-    return np.asarray(value, dtype) if weak else np.asarray(value)
-
-
-def _explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:
-    """NumPy's complaint, with the operation and the shapes, in words that say what to do."""
-    shapes = " and ".join(str(np.shape(a)) for a in arrays if a is not None)
-    reason = next((words for sign, words in REASONS.items() if sign in str(error)), str(error))
-    kind = IndexError if isinstance(error, IndexError) else ValueError
-    return kind(f"{name} of {shapes}: {reason}")
-
-
-def _compare(compare: Callable[..., Any], a: Any, b: Any) -> Tensor:
-    """A comparison, element by element: a bool tensor, through which no gradient flows."""
-    return Tensor(compare(*_arrays(compare.__name__, (a, b))))
+    def __rmatmul__(self, other: Any) -> Tensor:
+        raise NotImplementedError("kata 01: Tensor.__rmatmul__")
 
 
 # ---- arithmetic ----------------------------------------------------------------------------------
@@ -443,7 +372,8 @@ def sum_(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 
     Args:
         x: any shape; bools are counted.
-        axis: the axes that disappear; negative ones count from the end.
+        axis: the axes that disappear; negative ones count from the end. A tensor without axes takes
+            0 and -1, as if it had one.
         keepdims: leave each of them in place with size 1 instead.
 
     Raises:
@@ -462,7 +392,8 @@ def sum_(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """The average along an axis, several axes or all: sum divided by the number of summed elements.
 
-    The mean of bools or integers is float32: `(prediction == target).mean()` is an accuracy.
+    The mean of bools or integers is float32 (the door sees to it): `(prediction == target).mean()`
+    is an accuracy. The mean of nothing is nan.
 
     Args:
         x, axis, keepdims: as in `sum_`.
@@ -540,7 +471,8 @@ def var(x: Tensor, axis: Axis = None, correction: int = 1, keepdims: bool = Fals
     Args:
         x: any shape.
         axis: what to average over; n is the number of elements along it.
-        correction: 1 for the unbiased estimate from a sample, 0 for a whole population.
+        correction: 1 for the unbiased estimate from a sample, 0 for a whole population. Where n is
+            not larger, the divisor is 0: the result is nan or inf, and no error.
         keepdims: leave each reduced axis in place with size 1.
 
     Example:
@@ -621,6 +553,7 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
     Raises:
         IndexError: x has no such axis.
+        ValueError: end_dim stands before start_dim.
 
     Example:
         >>> zeros(2, 3, 5).flatten(1).shape
@@ -672,7 +605,7 @@ def expand(x: Array, /, shape: tuple[int, ...]) -> Array:
         shape: the new sizes; -1 keeps a size; sizes for new axes stand in front.
 
     Raises:
-        ValueError: an axis to be stretched has another size than 1.
+        ValueError: an axis to be stretched has another size than 1, or a new axis is given no size.
 
     Example:
         >>> Tensor([[1.0], [2.0]]).expand(-1, 3)
@@ -772,192 +705,11 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     raise NotImplementedError("kata 01: stack")
 
 
-# ---- the tensor ----------------------------------------------------------------------------------
-
-
-class Tensor:
-    """An n-dimensional array that can require a gradient.
-
-    Python numbers and nested lists of numbers become float32, Python bools stay bool. NumPy arrays
-    and NumPy scalars keep their dtype, and the tensor shares the array's memory: nothing is copied.
-
-    Args:
-        data: a number, a nested list, an array or another tensor (whose array is then shared).
-        requires_grad: whether `backward` shall leave a gradient in `.grad`; floats only.
-
-    Attributes:
-        data: the NumPy array itself.
-        grad: None, or an array shaped like `data`.
-        note: how the tensor was made; None for one that you made yourself.
-
-    Raises:
-        TypeError: `data` is not numeric (the message shows it), or integers or bools shall require
-            a gradient (the message names the dtype).
-        ValueError: the rows of a nested list differ in length (the message shows it).
-
-    Example:
-        >>> Tensor([[1, 2], [3, 4]]).shape
-        (2, 2)
-
-    Source: torch.Tensor
-    """
-
-    __array_ufunc__ = None  # array * tensor asks the tensor, not the array
-    __hash__ = object.__hash__  # == compares values, so a set or a dict goes by identity
-
-    data: Array
-    grad: Array | None
-    note: Note | None
-    requires_grad: bool
-
-    def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        raise NotImplementedError("kata 01: Tensor.__init__")
-
-    def __repr__(self) -> str:
-        """The values, the dtype unless it is float32 or bool, and requires_grad if it is True.
-
-        The values are as np.array2string(data, separator=", ", prefix="Tensor(") prints them.
-
-        Example:
-            >>> Tensor([1.5, 2.0], requires_grad=True)
-            Tensor([1.5, 2. ], requires_grad=True)
-            >>> Tensor(np.array([1.5]))
-            Tensor([1.5], dtype=float64)
-        """
-        raise NotImplementedError("kata 01: Tensor.__repr__")
-
-    def item(self) -> float | int | bool:
-        """The value of a tensor of one element, as a Python number.
-
-        Raises:
-            ValueError: the tensor has no or several elements; the message names its shape.
-
-        Example:
-            >>> Tensor([[2.5]]).item()
-            2.5
-        """
-        raise NotImplementedError("kata 01: Tensor.item")
-
-    def tolist(self) -> Any:
-        """The values as nested Python lists (a number for a 0-d tensor).
-
-        Example:
-            >>> Tensor([[1.0, 2.0]]).tolist()
-            [[1.0, 2.0]]
-        """
-        raise NotImplementedError("kata 01: Tensor.tolist")
-
-    def numpy(self) -> Array:
-        """The array itself: no copy, so writing to it changes the tensor."""
-        raise NotImplementedError("kata 01: Tensor.numpy")
-
-    def detach(self) -> Tensor:
-        """A new tensor on the same memory, with no history, that requires no gradient.
-
-        Example:
-            >>> x = Tensor([1.5], requires_grad=True)
-            >>> x.detach().requires_grad, x.requires_grad
-            (False, True)
-        """
-        raise NotImplementedError("kata 01: Tensor.detach")
-
-    # An operation called as a method is the same operation. `a - b` asks a.__sub__(b); where a is no
-    # tensor, Python asks the reflected b.__rsub__(a), so the operands arrive in the other order.
-
-    __add__, __sub__, __mul__, __truediv__ = add, subtract, multiply, divide
-    __pow__, __matmul__, __neg__, __abs__ = power, matmul, negative, absolute
-
-    def __radd__(self, other: Any) -> Tensor:
-        raise NotImplementedError("kata 01: Tensor.__radd__")
-
-    def __rsub__(self, other: Any) -> Tensor:
-        raise NotImplementedError("kata 01: Tensor.__rsub__")
-
-    def __rmul__(self, other: Any) -> Tensor:
-        raise NotImplementedError("kata 01: Tensor.__rmul__")
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        raise NotImplementedError("kata 01: Tensor.__rtruediv__")
-
-    def __rpow__(self, other: Any) -> Tensor:
-        raise NotImplementedError("kata 01: Tensor.__rpow__")
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        raise NotImplementedError("kata 01: Tensor.__rmatmul__")
-
-    def __getitem__(self, index: Any) -> Tensor:
-        """`x[index]` with slices, integers, `...`, `None`, integer arrays and masks, as in NumPy."""
-        parts = index if isinstance(index, tuple) else (index,)
-        return getitem(self, tuple([p.data if isinstance(p, Tensor) else p for p in parts]))
-
-    exp, log, sqrt, abs, maximum, clip = exp, log, sqrt, absolute, maximum, clip
-    sum, mean, max, min, argmax, var = sum_, mean, amax, amin, argmax, var
-    transpose, flatten, squeeze, unsqueeze, pad = transpose, flatten, squeeze, unsqueeze, pad
-
-    def reshape(self, *shape: Any) -> Tensor:
-        return reshape(self, _sizes(shape))
-
-    def permute(self, *axes: Any) -> Tensor:
-        return permute(self, _sizes(axes))
-
-    def expand(self, *shape: Any) -> Tensor:
-        return expand(self, _sizes(shape))
-
-    def backward(self, gradient: Any = None) -> None:
-        """Leave the gradient of this tensor in `.grad` of every tensor it was made from (kata 05)."""
-        from tinytorch import autograd
-
-        autograd.backward(self, gradient)
-
-    shape = property(lambda self: self.data.shape, doc="The size along each axis.")
-    ndim = property(lambda self: self.data.ndim, doc="The number of axes.")
-    size = property(lambda self: self.data.size, doc="The number of elements.")
-    dtype = property(lambda self: self.data.dtype, doc="The NumPy dtype of the elements.")
-    T = property(
-        lambda self: permute(self, tuple(range(self.data.ndim))[::-1]), doc="All axes reversed."
-    )
-
-    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]  # PyTorch's meaning of ==
-        return NotImplemented if other is None else _compare(np.equal, self, other)
-
-    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]  # PyTorch's meaning of !=
-        return NotImplemented if other is None else _compare(np.not_equal, self, other)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return _compare(np.less, self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return _compare(np.less_equal, self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return _compare(np.greater, self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return _compare(np.greater_equal, self, other)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self.data, dtype, copy=copy)  # else NumPy would ask for each number
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __bool__(self) -> bool:
-        return bool(self.item())
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError(
-            "a tensor is not assigned to element by element: its history would no longer be true. Build a new one with where, cat or pad, or write to x.data when no gradient is wanted"
-        )
-
-
 # ---- making tensors ------------------------------------------------------------------------------
 
 
 def zeros(*shape: int, requires_grad: bool = False) -> Tensor:
-    """A float32 tensor of zeros; the sizes one by one, or as one tuple (`_sizes` is given).
+    """A float32 tensor of zeros; the sizes one by one, or as one tuple (`sizes_of` is given).
 
     Example:
         >>> zeros(2)
@@ -1048,20 +800,3 @@ def randn(
     Source: torch.randn
     """
     raise NotImplementedError("kata 01: randn")
-
-
-def _axis(x: Tensor, axis: int) -> int:
-    """The axis counted from the front, -1 being the last; an IndexError if x has no such axis."""
-    ndim: int = max(x.ndim, 1)
-    if not -ndim <= axis < ndim:
-        raise IndexError(
-            f"axis {axis} of a tensor of shape {x.shape}: its axes are {-ndim} to {ndim - 1}"
-        )
-    return axis % ndim
-
-
-def _sizes(shape: Sequence[Any]) -> tuple[int, ...]:
-    """Sizes given one by one or as one tuple or list."""
-    return (
-        tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else tuple(shape)
-    )

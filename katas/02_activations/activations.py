@@ -1,4 +1,9 @@
 # Stub of kata 02, generated from reference/tinytorch/activations.py by: make stubs
+# Write in this order; make test-02 says what comes next:
+#   rectifiers  relu, leaky_relu
+#   sigmoids    sigmoid, tanh, softplus
+#   smooth      silu, gelu
+#   softmax     softmax, log_softmax
 """Kata 02. Activations: the bends between linear layers, stable at any size of input.
 
 Each is a primitive: a function on arrays behind the door of kata 01. e**x is the dangerous part: it
@@ -12,7 +17,7 @@ import math
 
 import numpy as np
 
-from tinytorch.tensor import Array, primitive
+from tinytorch.door import Array, primitive
 
 # Python floats: a constant of type np.float64 would turn a float32 input into float64.
 GELU_SCALE = math.sqrt(2 / math.pi)
@@ -52,8 +57,7 @@ def leaky_relu(x: Array, /, negative_slope: float = 0.01) -> Array:
 
     Source: torch.nn.functional.leaky_relu
     """
-    # The two lines cross at 0 only, so the larger (for a slope above 1 the smaller) is the answer:
-    # one pass without a branch, ten times as fast as np.where.
+    # One of the two terms is 0 at every x: no branch, which would be slow, and no infinity times 0.
     raise NotImplementedError("kata 02: leaky_relu")
 
 

@@ -1,4 +1,16 @@
 # Stub of kata 03, generated from reference/tinytorch/layers.py by: make stubs
+# Write in this order; make test-03 says what comes next:
+#   linear      Parameter.__init__, Module.__call__, Linear.__init__, Linear.forward
+#   finding     Module.modules, Module.named_parameters, Module.parameters
+#   modes       Module.train, Module.eval, Module.zero_grad
+#   state       Module.state_dict, Module.load_state_dict
+#   dropout     Dropout.__init__, Dropout.forward
+#   containers  Sequential.__init__, Sequential.forward, Sequential.__iter__, Sequential.__len__,
+#               Sequential.__getitem__
+#   small       Flatten.__init__, Flatten.forward, ReLU.forward, LeakyReLU.__init__,
+#               LeakyReLU.forward, Softmax.__init__, Softmax.forward, LogSoftmax.__init__,
+#               LogSoftmax.forward
+#   printing    Module.__repr__
 """Kata 03. Layers: parameters, and modules that own them.
 
 A module is a plain object. What it owns is found by looking at its attributes, so that nothing has
@@ -10,6 +22,7 @@ by dots, as in PyTorch, so that values can be exchanged.
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
@@ -26,7 +39,9 @@ from tinytorch.activations import (
     softplus,
     tanh,
 )
-from tinytorch.tensor import Array, Tensor, rand
+from tinytorch.door import Array
+from tinytorch.names import ModuleBase
+from tinytorch.tensor import Tensor, rand
 
 
 class Parameter(Tensor):
@@ -46,7 +61,7 @@ class Parameter(Tensor):
         raise NotImplementedError("kata 03: Parameter.__init__")
 
 
-class Module:
+class Module(ModuleBase):
     """Anything with parameters: a layer, a loss, a whole network.
 
     Derive from it, make parameters and parts as attributes in `__init__` (no call of
@@ -165,6 +180,7 @@ class Module:
         """
         raise NotImplementedError("kata 03: Module.load_state_dict")
 
+    @reprlib.recursive_repr()
     def __repr__(self) -> str:
         """The module with its settings and, one to a line, its parts.
 

@@ -1,4 +1,12 @@
 # Stub of kata 04, generated from reference/tinytorch/losses.py by: make stubs
+# Write in this order; make test-04 says what comes next:
+#   regression     mse_loss, l1_loss
+#   yes_or_no      binary_cross_entropy_with_logits
+#   likelihood     nll_loss
+#   cross_entropy  cross_entropy
+#   modules        MSELoss.__init__, MSELoss.forward, L1Loss.__init__, L1Loss.forward,
+#                  BCEWithLogitsLoss.__init__, BCEWithLogitsLoss.forward, NLLLoss.__init__,
+#                  NLLLoss.forward, CrossEntropyLoss.__init__, CrossEntropyLoss.forward
 """Kata 04. Losses: one number that says how wrong a prediction is.
 
 Every loss is composed of tensor operations, so kata 05 needs no rule for any of them. Classifiers
@@ -13,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from tinytorch.activations import log_softmax, softplus
+from tinytorch.door import Array
 from tinytorch.layers import Module
-from tinytorch.tensor import Array, Tensor, where
+from tinytorch.tensor import Tensor, where
 
 # ---- numbers against numbers ---------------------------------------------------------------------
 
@@ -24,7 +33,8 @@ def mse_loss(input: Tensor, target: Any, *, reduction: str = "mean") -> Tensor:
 
     Args:
         input: predictions, any shape.
-        target: a tensor, array or list of the same shape; it takes the dtype of the input.
+        target: a tensor, array or list of the same shape; it takes the dtype of the input
+            (float32 for integers).
         reduction: "mean" averages over all elements, "sum" adds them up, "none" keeps them.
 
     Returns:
@@ -47,7 +57,8 @@ def l1_loss(input: Tensor, target: Any, *, reduction: str = "mean") -> Tensor:
 
     Args:
         input: predictions, any shape.
-        target: a tensor, array or list of the same shape; it takes the dtype of the input.
+        target: a tensor, array or list of the same shape; it takes the dtype of the input
+            (float32 for integers).
         reduction: "mean" averages over all elements, "sum" adds them up, "none" keeps them.
 
     Returns:

@@ -1,4 +1,16 @@
 # Stub of kata 05, generated from reference/tinytorch/autograd.py by: make stubs
+# Write in this order; make test-05 says what comes next:
+#   engine        defvjp, backward, defvjp_fused
+#   broadcasting  unbroadcast
+#   arithmetic    the table of rules under this name
+#   elementwise   the table of rules under this name
+#   product       the table of rules under this name
+#   reductions    the table of rules under this name
+#   movement      the table of rules under this name
+#   selecting     the table of rules under this name
+#   activations   the table of rules under this name
+#   modes         no_grad
+#   checking      gradcheck
 """Kata 05. Reverse-mode differentiation: walk the notes backwards, one rule per operation.
 
 A rule turns g, the gradient of the result with respect to an operation's output (its *cotangent*),
@@ -27,10 +39,8 @@ from tinytorch.activations import (
     softplus,
     tanh,
 )
+from tinytorch.door import Array, Axis, Note, grad_mode
 from tinytorch.tensor import (
-    Array,
-    Axis,
-    Note,
     Tensor,
     absolute,
     add,
@@ -43,7 +53,6 @@ from tinytorch.tensor import (
     exp,
     expand,
     getitem,
-    grad_mode,
     log,
     matmul,
     maximum,
@@ -84,7 +93,7 @@ def defvjp(primitive: Callable[..., Tensor], *rules: Rule | None) -> None:
         rules: one function per operand; None where no gradient flows.
 
     Example:
-        >>> from tinytorch.tensor import primitive
+        >>> from tinytorch.door import primitive
         >>> @primitive
         ... def shrink(x, /, by):
         ...     return x / by
@@ -174,7 +183,8 @@ def no_grad() -> Iterator[None]:
     """Within this block operations leave no notes, so nothing made here requires a gradient.
 
     Also a decorator: `@no_grad()`. The flag, `grad_mode.enabled`, is as it was before when the block
-    ends, however it ends; it belongs to the thread.
+    ends, however it ends; it belongs to the thread. In a generator function put the block inside:
+    its body runs later than the call that a decorator surrounds.
 
     Example:
         >>> x = Tensor([1.0], requires_grad=True)
@@ -196,10 +206,11 @@ def gradcheck(
     """Compare the gradients that `backward` finds with central differences, over every element.
 
     With a fixed random cotangent c and L(x) = sum of c * f(x), each dL/dx is compared with
-    (L(x + eps) - L(x - eps)) / (2 eps). The inputs themselves, and their `.grad`, stay as they are.
+    (L(x + eps) - L(x - eps)) / (2 eps). The inputs stay as they are, and so does every `.grad`.
 
     Args:
-        function: takes the inputs, returns a tensor; smooth at the inputs.
+        function: takes the inputs, returns a tensor; smooth at the inputs. It may use an input, or
+            other tensors, by name as well.
         inputs: float64 tensors, or one; those that require a gradient are checked.
         eps: half the distance of the two evaluations.
         tolerance: the largest difference, relative to the input's largest difference quotient (or 1).
@@ -210,6 +221,7 @@ def gradcheck(
     Raises:
         TypeError: an input that requires a gradient is not float64.
         ValueError: a gradient disagrees; the message names the input, the index and both values.
+            Or no input requires a gradient, so that there is nothing to compare.
 
     Example:
         >>> gradcheck(lambda x: x * x, Tensor(np.array([1.0, 2.0]), requires_grad=True))

@@ -1,4 +1,10 @@
 # Stub of kata 06, generated from reference/tinytorch/optimizers.py by: make stubs
+# Write in this order; make test-06 says what comes next:
+#   base     Optimizer.__init__, Optimizer.zero_grad, Optimizer.step
+#   sgd      SGD.__init__, SGD.update
+#   rmsprop  RMSprop.__init__, RMSprop.update
+#   adam     Adam.__init__, Adam.update, AdamW.__init__, AdamW.update
+#   saving   Optimizer.state_dict, Optimizer.load_state_dict
 """Kata 06. Optimizers: from gradients to better parameters, in place.
 
 An optimizer walks over its parameters, skips those without a gradient, and hands each of the others
@@ -14,12 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.tensor import Array, Tensor
+from tinytorch.door import Array
+from tinytorch.names import OptimizerBase
+from tinytorch.tensor import Tensor
 
 BLOCK = 1 << 17  # elements that are updated at a time: the arrays of one block fit in the cache
 
 
-class Optimizer:
+class Optimizer(OptimizerBase):
     """What all optimizers share: groups of parameters, a state for each, and a step.
 
     Args:

@@ -1,4 +1,18 @@
 # Stub of kata 07, generated from reference/tinytorch/training.py by: make stubs
+# Write in this order; make test-07 says what comes next:
+#   measuring    accuracy
+#   batching     batches
+#   schedule     Schedule.__init__, Schedule.step, Schedule.get_last_lr, Schedule.state_dict,
+#                Schedule.load_state_dict
+#   rates        StepLR.__init__, StepLR.lr_at, LinearWarmup.__init__, LinearWarmup.lr_at,
+#                CosineAnnealingLR.__init__, CosineAnnealingLR.lr_at, OneCycleLR.__init__,
+#                OneCycleLR.lr_at
+#   clipping     clip_grad_norm_
+#   step         Trainer.__init__, Trainer.train_step
+#   loop         Trainer.fit
+#   evaluation   Trainer.evaluate
+#   watching     print_progress
+#   checkpoints  Trainer.state_dict, Trainer.load_state_dict, save_checkpoint, load_checkpoint
 """Kata 07. Training: the loop, and everything that makes a loop trustworthy.
 
 One step is always the same: clear the gradients, compute the loss, walk back, clip, update, move the
@@ -22,10 +36,11 @@ from typing import Any
 import numpy as np
 
 from tinytorch.autograd import no_grad
+from tinytorch.door import Array, default_generator
 from tinytorch.layers import Module
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import Optimizer
-from tinytorch.tensor import Array, Tensor, default_generator
+from tinytorch.tensor import Tensor
 
 Callback = Callable[["Trainer", str], object]
 Measure = Callable[[Tensor, Array], Any]
@@ -132,7 +147,8 @@ class Schedule:
         """Go on where another schedule was, and set its rates.
 
         Raises:
-            ValueError: it was saved for another number of parameter groups.
+            ValueError: it was saved for another number of parameter groups, or has a step that this
+                schedule does not reach; nothing is changed then.
         """
         raise NotImplementedError("kata 07: Schedule.load_state_dict")
 
@@ -211,19 +227,21 @@ class OneCycleLR(Schedule):
     """Up along half a cosine to max_lr, then down along another to almost nothing.
 
     The rate starts at max_lr / div_factor, has its peak at step p = pct_start * total_steps - 1, and
-    ends at max_lr / div_factor / final_div_factor at step total_steps - 1. The base rate of the
-    optimizer plays no part.
+    ends at max_lr / div_factor / final_div_factor at step total_steps - 1. Where p is 0 or less there
+    is no way up, and where it is total_steps - 1 none down. The base rate of the optimizer plays no
+    part.
 
     Args:
         optimizer: whose rate is set.
         max_lr: the peak.
         total_steps: optimizer steps in the whole training: epochs * ceil(samples / batch_size).
-        pct_start: the share of the steps that go up.
+        pct_start: the share of the steps that go up, from 0 to 1.
         div_factor: the peak divided by the first rate.
         final_div_factor: the first rate divided by the last.
 
     Raises:
-        ValueError: `total_steps` is less than 1, or `step()` is called more than `total_steps` times.
+        ValueError: `total_steps` is no whole number of at least 1, `pct_start` is no share, or
+            `step()` is called more than `total_steps` times.
 
     Source: torch.optim.lr_scheduler.OneCycleLR with cycle_momentum=False; Smith and Topin 2018
     """
@@ -242,7 +260,7 @@ class OneCycleLR(Schedule):
     def lr_at(self, base_lr: float, step: int) -> float:
         """With c(u) = (1 + cos(pi * u)) / 2, which falls from 1 to 0, first_lr = max_lr / div_factor:
 
-        up, t <= p:   max_lr + (first_lr - max_lr) * c(t / p)
+        up, t <= p:   max_lr + (first_lr - max_lr) * c(t / p), at p = 0 max_lr
         down, t > p:  last_lr + (max_lr - last_lr) * c((t - p) / (total_steps - 1 - p))
         """
         raise NotImplementedError("kata 07: OneCycleLR.lr_at")
@@ -256,6 +274,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> f
 
     All gradients count as one long vector: norm = sqrt(sum over all parameters of sum(grad ** 2)).
     Each is multiplied by the same number min(1, max_norm / (norm + 1e-6)), so the direction stays.
+    A nan in one gradient makes all of them nan: whoever goes on with the others trains unclipped.
 
     Args:
         parameters: one tensor or any iterable of them; those without a gradient are passed over.
@@ -310,7 +329,8 @@ class Trainer:
         schedule: moved after every optimizer step, if given.
         clip: the largest common norm of the gradients, if given.
         accumulate: in how many parts a batch is worked through; the numbers stay the same, only
-            the memory falls.
+            the memory falls. Class numbers that the loss ignores (-100, or the `ignore_index` of a
+            loss that has one) count for nothing, here and in `evaluate`.
         seed: of the shuffling.
         callbacks: each is called as `callback(trainer, event)`, with event "step" after every
             optimizer step and "epoch" after every epoch.
@@ -349,9 +369,9 @@ class Trainer:
         """One optimizer step on one batch.
 
         Clears the gradients; sends `accumulate` parts of the batch (as equal as can be) forward and
-        back, each part's loss weighted by its share of the samples, so that the gradients add up to
-        that of the mean over the batch; clips; updates; moves the schedule; counts the step, the
-        samples and their loss.
+        back, each part's loss weighted by its share of the targets that count, so that the gradients
+        add up to that of the mean over the batch; clips; updates; moves the schedule; counts the
+        step, the samples and their loss.
 
         Args:
             x: (N, ...), the inputs.
@@ -361,7 +381,8 @@ class Trainer:
             The mean loss over the batch, before the update.
 
         Raises:
-            ValueError: the loss is not finite; the parameters are left as they were.
+            ValueError: the loss is not finite, or the schedule has no further step; parameters,
+                schedule and counters are left as they were. Or x and y differ in length or are empty.
         """
         raise NotImplementedError("kata 07: Trainer.train_step")
 
@@ -378,7 +399,8 @@ class Trainer:
 
         The count is of all epochs, not of further ones: a second call with the same arguments does
         nothing, and after an interrupt or `load_checkpoint` the same line goes on at the very sample
-        where training stopped. Every step is made in train mode and inside `uninterrupted()`.
+        where training stopped. Every step is made in train mode, whatever a callback has set, and
+        inside `uninterrupted()`, its callbacks too: no step is made that they are not told of.
 
         Args:
             x: (N, ...), array or tensor.
@@ -400,8 +422,9 @@ class Trainer:
     def evaluate(self, x: Any, y: Any, batch_size: int = 256) -> dict[str, float]:
         """The mean loss and metrics over all samples; nothing is changed by looking.
 
-        Runs in eval mode and without notes (`no_grad`), and puts the model back into the mode it was
-        in, also when something raises. A short last batch counts by its number of samples.
+        Runs in eval mode and without notes (`no_grad`), and puts every part of the model back into
+        the mode it was in, also when something raises. A short last batch counts by its number of
+        samples, for the loss by its number of targets that are not ignored.
 
         Args:
             x: (N, ...), array or tensor.
@@ -430,7 +453,7 @@ class Trainer:
 
         Raises:
             ValueError: the state does not fit: another model, optimizer, or one of the two has a
-                schedule and the other has none.
+                schedule and the other has none. Whatever is raised, everything is as it was.
         """
         raise NotImplementedError("kata 07: Trainer.load_state_dict")
 
@@ -471,8 +494,8 @@ def save_checkpoint(path: str | os.PathLike[str], trainer: Trainer) -> None:
 def load_checkpoint(path: str | os.PathLike[str], trainer: Trainer) -> None:
     """Give a trainer the state that `save_checkpoint` wrote: it goes on bit for bit as that one would.
 
-    The whole file is read and checked before anything is changed, and what was changed is put back
-    when the state turns out not to fit.
+    The whole file is read and checked before anything is changed, and `load_state_dict` takes over
+    all of the state or none of it.
 
     Args:
         path: the file.

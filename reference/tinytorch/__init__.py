@@ -6,6 +6,7 @@ course; a name that a later kata builds says which.
 """
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 EXPORTS = {
@@ -109,8 +110,13 @@ KATAS = {
 
 def __getattr__(name: str) -> Any:
     module = EXPORTS.get(name, name)
+    if name == "__all__":  # of `from tinytorch import *`: what is unlocked
+        here = Path(__file__).parent
+        return [n for n, home in EXPORTS.items() if (here / f"{home}.py").is_file()]
     if module not in KATAS:
-        raise AttributeError(f"module 'tinytorch' has no attribute {name!r}")
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return importlib.import_module("tinytorch.names").found(name)
     number = KATAS[module]
     try:
         found = importlib.import_module(f"tinytorch.{module}")
@@ -122,8 +128,9 @@ def __getattr__(name: str) -> Any:
         return found
     if not hasattr(found, name):
         raise ImportError(f"{name} belongs to kata {number}, but src/tinytorch/{module}.py defines no {name}: see katas/{number}_*/README.md", name=name)
-    globals()[name] = getattr(found, name)  # from now on Python finds it without asking here
-    return globals()[name]
+    own = importlib.import_module("tinytorch.names").spelled(name, getattr(found, name))
+    globals()[name] = own  # from now on Python finds it without asking here
+    return own
 
 
 def __dir__() -> list[str]:

@@ -26,10 +26,8 @@ from tinytorch.activations import (
     softplus,
     tanh,
 )
+from tinytorch.door import Array, Axis, Note, grad_mode
 from tinytorch.tensor import (
-    Array,
-    Axis,
-    Note,
     Tensor,
     absolute,
     add,
@@ -42,7 +40,6 @@ from tinytorch.tensor import (
     exp,
     expand,
     getitem,
-    grad_mode,
     log,
     matmul,
     maximum,
@@ -83,7 +80,7 @@ def defvjp(primitive: Callable[..., Tensor], *rules: Rule | None) -> None:
         rules: one function per operand; None where no gradient flows.
 
     Example:
-        >>> from tinytorch.tensor import primitive
+        >>> from tinytorch.door import primitive
         >>> @primitive
         ... def shrink(x, /, by):
         ...     return x / by
@@ -284,7 +281,8 @@ def no_grad() -> Iterator[None]:
     """Within this block operations leave no notes, so nothing made here requires a gradient.
 
     Also a decorator: `@no_grad()`. The flag, `grad_mode.enabled`, is as it was before when the block
-    ends, however it ends; it belongs to the thread.
+    ends, however it ends; it belongs to the thread. In a generator function put the block inside:
+    its body runs later than the call that a decorator surrounds.
 
     Example:
         >>> x = Tensor([1.0], requires_grad=True)
@@ -311,10 +309,11 @@ def gradcheck(
     """Compare the gradients that `backward` finds with central differences, over every element.
 
     With a fixed random cotangent c and L(x) = sum of c * f(x), each dL/dx is compared with
-    (L(x + eps) - L(x - eps)) / (2 eps). The inputs themselves, and their `.grad`, stay as they are.
+    (L(x + eps) - L(x - eps)) / (2 eps). The inputs stay as they are, and so does every `.grad`.
 
     Args:
-        function: takes the inputs, returns a tensor; smooth at the inputs.
+        function: takes the inputs, returns a tensor; smooth at the inputs. It may use an input, or
+            other tensors, by name as well.
         inputs: float64 tensors, or one; those that require a gradient are checked.
         eps: half the distance of the two evaluations.
         tolerance: the largest difference, relative to the input's largest difference quotient (or 1).
@@ -325,6 +324,7 @@ def gradcheck(
     Raises:
         TypeError: an input that requires a gradient is not float64.
         ValueError: a gradient disagrees; the message names the input, the index and both values.
+            Or no input requires a gradient, so that there is nothing to compare.
 
     Example:
         >>> gradcheck(lambda x: x * x, Tensor(np.array([1.0, 2.0]), requires_grad=True))
@@ -333,22 +333,54 @@ def gradcheck(
     Source: torch.autograd.gradcheck
     """
     inputs = (inputs,) if isinstance(inputs, Tensor) else inputs
+    if not any(t.requires_grad for t in inputs):
+        raise ValueError(
+            f"gradcheck got {len(inputs)} inputs and none with requires_grad=True: there is no gradient to check"
+        )
     for position, tensor in enumerate(inputs):
         if tensor.requires_grad and tensor.dtype != np.float64:
             raise TypeError(
                 f"gradcheck needs float64, input {position} is {tensor.dtype}: differences of float32 values drown in rounding"
             )
-    leaves = [Tensor(t.data.copy(), requires_grad=t.requires_grad) for t in inputs]
-    out = function(*leaves)
-    cotangent = np.random.default_rng(0).standard_normal(out.shape)
-    out.backward(cotangent)
-    for position, leaf in enumerate(leaves):
-        if leaf.requires_grad:
-            expected = _central_differences(
-                lambda: float((function(*leaves).data * cotangent).sum()), leaf.data, eps
-            )
-            _compare(position, leaf, expected, tolerance)
+    with _borrowed(inputs):
+        out = function(*inputs)
+        cotangent = np.random.default_rng(0).standard_normal(out.shape)
+        gradients = _gradients(out, cotangent, inputs)
+        for position, tensor in enumerate(inputs):
+            if tensor.requires_grad:
+                expected = _central_differences(
+                    lambda: float((function(*inputs).data * cotangent).sum()), tensor.data, eps
+                )
+                _compare(position, gradients[position], expected, tolerance)
     return True
+
+
+@contextmanager
+def _borrowed(tensors: Sequence[Tensor]) -> Iterator[None]:
+    """Within this block the tensors are leaves on copies of their data; then they are as before.
+
+    The tensors themselves, not other ones: a function may know them by name.
+    """
+    before = [(t, t.data, t.grad, t.note) for t in tensors]
+    try:
+        for tensor in tensors:
+            tensor.data, tensor.grad, tensor.note = tensor.data.copy(), None, None
+        yield
+    finally:
+        for tensor, data, grad, note in before:
+            tensor.data, tensor.grad, tensor.note = data, grad, note
+
+
+def _gradients(out: Tensor, cotangent: Array, inputs: Sequence[Tensor]) -> list[Array]:
+    """What `backward` leaves in the inputs, zeros for nothing; every `.grad` is put back."""
+    before = [(t, t.grad) for t in _users_first(out) if t.note is None]
+    try:
+        if out.requires_grad:
+            out.backward(cotangent)
+        return [np.zeros_like(t.data) if t.grad is None else t.grad for t in inputs]
+    finally:
+        for leaf, gradient in before:
+            leaf.grad = gradient
 
 
 @no_grad()
@@ -365,9 +397,8 @@ def _central_differences(value: Callable[[], float], array: Array, eps: float) -
     return gradient
 
 
-def _compare(position: int, leaf: Tensor, expected: Array, tolerance: float) -> None:
+def _compare(position: int, found: Array, expected: Array, tolerance: float) -> None:
     """Raise at the first index where the gradient and the central difference disagree."""
-    found = np.zeros_like(leaf.data) if leaf.grad is None else leaf.grad
     limit = tolerance * max(1.0, float(np.abs(expected).max(initial=0.0)))
     wrong = np.argwhere(~(np.abs(found - expected) <= limit))
     if len(wrong):
@@ -385,13 +416,6 @@ def _compare(position: int, leaf: Tensor, expected: Array, tolerance: float) -> 
 # number (x ** 2), though never the one whose rule is called. A long rule is a function of its own.
 
 
-def _lowered(exponent: Any) -> Any:
-    """The exponent minus 1, except that 0 stays off the pole: d(a**0)/da = 0, also at a = 0."""
-    if isinstance(exponent, (int, float)):
-        return exponent - 1 if exponent else 1
-    return np.where(exponent == 0, 1, exponent - 1)
-
-
 # Arithmetic: add(a, b), multiply(a, b), subtract(a, b), divide(a, b), power(a, b), negative(x)
 # kata: begin
 defvjp(add, lambda g, out, a, b: g, lambda g, out, a, b: g)
@@ -400,11 +424,16 @@ defvjp(subtract, lambda g, out, a, b: g, lambda g, out, a, b: -g)
 defvjp(divide, lambda g, out, a, b: g / b, lambda g, out, a, b: -g * out / b)
 defvjp(
     power,
-    lambda g, out, a, b: g * b * a ** _lowered(b),
-    lambda g, out, a, b: g * out * np.log(np.where(a == 0, 1, a)),
+    lambda g, out, a, b: g * b * a ** (b - (b != 0)),  # a**0 is constant, also at 0 and infinity
+    lambda g, out, a, b: g * out * np.log(np.where((a == 0) & (b >= 0), 1, a)),
 )
 defvjp(negative, lambda g, out, x: -g)
 # kata: end
+
+
+def _within(x: Array, min: float | None, max: float | None) -> Any:
+    """Where min <= x <= max; None is no limit."""
+    return (x >= (-math.inf if min is None else min)) & (x <= (math.inf if max is None else max))
 
 
 # Elementwise: exp(x), log(x), sqrt(x), absolute(x), clip(x, /, min, max), maximum(a, b),
@@ -414,7 +443,7 @@ defvjp(exp, lambda g, out, x: g * out)
 defvjp(log, lambda g, out, x: g / x)
 defvjp(sqrt, lambda g, out, x: g / (2 * out))
 defvjp(absolute, lambda g, out, x: g * np.sign(x))
-defvjp(clip, lambda g, out, x, min, max: g * (out == x))
+defvjp(clip, lambda g, out, x, min, max: g * _within(x, min, max))
 defvjp(maximum, lambda g, out, a, b: g * (a >= b), lambda g, out, a, b: g * (a < b))
 defvjp(
     where,
@@ -430,7 +459,8 @@ def _matmul_left(g: Array, out: Array, a: Array, b: Array) -> Any:
     if b.ndim == 1:
         return g[..., None] * b
     if b.ndim == 2:
-        return (np.ascontiguousarray(g).reshape(-1, b.shape[1]) @ b.T).reshape(a.shape)
+        rows = math.prod(g.shape[:-1])  # -1 would not do: it cannot be told where another size is 0
+        return (np.ascontiguousarray(g).reshape(rows, b.shape[1]) @ b.T).reshape(a.shape)
     if a.ndim == 1:
         return (b @ g[..., None])[..., 0]
     return g @ b.swapaxes(-1, -2)
@@ -439,7 +469,7 @@ def _matmul_left(g: Array, out: Array, a: Array, b: Array) -> Any:
 def _matmul_right(g: Array, out: Array, a: Array, b: Array) -> Any:
     """a^T g; where b is one matrix (or vector), the leading axes of a are rows of a single product."""
     if b.ndim <= 2:
-        rows = a.reshape(-1, a.shape[-1])  # (N, k)
+        rows = a.reshape(math.prod(a.shape[:-1]), a.shape[-1])  # (N, k)
         g = np.ascontiguousarray(g).reshape(len(rows), *b.shape[1:])  # (N, m) or (N,)
         return (g.T @ rows).T  # laid out like the transposed weight of a Linear layer: saves a copy
     if a.ndim == 1:
@@ -453,14 +483,14 @@ defvjp(matmul, _matmul_left, _matmul_right)
 # kata: end
 
 
-def _kept(reduced: Array, axis: Axis, keepdims: bool) -> Array:
-    """A reduced array with the reduced axes in place again, as size 1."""
-    return reduced if axis is None or keepdims else np.expand_dims(reduced, axis)
+def _kept(reduced: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
+    """A reduced array with the reduced axes of x in place again, as size 1."""
+    return reduced if axis is None or keepdims or not x.ndim else np.expand_dims(reduced, axis)
 
 
 def _spread(g: Array, out: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
     """Every summed element receives the gradient of its sum."""
-    return np.broadcast_to(_kept(g, axis, keepdims), x.shape)
+    return np.broadcast_to(_kept(g, x, axis, keepdims), x.shape)
 
 
 def _share(g: Array, out: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
@@ -470,8 +500,8 @@ def _share(g: Array, out: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
 
 def _to_extremum(g: Array, out: Array, x: Array, axis: Axis, keepdims: bool) -> Any:
     """The gradient goes to the elements that are the maximum (or minimum), in equal shares."""
-    chosen = (x == _kept(out, axis, keepdims)).astype(x.dtype)
-    return chosen * (_kept(g, axis, keepdims) / chosen.sum(axis, keepdims=True))
+    chosen = np.asarray(x == _kept(out, x, axis, keepdims), x.dtype)
+    return chosen * (_kept(g, x, axis, keepdims) / chosen.sum(axis, keepdims=True))
 
 
 # Reductions: sum_, mean, amax, amin, argmax, each (x, /, axis, keepdims)

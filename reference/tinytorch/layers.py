@@ -9,6 +9,7 @@ by dots, as in PyTorch, so that values can be exchanged.
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
@@ -25,7 +26,9 @@ from tinytorch.activations import (
     softplus,
     tanh,
 )
-from tinytorch.tensor import Array, Tensor, rand
+from tinytorch.door import Array
+from tinytorch.names import ModuleBase
+from tinytorch.tensor import Tensor, rand
 
 
 class Parameter(Tensor):
@@ -45,7 +48,7 @@ class Parameter(Tensor):
         super().__init__(data, requires_grad=True)
 
 
-class Module:
+class Module(ModuleBase):
     """Anything with parameters: a layer, a loss, a whole network.
 
     Derive from it, make parameters and parts as attributes in `__init__` (no call of
@@ -186,6 +189,7 @@ class Module:
         for array, value in ready:  # nothing can fail from here on
             array[...] = value
 
+    @reprlib.recursive_repr()
     def __repr__(self) -> str:
         """The module with its settings and, one to a line, its parts.
 
@@ -210,15 +214,21 @@ class Module:
         for name, value in list(vars(self).items()):
             yield from _named_parts(name, value)
 
-    def _everything(self, name: str = "") -> Iterator[tuple[str, Any]]:
-        """This module and every tensor and module below it, with full names."""
+    def _everything(
+        self, name: str = "", above: tuple[Module, ...] = ()
+    ) -> Iterator[tuple[str, Any]]:
+        """This module and every tensor and module below it, with full names.
+
+        A part may hold the whole it belongs to: no module is looked for inside itself.
+        """
         yield name, self
+        above = (*above, self)
         for key, part in self._parts():
             full = f"{name}.{key}" if name else key
-            if isinstance(part, Module):
-                yield from part._everything(full)
-            else:
+            if not isinstance(part, Module):
                 yield full, part
+            elif part not in above:
+                yield from part._everything(full, above)
 
     def _state(self) -> dict[str, Tensor]:
         """Every tensor by name."""

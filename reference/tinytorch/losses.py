@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from tinytorch.activations import log_softmax, softplus
+from tinytorch.door import Array
 from tinytorch.layers import Module
-from tinytorch.tensor import Array, Tensor, where
+from tinytorch.tensor import Tensor, where
 
 # ---- numbers against numbers ---------------------------------------------------------------------
 
@@ -23,7 +24,8 @@ def mse_loss(input: Tensor, target: Any, *, reduction: str = "mean") -> Tensor:
 
     Args:
         input: predictions, any shape.
-        target: a tensor, array or list of the same shape; it takes the dtype of the input.
+        target: a tensor, array or list of the same shape; it takes the dtype of the input
+            (float32 for integers).
         reduction: "mean" averages over all elements, "sum" adds them up, "none" keeps them.
 
     Returns:
@@ -48,7 +50,8 @@ def l1_loss(input: Tensor, target: Any, *, reduction: str = "mean") -> Tensor:
 
     Args:
         input: predictions, any shape.
-        target: a tensor, array or list of the same shape; it takes the dtype of the input.
+        target: a tensor, array or list of the same shape; it takes the dtype of the input
+            (float32 for integers).
         reduction: "mean" averages over all elements, "sum" adds them up, "none" keeps them.
 
     Returns:
@@ -189,7 +192,8 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
     input = _tensor(input)
     if not (isinstance(target, Tensor) and target.requires_grad):
         values = target.data if isinstance(target, Tensor) else target
-        target = Tensor(np.asarray(values, input.dtype))
+        dtype = input.dtype if input.dtype.kind == "f" else np.float32  # integers would cut it
+        target = Tensor(np.asarray(values, dtype))
     if input.shape != target.shape:
         raise ValueError(
             f"{name}: the input has shape {input.shape}, the target {target.shape}: they must be"
@@ -206,6 +210,8 @@ def _target_index(
     One number per position is read, so no one-hot array of the size of the input is ever built.
     """
     classes = np.asarray(target.data if isinstance(target, Tensor) else target)
+    if not classes.size:
+        classes = classes.astype(int)  # an empty list is float64 to NumPy
     if classes.dtype.kind not in "iu":
         raise TypeError(
             f"{name}: targets are class numbers, integers; got dtype {classes.dtype}: pass a list of"

@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.tensor import Array, Tensor
+from tinytorch.door import Array
+from tinytorch.names import OptimizerBase
+from tinytorch.tensor import Tensor
 
 BLOCK = 1 << 17  # elements that are updated at a time: the arrays of one block fit in the cache
 
 
-class Optimizer:
+class Optimizer(OptimizerBase):
     """What all optimizers share: groups of parameters, a state for each, and a step.
 
     Args:

@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 
 from tinytorch.autograd import no_grad
+from tinytorch.door import Array, default_generator
 from tinytorch.layers import Module
 from tinytorch.losses import cross_entropy
 from tinytorch.optimizers import Optimizer
-from tinytorch.tensor import Array, Tensor, default_generator
+from tinytorch.tensor import Tensor
 
 Callback = Callable[["Trainer", str], object]
 Measure = Callable[[Tensor, Array], Any]
@@ -118,8 +119,7 @@ class Schedule:
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
-        self.base_lrs = [float(group["lr"]) for group in optimizer.param_groups]
-        self._move_to(0)
+        self._move_to(0, [float(group["lr"]) for group in optimizer.param_groups])
 
     def lr_at(self, base_lr: float, step: int) -> float:
         """The rate after `step` steps of a group whose base is `base_lr`; every schedule has its own."""
@@ -129,7 +129,7 @@ class Schedule:
 
     def step(self) -> None:
         """Count one optimizer step and set `lr` in every parameter group."""
-        self._move_to(self.steps + 1)
+        self._move_to(self.steps + 1, self.base_lrs)
 
     def get_last_lr(self) -> list[float]:
         """The rate each group has now."""
@@ -143,21 +143,25 @@ class Schedule:
         """Go on where another schedule was, and set its rates.
 
         Raises:
-            ValueError: it was saved for another number of parameter groups.
+            ValueError: it was saved for another number of parameter groups, or has a step that this
+                schedule does not reach; nothing is changed then.
         """
         if len(state["base_lrs"]) != len(self.optimizer.param_groups):
             raise ValueError(
                 f"the schedule was saved for {len(state['base_lrs'])} parameter groups, this optimizer has {len(self.optimizer.param_groups)}"
             )
-        self.base_lrs = list(state["base_lrs"])
-        self._move_to(state["steps"])
+        self._move_to(state["steps"], list(state["base_lrs"]))
 
-    def _move_to(self, step: int) -> None:
+    def _rates(self, step: int, base_lrs: list[float]) -> list[float]:
+        """The rate of every group at a step, or the error of a step that is refused."""
+        return [self.lr_at(base_lr, step) for base_lr in base_lrs]
+
+    def _move_to(self, step: int, base_lrs: list[float]) -> None:
         """Compute every rate first, so that a refused step changes nothing."""
-        rates = [self.lr_at(base_lr, step) for base_lr in self.base_lrs]
+        rates = self._rates(step, base_lrs)
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
-        self.steps = step
+        self.steps, self.base_lrs = step, base_lrs
 
 
 class StepLR(Schedule):
@@ -241,19 +245,21 @@ class OneCycleLR(Schedule):
     """Up along half a cosine to max_lr, then down along another to almost nothing.
 
     The rate starts at max_lr / div_factor, has its peak at step p = pct_start * total_steps - 1, and
-    ends at max_lr / div_factor / final_div_factor at step total_steps - 1. The base rate of the
-    optimizer plays no part.
+    ends at max_lr / div_factor / final_div_factor at step total_steps - 1. Where p is 0 or less there
+    is no way up, and where it is total_steps - 1 none down. The base rate of the optimizer plays no
+    part.
 
     Args:
         optimizer: whose rate is set.
         max_lr: the peak.
         total_steps: optimizer steps in the whole training: epochs * ceil(samples / batch_size).
-        pct_start: the share of the steps that go up.
+        pct_start: the share of the steps that go up, from 0 to 1.
         div_factor: the peak divided by the first rate.
         final_div_factor: the first rate divided by the last.
 
     Raises:
-        ValueError: `total_steps` is less than 1, or `step()` is called more than `total_steps` times.
+        ValueError: `total_steps` is no whole number of at least 1, `pct_start` is no share, or
+            `step()` is called more than `total_steps` times.
 
     Source: torch.optim.lr_scheduler.OneCycleLR with cycle_momentum=False; Smith and Topin 2018
     """
@@ -267,6 +273,8 @@ class OneCycleLR(Schedule):
         div_factor: float = 25.0,
         final_div_factor: float = 1e4,
     ) -> None:
+        if not 0 <= pct_start <= 1:
+            raise ValueError(f"pct_start is a share of 1, from 0 to 1; got {pct_start}: try 0.3")
         self.max_lr, self.pct_start = max_lr, pct_start
         self.total_steps = _at_least_one("total_steps", total_steps)
         self.first_lr = max_lr / div_factor
@@ -276,7 +284,7 @@ class OneCycleLR(Schedule):
     def lr_at(self, base_lr: float, step: int) -> float:
         """With c(u) = (1 + cos(pi * u)) / 2, which falls from 1 to 0, first_lr = max_lr / div_factor:
 
-        up, t <= p:   max_lr + (first_lr - max_lr) * c(t / p)
+        up, t <= p:   max_lr + (first_lr - max_lr) * c(t / p), at p = 0 max_lr
         down, t > p:  last_lr + (max_lr - last_lr) * c((t - p) / (total_steps - 1 - p))
         """
         if step > self.total_steps:
@@ -284,10 +292,10 @@ class OneCycleLR(Schedule):
                 f"OneCycleLR was built for total_steps={self.total_steps}, this is step {step}: count them as epochs * ceil(samples / batch_size)"
             )
         peak = self.pct_start * self.total_steps - 1
-        if step <= peak and peak > 0:
-            return _cosine(self.first_lr, self.max_lr, step / peak)
-        share = (step - peak) / (self.total_steps - 1 - peak)
-        return _cosine(self.max_lr, self.last_lr, min(share, 1.0))
+        if step <= peak:
+            return _cosine(self.first_lr, self.max_lr, step / peak if peak else 1.0)
+        way_down = self.total_steps - 1 - peak  # 0 where all steps go up
+        return _cosine(self.max_lr, self.last_lr, (step - peak) / max(way_down, step - peak))
 
 
 def _cosine(start: float, end: float, share: float) -> float:
@@ -296,8 +304,8 @@ def _cosine(start: float, end: float, share: float) -> float:
 
 
 def _at_least_one(name: str, value: int) -> int:
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1; got {value}")
+    if not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}")
     return value
 
 
@@ -309,6 +317,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> f
 
     All gradients count as one long vector: norm = sqrt(sum over all parameters of sum(grad ** 2)).
     Each is multiplied by the same number min(1, max_norm / (norm + 1e-6)), so the direction stays.
+    A nan in one gradient makes all of them nan: whoever goes on with the others trains unclipped.
 
     Args:
         parameters: one tensor or any iterable of them; those without a gradient are passed over.
@@ -332,9 +341,9 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> f
         raise ValueError(f"max_norm must be positive; got {max_norm}")
     tensors = [parameters] if isinstance(parameters, Tensor) else parameters
     gradients = [p.grad for p in tensors if p.grad is not None]
-    norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
+    norm = math.sqrt(sum(float(np.square(g, dtype=np.float64).sum()) for g in gradients))
     factor = max_norm / (norm + 1e-6)
-    if factor < 1:
+    if not factor >= 1:  # nan is not
         for gradient in gradients:
             gradient *= factor
     return norm
@@ -372,7 +381,8 @@ class Trainer:
         schedule: moved after every optimizer step, if given.
         clip: the largest common norm of the gradients, if given.
         accumulate: in how many parts a batch is worked through; the numbers stay the same, only
-            the memory falls.
+            the memory falls. Class numbers that the loss ignores (-100, or the `ignore_index` of a
+            loss that has one) count for nothing, here and in `evaluate`.
         seed: of the shuffling.
         callbacks: each is called as `callback(trainer, event)`, with event "step" after every
             optimizer step and "epoch" after every epoch.
@@ -416,9 +426,9 @@ class Trainer:
         """One optimizer step on one batch.
 
         Clears the gradients; sends `accumulate` parts of the batch (as equal as can be) forward and
-        back, each part's loss weighted by its share of the samples, so that the gradients add up to
-        that of the mean over the batch; clips; updates; moves the schedule; counts the step, the
-        samples and their loss.
+        back, each part's loss weighted by its share of the targets that count, so that the gradients
+        add up to that of the mean over the batch; clips; updates; moves the schedule; counts the
+        step, the samples and their loss.
 
         Args:
             x: (N, ...), the inputs.
@@ -428,12 +438,20 @@ class Trainer:
             The mean loss over the batch, before the update.
 
         Raises:
-            ValueError: the loss is not finite; the parameters are left as they were.
+            ValueError: the loss is not finite, or the schedule has no further step; parameters,
+                schedule and counters are left as they were. Or x and y differ in length or are empty.
         """
+        x, y = _pair(x, y)
+        if self.schedule is not None:  # if it refuses its next step, then before anything has moved
+            self.schedule._rates(self.schedule.steps + 1, self.schedule.base_lrs)
         self.optimizer.zero_grad()
-        count = min(self.accumulate, len(x))
+        count, counted = min(self.accumulate, len(x)), self._counted(y)
         parts = zip(np.array_split(x, count), np.array_split(y, count), strict=True)
-        loss = sum(self._backward(*part, share=len(part[0]) / len(x)) for part in parts)
+        loss = 0.0
+        for part in parts:
+            share = self._counted(part[1]) / counted if counted else 1.0
+            if share:  # the mean over no target is nan
+                loss += self._backward(*part, share)
         if self.clip is not None:
             clip_grad_norm_(self.model.parameters(), self.clip)
         self.optimizer.step()
@@ -444,6 +462,11 @@ class Trainer:
         self.loss_sum += loss * len(x)
         self.last_loss = loss
         return loss
+
+    def _counted(self, y: Array) -> int:
+        """Over how many targets the loss is a mean: all but the class numbers that it ignores."""
+        ignored = getattr(self.loss, "ignore_index", -100)
+        return int((y != ignored).sum()) if y.dtype.kind in "iu" else y.size
 
     def _backward(self, x: Array, y: Array, share: float) -> float:
         """Add the gradient of one part of a batch; returns the part's share of the loss."""
@@ -468,7 +491,8 @@ class Trainer:
 
         The count is of all epochs, not of further ones: a second call with the same arguments does
         nothing, and after an interrupt or `load_checkpoint` the same line goes on at the very sample
-        where training stopped. Every step is made in train mode and inside `uninterrupted()`.
+        where training stopped. Every step is made in train mode, whatever a callback has set, and
+        inside `uninterrupted()`, its callbacks too: no step is made that they are not told of.
 
         Args:
             x: (N, ...), array or tensor.
@@ -486,17 +510,16 @@ class Trainer:
         """
         inputs, targets = _pair(x, y)
         while self.epoch < epochs:
-            self.model.train()
             for indices in batches(len(inputs), batch_size, self.seed, self.epoch, self.seen):
                 with uninterrupted():
+                    self.model.train()
                     self.train_step(inputs[indices], targets[indices])
-                self._tell("step")
+                    self._tell("step")
             self._finish_epoch(validation, batch_size)
-            self._tell("epoch")
         return self.history
 
     def _finish_epoch(self, validation: tuple[Any, Any] | None, batch_size: int) -> None:
-        """Write the epoch's line of the history, and begin the next."""
+        """Write the epoch's line of the history, begin the next, and tell the callbacks."""
         record = {
             "epoch": self.epoch + 1,
             "loss": self.loss_sum / self.seen,
@@ -511,6 +534,7 @@ class Trainer:
             self.history.append(record)
             self.epoch += 1
             self.seen, self.loss_sum = 0, 0.0
+            self._tell("epoch")
 
     def _tell(self, event: str) -> None:
         for callback in self.callbacks:
@@ -519,8 +543,9 @@ class Trainer:
     def evaluate(self, x: Any, y: Any, batch_size: int = 256) -> dict[str, float]:
         """The mean loss and metrics over all samples; nothing is changed by looking.
 
-        Runs in eval mode and without notes (`no_grad`), and puts the model back into the mode it was
-        in, also when something raises. A short last batch counts by its number of samples.
+        Runs in eval mode and without notes (`no_grad`), and puts every part of the model back into
+        the mode it was in, also when something raises. A short last batch counts by its number of
+        samples, for the loss by its number of targets that are not ignored.
 
         Args:
             x: (N, ...), array or tensor.
@@ -536,18 +561,17 @@ class Trainer:
         inputs, targets = _pair(x, y)
         measures = {"loss": self.loss} | {metric.__name__: metric for metric in self.metrics}
         totals = dict.fromkeys(measures, 0.0)
-        mode = self.model.training
-        self.model.eval()
-        try:
-            with no_grad():
-                for i in range(0, len(inputs), _at_least_one("batch_size", batch_size)):
-                    part = targets[i : i + batch_size]
-                    logits = self.model(Tensor(inputs[i : i + batch_size]))
-                    for name, measure in measures.items():
-                        totals[name] += float(measure(logits, part)) * len(part)
-        finally:
-            self.model.train(mode)
-        return {name: total / len(inputs) for name, total in totals.items()}
+        weights = dict.fromkeys(measures, 0)
+        with _evaluating(self.model), no_grad():
+            for i in range(0, len(inputs), _at_least_one("batch_size", batch_size)):
+                part = targets[i : i + batch_size]
+                logits = self.model(Tensor(inputs[i : i + batch_size]))
+                for name, measure in measures.items():
+                    weight = self._counted(part) if name == "loss" else len(part)
+                    if weight:
+                        totals[name] += float(measure(logits, part)) * weight
+                        weights[name] += weight
+        return {name: total / (weights[name] or math.nan) for name, total in totals.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the training depends on, as nested dicts and lists of plain values.
@@ -570,8 +594,17 @@ class Trainer:
 
         Raises:
             ValueError: the state does not fit: another model, optimizer, or one of the two has a
-                schedule and the other has none.
+                schedule and the other has none. Whatever is raised, everything is as it was.
         """
+        before = self.state_dict()
+        try:
+            self._become(state)
+        except BaseException:
+            self._become(before)
+            raise
+
+    def _become(self, state: dict[str, Any]) -> None:
+        """Take over one part of the state after the other."""
         if (state["schedule"] is None) != (self.schedule is None):
             raise ValueError(
                 f"the state has {'no' if state['schedule'] is None else 'a'} schedule, this trainer has {'none' if self.schedule is None else 'one'}"
@@ -584,6 +617,18 @@ class Trainer:
             setattr(self, name, state["books"][name])
         self.history = copy.deepcopy(state["books"]["history"])
         default_generator.bit_generator.state = state["generator"]
+
+
+@contextmanager
+def _evaluating(model: Module) -> Iterator[None]:
+    """Within this block the model is in eval mode; then each part is in its own mode again."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def print_progress(trainer: Trainer, event: str) -> None:
@@ -647,8 +692,8 @@ def save_checkpoint(path: str | os.PathLike[str], trainer: Trainer) -> None:
 def load_checkpoint(path: str | os.PathLike[str], trainer: Trainer) -> None:
     """Give a trainer the state that `save_checkpoint` wrote: it goes on bit for bit as that one would.
 
-    The whole file is read and checked before anything is changed, and what was changed is put back
-    when the state turns out not to fit.
+    The whole file is read and checked before anything is changed, and `load_state_dict` takes over
+    all of the state or none of it.
 
     Args:
         path: the file.
@@ -662,11 +707,9 @@ def load_checkpoint(path: str | os.PathLike[str], trainer: Trainer) -> None:
     Source: the same job as torch.save and torch.load, without pickle
     """
     state = _read(Path(path))
-    before = copy.deepcopy(trainer.state_dict())
     try:
         trainer.load_state_dict(state)
     except Exception as error:
-        trainer.load_state_dict(before)
         raise ValueError(
             f"{path} does not fit this trainer, which was left as it is: {error}. Build model, optimizer and schedule as when it was saved"
         ) from error

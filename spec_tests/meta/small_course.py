@@ -16,46 +16,56 @@ from pathlib import Path
 
 Process = subprocess.Popen[str]
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("src/tito", "spec_tests/support", "conftest.py", "pyproject.toml", "requirements")
+PARTS = (
+    "src/tito",
+    *(
+        f"{top}/tinytorch/{name}.py"
+        for top in ("src", "reference")
+        for name in ("door", "dtypes", "names")
+    ),
+    "spec_tests/support",
+    "conftest.py",
+    "pyproject.toml",
+    "requirements",
+)
 SETTINGS = ("IMPL", "FORCE", "ALL", "TINYTORCH_SECONDS", "TINYTORCH_SEED", "PYTHONPATH")
 
-MANIFEST = """
-[[kata]]
-number = 1
-slug = "01_doubling"
+MANIFESTS = {
+    "01_doubling": """number = 1
 module = "doubling"
 title = "Doubling"
-tier = "foundation"
 minutes = 5
 tests = 3
 exports = ["double", "half"]
-[kata.tasks]
+[tasks]
 twice = ["double"]
 halves = ["half"]
-
-[[kata]]
-number = 2
-slug = "02_tripling"
+""",
+    "02_tripling": """number = 2
 module = "tripling"
 title = "Tripling"
-tier = "foundation"
 minutes = 7
 tests = 2
 exports = ["triple"]
-[kata.tasks]
+[tasks]
 thrice = ["triple"]
-
-[[kata]]
-number = 3
-slug = "03_layers"
+""",
+    "03_layers": """number = 3
 module = "layers"
 title = "Layers"
-tier = "foundation"
 minutes = 9
 tests = 1
 exports = ["Linear"]
-[kata.tasks]
+[tasks]
 linear = ["Linear.__init__", "Linear.__call__"]
+""",
+}
+MILESTONE = """[milestone]
+number = 1
+title = "One"
+year = 1957
+target = "one is one"
+script = "m01_one.py"
 """
 
 DOUBLING = '''"""Kata 01. Twice as much, and half."""
@@ -294,7 +304,6 @@ def build(root: Path) -> Course:
     texts = {"doubling": DOUBLING, "tripling": TRIPLING, "layers": LAYERS}
     for module, text in texts.items():
         _put(root / "reference" / "tinytorch" / f"{module}.py", text)
-    _put(root / "katas" / "katas.toml", MANIFEST)
     for slug, spec in SPECS.items():
         _kata(root, slug, spec)
     wrong = "".join(VARIANTS.format(n=n) for n in (4, 5, 6, 7, 8, 9, 10, 11))
@@ -317,6 +326,7 @@ def _kata(root: Path, slug: str, spec: str) -> None:
     said = [line.strip().strip('"') for line in spec.splitlines() if f'"""{number}.' in line]
     clauses = "\n".join(f"- **{line.split()[0]}** {' '.join(line.split()[1:])}" for line in said)
     readme = README.format(id=number, title=title.title(), clauses=clauses)
+    _put(root / "katas" / slug / "kata.toml", MANIFESTS[slug])
     _put(root / "katas" / slug / "README.md", readme)
     tasks = {"01": ("twice", "halves"), "02": ("thrice",), "03": ("linear",)}[number]
     _put(root / "katas" / slug / "hints.md", "\n".join(HINTS.format(task=t) for t in tasks))

@@ -47,7 +47,7 @@ from tito.course.errors import Refusal
 from tito.course.files import UPSTREAM
 from tito.course.manifest import ROOT
 from tito.run import certify, copies, judge
-from tito.run.runner import Verdict
+from tito.run.outcome import Outcome, Verdict
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a certificate needs Linux or macOS")
 
@@ -67,7 +67,8 @@ from dataclasses import asdict
 from pathlib import Path
 from tito.run.certify import certify
 from tito.course.manifest import load
-from tito.run.runner import Job, run, spec_paths
+from tito.run.engine import Job
+from tito.run.runner import run, spec_paths
 for line in sys.stdin:
     name, folder, layers = json.loads(line)
     if layers is not None:
@@ -75,7 +76,7 @@ for line in sys.stdin:
         text = str(result)
         found = {"granted": result.granted, "text": text, **asdict(result)}
     else:
-        job = Job(Path(folder), spec_paths([load().kata(1).spec]), ("-k", "elementwise and exp or elementwise_of"))
+        job = Job(Path(folder), spec_paths(load().kata(1).specs), first=False, options=("-k", "elementwise and exp or elementwise_of"))
         found = {"fooled": next(run([job])).green}
     print(json.dumps([name, found]), flush=True)
 """
@@ -262,7 +263,7 @@ def test_missing_kata_is_named(tmp_path: Path) -> None:
     assert result.confinement == "nothing, for nothing was run"
 
 
-PASSED = {"outcome": "passed", "message": ""}
+PASSED = {"status": "passed", "message": ""}
 
 
 @pytest.mark.parametrize(
@@ -271,8 +272,8 @@ PASSED = {"outcome": "passed", "message": ""}
         ({}, "", "0 tests ran, the manifest says 2"),
         ({"a": PASSED}, "", "1 tests ran, the manifest says 2"),
         ({"a": PASSED, "b": PASSED, "c": PASSED}, "", "3 tests ran, the manifest says 2"),
-        ({"a": PASSED, "b": PASSED | {"outcome": "skipped"}}, "", "::b skipped"),
-        ({"a": PASSED, "b": PASSED | {"outcome": "failed"}}, "", "::b failed"),
+        ({"a": PASSED, "b": PASSED | {"status": "skipped"}}, "", "::b skipped"),
+        ({"a": PASSED, "b": PASSED | {"status": "failed"}}, "", "::b failed"),
         ({"a": PASSED, "b": PASSED}, "ended early", "ended early"),
         ({"a": PASSED, "b": PASSED}, "", ""),
     ],
@@ -280,7 +281,7 @@ PASSED = {"outcome": "passed", "message": ""}
 )
 def test_only_a_complete_report_counts(tests: Any, problem: str, says: str) -> None:
     kata = dataclasses.replace(manifest.load().kata(1), tests=2)
-    named = {f"test_01_tensor.py::{name}": test for name, test in tests.items()}
+    named = tuple(Outcome(f"test_01_tensor.py::{n}", "01.1", **test) for n, test in tests.items())
     judged = judge.judged(kata, Verdict(named, problem, "", 0.0, len(named)))
     assert says in judged
     assert bool(says) == bool(judged)
@@ -288,7 +289,8 @@ def test_only_a_complete_report_counts(tests: Any, problem: str, says: str) -> N
 
 def test_tests_of_another_file_do_not_count() -> None:
     kata = dataclasses.replace(manifest.load().kata(1), tests=1)
-    verdict = Verdict({"test_02_activations.py::a": PASSED}, "", "", 0.0, 1)
+    outcome = Outcome("test_02_activations.py::a", "02.1", "passed")
+    verdict = Verdict((outcome,), "", "", 0.0, 1)
     assert "test_02" in judge.judged(kata, verdict)
 
 

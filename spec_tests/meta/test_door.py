@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import traceback
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -284,6 +285,38 @@ def test_forgotten_return_is_named(tt: ModuleType) -> None:
 
 def half(x: Any, /) -> Any:
     x / 2
+
+
+def test_a_returned_tensor_is_named(tt: ModuleType) -> None:
+    """A primitive that computes with tensors is told so: its result would have a history of its own."""
+    with pytest.raises(TypeError, match=r"wrapped returned a Tensor.*array"):
+        tt.primitive(wrapped)(1.0)
+
+
+def wrapped(x: Any, /) -> Any:
+    return importlib.import_module("tinytorch").Tensor(x)
+
+
+def test_an_error_leads_to_the_line_that_failed(tt: ModuleType) -> None:
+    """What the door says of NumPy's complaint ends where it came up: in the primitive's own line."""
+    with pytest.raises(ValueError, match=r"crossed of \(2,\) and \(3,\)") as caught:
+        tt.primitive(crossed)(np.ones(2), np.ones(3))
+    last = traceback.extract_tb(caught.value.__traceback__)[-1]
+    assert (last.name, last.line) == ("crossed", "return a + b")
+
+
+def crossed(a: Any, b: Any, /) -> Any:
+    return a + b
+
+
+def test_an_error_of_its_own_stays(tt: ModuleType) -> None:
+    """A TypeError that is no matter of dtypes is the primitive's own, and is not rewritten."""
+    with pytest.raises(TypeError, match=r"^can only concatenate tuple"):
+        tt.primitive(mistaken)(np.ones(2))
+
+
+def mistaken(x: Any, /) -> Any:
+    return x.shape + 1
 
 
 def named(tt: ModuleType, factory: Callable[[ModuleType], Operation]) -> Operation:

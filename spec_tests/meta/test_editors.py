@@ -25,7 +25,7 @@ from tito.course.manifest import load
 from tito.learner.which import which
 
 ROOT = Path(__file__).resolve().parents[2]
-KATAS = [kata for kata in load().katas if kata.spec.is_file()]
+KATAS = [kata for kata in load().katas if kata.specs[0].is_file()]
 PARTS = ("conftest.py", "pyproject.toml", "katas", "spec_tests", "src", "reference", ".vscode")
 PANEL = """
 import json, os
@@ -99,7 +99,7 @@ def every_test(workspace: Workspace) -> list[str]:
     """All tests, as they are listed where nothing is wrong with any file."""
     listed = workspace.pytest(workspace.root, "--collect-only", "--impl=reference")["listed"]
     assert {name.partition("::")[0] for name in listed} == {
-        f"spec_tests/{kata.spec.name}" for kata in KATAS
+        str(s.relative_to(ROOT)) for kata in KATAS for s in kata.specs
     }
     return list(listed)
 
@@ -125,7 +125,7 @@ def test_vscode_lists_every_test(workspace: Workspace, every_test: list[str], cw
 
 def test_vscode_runs_what_is_picked(workspace: Workspace, every_test: list[str]) -> None:
     """By absolute id, as VS Code passes it: a screen for a broken file, a skip for a locked kata."""
-    first = {kata.id: next(n for n in every_test if kata.spec.name in n) for kata in KATAS}
+    first = {kata.id: next(n for n in every_test if kata.specs[0].name in n) for kata in KATAS}
     picked = [str(workspace.root / name) for name in first.values()]
     rootdir = f"--rootdir={workspace.root}"
     seen = workspace.pytest(workspace.root, rootdir, *picked)  # without the folders of the settings

@@ -14,7 +14,7 @@ from test_screens import KATAS, difference, normalised, planted
 
 from tito.course.manifest import ROOT
 from tito.maintainer.gates import variant_job
-from tito.run.runner import verdicts
+from tito.run.runner import run
 
 SOURCE, PAGE = Path(__file__).with_name("failures.toml"), ROOT / "docs" / "failures.md"
 COMMAND = "python spec_tests/meta/test_failures.py"
@@ -53,7 +53,7 @@ def page() -> str:
             planted(m["kata"], str(i), "", m["old"], m["new"]) for i, m in enumerate(mistakes())
         ]
         jobs = [variant_job(v, Path(scratch).resolve() / f"{v.kata.id}-{v.id}") for v in varied]
-        screens = [screen(v, job.impl) for v, job in zip(verdicts(jobs), jobs, strict=True)]
+        screens = [screen(v, job.impl) for v, job in zip(run(jobs), jobs, strict=True)]
     entries = [
         ENTRY.format(**m | {"screen": s, "new": m["new"].strip("\n")})
         for m, s in zip(mistakes(), screens, strict=True)
@@ -64,7 +64,7 @@ def page() -> str:
 def screen(verdict: Any, folder: Path) -> str:
     """What the first failing test of a run shows."""
     assert verdict.failed, f"nothing fails in {folder}: {verdict.problem}"
-    return normalised(str(verdict.tests[verdict.failed[0]]["message"]), folder)
+    return normalised(verdict.failed[0].message, folder)
 
 
 def test_page_is_what_is_printed() -> None:

@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from small_course import DOUBLING, TRIPLING, Course
+from small_course import DOUBLING, MILESTONE, TRIPLING, Course
 
 from tito.course.files import MARK, is_lent
 
@@ -135,8 +135,7 @@ def test_no_certificate_for_what_is_lent(lent: Course) -> None:
 
 def test_a_milestone_on_lent_code_says_so(lent: Course) -> None:
     """The map tells what of an earned milestone was not one's own."""
-    named = 'module = "tripling"'
-    lent.edit("katas/katas.toml", named, f'{named}\nmilestone = "m01"')
+    lent.edit("katas/02_tripling/kata.toml", "[tasks]", f"{MILESTONE}[tasks]")
     report = lent.root / "runs" / "m01-src" / "metrics.json"
     report.parent.mkdir(parents=True)
     found = {"passed": True, "number": 0.97, "dataset": "digits", "lent": ["01", "02"]}

@@ -23,11 +23,12 @@ from tito.course import manifest
 from tito.course.manifest import Kata
 from tito.course.readme import clauses, readme, section
 from tito.course.source import blanks_left, functions
+from tito.run import variants
 
 ROOT = Path(__file__).resolve().parents[2]
 KATAS = manifest.load().katas
 IDS = [kata.id for kata in KATAS]
-SUITE = sorted((ROOT / "spec_tests").glob("test_*.py"))
+SUITE = [path for kata in KATAS for path in kata.specs]
 SUPPORT = sorted((ROOT / "spec_tests" / "support").rglob("*.py"))
 SECTIONS = ["Goal", "Why", "Contract", "Clauses", "Worked example", "Done when", "In PyTorch"]
 LEARNERS = {"torch", "tinytorch"}
@@ -227,10 +228,27 @@ def test_tests_do_not_touch_the_learners_package() -> None:
 def test_clauses_and_tests_meet(kata: Kata) -> None:
     """Every clause of the README is named by a test, every test names a clause of it."""
     written = set(clauses(kata))
-    named = {(ast.get_docstring(t) or "-").split()[0] for t in spec_functions(kata.spec)}
+    tests = [test for path in kata.specs for test in spec_functions(path)]
+    named = {(ast.get_docstring(test) or "-").split()[0] for test in tests}
     assert written, f"katas/{kata.slug}/README.md has no clauses"
     assert written - named == set(), "clauses without a test"
     assert named - written == set(), "tests without a clause"
+
+
+def test_every_spec_file_is_a_katas() -> None:
+    """A kata's spec is one file, or a folder with one file for each of some tasks."""
+    folder = ROOT / "spec_tests"
+    assert sorted([*folder.glob("test_*.py"), *folder.glob("test_*/*.py")]) == sorted(SUITE)
+
+
+WRONG_AT_LEAST = {9: 60, 12: 60, 13: 60}
+
+
+@every_kata
+def test_enough_variants(kata: Kata) -> None:
+    """Forty registered wrong answers a kata, sixty where most can go wrong, and some right ones."""
+    assert len(variants.load(kata, right=False)) >= WRONG_AT_LEAST.get(kata.number, 40)
+    assert len(variants.load(kata, right=True)) >= 8
 
 
 @every_kata
@@ -248,15 +266,15 @@ def test_readme_sections(kata: Kata) -> None:
     titles = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert [
         t for t in titles if t != "The door"
-    ] == SECTIONS  # kata 01 also explains its given code
+    ] == SECTIONS  # kata 01 also explains the module that it is given
     assert [title for title in SECTIONS if not section(text, title)] == []
 
 
 def test_no_unlisted_file_in_katas() -> None:
-    """katas/ holds the manifest and, for each kata, four files."""
-    expected, optional = {ROOT / "katas" / "katas.toml"}, set()
+    """katas/ holds five files for each kata, and its questions with a number where it has some."""
+    expected, optional = set(), set()
     for kata in KATAS:
-        names = ("README.md", "hints.md", "reflect.md", f"{kata.module}.py")
+        names = ("kata.toml", "README.md", "hints.md", "reflect.md", f"{kata.module}.py")
         expected |= {kata.folder / name for name in names}
         optional.add(kata.folder / "reflect.toml")
     there = {p for p in (ROOT / "katas").rglob("*") if p.is_file() and "__pycache__" not in p.parts}
@@ -302,6 +320,18 @@ def test_tasks_are_the_blanks(kata: Kata) -> None:
 
 
 @every_kata
+def test_stub_begins_with_the_writing_order(kata: Kata) -> None:
+    """Every task stands in the comment on top, in order, with its blanks; then comes the docstring."""
+    lines = kata.stub.read_text(encoding="utf-8").splitlines()
+    top = lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]
+    words = " ".join(line.lstrip("# ") for line in top[2:]).replace(",", "").split()
+    places = [words.index(task) for task in kata.tasks]
+    assert places == sorted(places)
+    assert set(kata.blanks) <= set(words)
+    assert ast.get_docstring(tree(kata.stub))
+
+
+@every_kata
 def test_exports_exist(kata: Kata) -> None:
     """What the manifest exports is defined by the stub, so that a learner's file has it too."""
     defined = set()
@@ -311,7 +341,18 @@ def test_exports_exist(kata: Kata) -> None:
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             defined |= {name_of(t) for t in targets}
+        elif isinstance(node, ast.ImportFrom) and node.module == "tinytorch.door":
+            defined |= {alias.name for alias in node.names}
     assert set(kata.exports) - defined == set()
+
+
+def test_kata_01_begins_with_what_is_written() -> None:
+    """Nothing in the stub of kata 01 is given: the first blank is near the top."""
+    kata = KATAS[0]
+    assert kata.given == []
+    assert len(kata.blanks) <= 51
+    first = min(line for _, line in blanks_left(kata.stub))
+    assert first < 100
 
 
 # ---- imports only ever point to an earlier kata --------------------------------------------------
@@ -331,13 +372,11 @@ def imports(path: Path) -> Iterator[tuple[ast.AST, str, str, list[str]]]:
 
 @every_kata
 def test_imports_point_backwards(kata: Kata) -> None:
-    """Module level, earlier katas only; the one exception is Tensor.backward's import of autograd."""
-    earlier = {k.module: k for k in KATAS if k.number < kata.number}
+    """Module level, from what is given and from earlier katas only."""
+    earlier = {"door", "names", *(k.module for k in KATAS if k.number < kata.number)}
     found, path = [], kata.file(ROOT / "reference")
     for node, function, module, names in imports(path):
         modules = [module] if module else names  # `from tinytorch import tensor`
-        if (kata.module, function, modules) == ("tensor", "Tensor.backward", ["autograd"]):
-            continue
         if function:
             found.append(at(path, node, f"import inside {function}"))
         found += [at(path, node, f"{m} is no earlier kata") for m in modules if m not in earlier]

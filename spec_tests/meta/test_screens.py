@@ -15,16 +15,19 @@ import re
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from tito.course.manifest import ROOT, Kata, load
+from tito.course.manifest import ROOT, load
 from tito.run import variants
-from tito.run.runner import Job, Verdict, run_once, verdicts
+from tito.run.engine import Job
+from tito.run.outcome import Verdict
+from tito.run.runner import run as run_all
+from tito.run.runner import run_once, spec_paths
 from tito.run.variants import Edit, Variant
 
 SCREENS = Path(__file__).parent / "screens"
@@ -94,7 +97,6 @@ class Run:
     """Wrong answers that are tested in one process, each by its own test."""
 
     names: tuple[str, ...]
-    options: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -103,7 +105,7 @@ RUNS = [
         (
             "01/wrong/divide-rounds-down",
             "01/wrong/matmul-element-by-element",
-            "01/wrong/mean-of-bools-float64",
+            "01/wrong/mean-always-float32",
             "01/wrong/item-takes-the-first",
             "01/wrong/repr-hides-the-dtype",
             "01/wrong/constructor-copies",
@@ -189,12 +191,9 @@ def job_of(run: Run, folder: Path) -> Job:
     variants.build(folder, *varied)
     if "bare-stub" in run.names[0]:
         shutil.copy(varied[0].kata.stub, varied[0].kata.file(folder))
-    tests = tuple(f"{_spec(v.kata)}::{v.killed_by}" for v in varied)
-    return Job(folder, tests, run.options, run.environment)
-
-
-def _spec(kata: Kata) -> str:
-    return str(kata.spec.relative_to(ROOT))
+    tests = tuple(v.killed_by for v in varied)
+    specs = spec_paths(varied[0].kata.specs)
+    return Job(folder, specs, tests, first=False, environment=run.environment)
 
 
 def screens(runs: Sequence[Run] = RUNS) -> list[Shown]:
@@ -202,9 +201,7 @@ def screens(runs: Sequence[Run] = RUNS) -> list[Shown]:
     with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
         folders = [Path(scratch).resolve() / f"{i}" for i in range(len(runs))]
         jobs = [job_of(run, folder) for run, folder in zip(runs, folders, strict=True)]
-        alone = {job.impl: run_once(job) for job in jobs if job.environment}  # read at import
-        forked = iter(list(verdicts([job for job in jobs if not job.environment])))
-        found = [alone.get(job.impl) or next(forked) for job in jobs]
+        found = list(run_all(jobs))
         names = [
             (name, job, v) for r, job, v in zip(runs, jobs, found, strict=True) for name in r.names
         ]
@@ -213,10 +210,10 @@ def screens(runs: Sequence[Run] = RUNS) -> list[Shown]:
 
 def shown(variant: Variant, job: Job, verdict: Verdict) -> Shown:
     """The screen of one wrong answer in a run."""
-    test = verdict.tests.get(f"{variant.kata.spec.name}::{variant.killed_by}")
-    ended = test["outcome"] if test else f"not run: {verdict.problem or verdict.output[-500:]}"
+    found = [test for test in verdict.tests if test.name == variant.killed_by]
+    ended = found[0].status if found else f"not run: {verdict.problem or verdict.output[-500:]}"
     assert ended == "failed", f"{variant}: {variant.killed_by} {ended}"
-    return Shown(variant, normalised(str(test["message"]), job.impl))
+    return Shown(variant, normalised(found[0].message, job.impl))
 
 
 def normalised(text: str, folder: Path) -> str:
@@ -356,8 +353,9 @@ SHOWN = ("05/wrong/subtract-sign", "05/wrong/tanh-doubled")
 
 def outcome(names: tuple[str, ...], folder: Path, *options: str) -> tuple[Verdict, list[str]]:
     """One run of wrong answers, and their tests' messages in the results file."""
-    verdict = next(iter(verdicts([job_of(Run(names, options), folder)])))
-    return verdict, [str(verdict.tests[name]["message"]) for name in verdict.failed]
+    job = job_of(Run(names), folder)
+    verdict = run_once(replace(job, options=(*job.options, *options)))
+    return verdict, [test.message for test in verdict.failed]
 
 
 def test_one_text_in_three_places(tmp_path: Path) -> None:

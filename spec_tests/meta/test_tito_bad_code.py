@@ -190,3 +190,13 @@ def test_stray_file(course: Course) -> None:
     course.write("doubling (copy)", "")
     assert "doubling (copy).py belongs to no kata" in course.tito("status").text
     assert "doubling (copy).py" in course.tito("doctor").text
+
+
+def test_edited_given_file_is_named(course: Course) -> None:
+    """A door.py that is not the course's is named by the doctor, with the command that restores it."""
+    door = course.package / "door.py"
+    assert "door.py is not" not in course.tito("doctor").text
+    door.write_text(door.read_text("utf-8") + "x = 1\n", encoding="utf-8")
+    said = course.tito("doctor").text
+    assert "src/tinytorch/door.py is not the course's" in said
+    assert "cp reference/tinytorch/door.py src/tinytorch/door.py" in said

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from support.observe import ClauseFailure, LearnerError
+from support.observe import ClauseFailure, LearnerError, kinds
 
 FACTORS = {"float64": 1e5, "float32": 256.0}  # x eps x M: 2.2e-11 and 3.1e-5, see docs/testing.md
 EPS = {name: float(np.finfo(name).eps) for name in FACTORS}
@@ -99,6 +99,7 @@ def assert_zeros(got: Any, *, beside: Any) -> None:
 
 def assert_below(got: float, *, limit: float, what: str) -> None:
     """A measured quantity (bytes, counts, a ratio) stays at or below a limit."""
+    kinds.add("measures")
     if not 0 <= got <= limit:
         raise ClauseFailure(
             f"too much: {what}", got=f"{got:,.6g}", expected=f"at most {limit:,.6g}"
@@ -107,6 +108,7 @@ def assert_below(got: float, *, limit: float, what: str) -> None:
 
 def assert_above(got: float, *, limit: float, what: str) -> None:
     """A measured quantity reaches a limit."""
+    kinds.add("measures")
     if not limit <= got < float("inf"):
         raise ClauseFailure(
             f"too little: {what}", got=f"{got:,.6g}", expected=f"at least {limit:,.6g}"
@@ -129,6 +131,7 @@ def assert_raises(
         error: the name of the exception, or several joined by "|".
         says: pieces that must stand in the message, such as the value that was wrong.
     """
+    kinds.add("refusals")
     try:
         answer = observation(*args, **keywords)
     except LearnerError as refused:

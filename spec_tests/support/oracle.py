@@ -11,7 +11,7 @@ import importlib
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,7 +24,7 @@ import numpy as np
 
 from support import diagnose, strategies
 from support.asserts import assert_close
-from support.observe import ClauseFailure
+from support.observe import ClauseFailure, kinds
 from support.scenes import evaluate, gradients
 from support.strategies import Shape
 
@@ -82,6 +82,7 @@ def unary(shapes: Iterable[Shape]) -> tuple[tuple[Shape, ...], ...]:
 
 def samples(kata: str, case: Case) -> list[Sample]:
     """The recorded samples of one case."""
+    kinds.add("PyTorch")
     arrays = _table(kata)
     rows = []
     for i, shapes in enumerate(case.shapes):
@@ -230,22 +231,24 @@ def cases_of(module: ModuleType) -> Iterator[Case]:
 
 
 def record(
-    kata: str, module: ModuleType, known: dict[str, Any] | None = None
+    kata: str, modules: Sequence[ModuleType], known: dict[str, Any] | None = None
 ) -> tuple[dict[str, Any], str]:
     """Ask PyTorch for every case of a kata. Inputs already recorded are kept as they are."""
     torch = importlib.import_module("torch")
     torch.set_num_threads(1)
     arrays: dict[str, Any] = {}
-    for case in cases_of(module):
+    for case in [case for module in modules for case in cases_of(module)]:
         for i, shapes in enumerate(case.shapes):
             arrays |= _ask(torch, case, f"{case.name}/{i}", shapes, known or {})
-    if hasattr(module, "record"):  # trajectories and other answers that are not one expression
-        arrays |= {f"own/{k}": np.asarray(v, np.float64) for k, v in module.record(torch).items()}
+    for module in modules:  # trajectories and other answers that are not one expression
+        answers = module.record(torch) if hasattr(module, "record") else {}
+        arrays |= {f"own/{k}": np.asarray(v, np.float64) for k, v in answers.items()}
     return arrays, str(torch.__version__).split("+")[0]
 
 
 def own(kata: str, key: str) -> Any:
     """A recorded answer that the test module's own `record(torch)` asked for."""
+    kinds.add("PyTorch")
     return _table(kata)[f"own/{key}"].copy()
 
 

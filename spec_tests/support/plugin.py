@@ -5,12 +5,13 @@ Every test stays listed at all times; nothing here imports PyTorch or a learner'
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from hypothesis import HealthCheck, Phase, core, settings
 from hypothesis.internal.conjecture import providers
 
 from support import diagnose, lessons, screen
-from support.observe import ClauseFailure, failures, implementation
+from support.observe import ClauseFailure, failures, implementation, kinds
 from support.strategies import BASE_SEED
+from tito.course.doors import second_door
+from tito.course.manifest import load
+from tito.run.outcome import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = [
@@ -42,17 +46,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     folder = Path(config.getoption("--impl"))
-    implementation.folder = (
-        folder
-        if folder.is_absolute()
-        else config.invocation_params.dir / folder
-        if (config.invocation_params.dir / folder).is_dir()
-        else ROOT / folder
-    ).resolve()
-    sys.path.insert(0, str(implementation.folder))
-    config.addinivalue_line(
-        "markers", "slow: measures time or trains; not part of the first verdict"
-    )
+    here = config.invocation_params.dir / folder  # absolute, if the folder is
+    put_under_test((here if here.is_dir() else ROOT / folder).resolve())
+    if said := second_door(implementation.folder):
+        raise pytest.UsageError(said)
     config.stash[OUTCOMES] = {}
     # Constants in local files, a learner's among them, would steer what Hypothesis draws.
     providers._get_local_constants = lambda: providers._local_constants
@@ -80,7 +77,13 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile(os.environ.get("TINYTORCH_PROFILE", "learn"))
 
 
-OUTCOMES = pytest.StashKey[dict[str, dict[str, Any]]]()
+OUTCOMES = pytest.StashKey[dict[str, Outcome]]()
+
+
+def put_under_test(folder: Path) -> None:
+    """Make a folder the one that `tinytorch` is imported from."""
+    implementation.folder, implementation.checked = folder, False
+    sys.path.insert(0, str(folder))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -94,23 +97,10 @@ def kata_of(path: Path) -> str:
     return match.group(1) if match else ""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Locked katas are skipped with the command that unlocks them, and stay listed."""
-    katas = {
-        f"{k['number']:02}": k
-        for k in tomllib.loads((ROOT / "katas" / "katas.toml").read_text(encoding="utf-8"))["kata"]
-    }
-    for item in items:
-        number = kata_of(item.path)
-        if (
-            number in katas
-            and not (
-                implementation.folder / "tinytorch" / f"{katas[number]['module']}.py"
-            ).is_file()
-        ):
-            item.add_marker(
-                pytest.mark.skip(reason=f"kata {number} is locked: make module-{number}")
-            )
+@functools.cache
+def modules() -> dict[str, str]:
+    """The file of each kata, by its two digits."""
+    return {kata.id: f"{kata.module}.py" for kata in load().katas}
 
 
 def pytest_collection_finish() -> None:
@@ -119,7 +109,13 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Locked katas are skipped with the command that unlocks them, and stay listed."""
     failures.clear()
+    kinds.clear()
+    number = kata_of(item.path)
+    module = modules().get(number)
+    if module and not (implementation.folder / "tinytorch" / module).is_file():
+        pytest.skip(f"kata {number} is locked: make module-{number}")
     target = item.config.getoption("--results")
     if target:  # where the run was, if it ends without a report
         docstring = str(getattr(getattr(item, "function", None), "__doc__", "") or "")
@@ -146,20 +142,26 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         error.looks_like = lessons.lesson(number, item.name, error) or error.xray
         report.longrepr = screen.render(error, docstring, number, parameter)
     if number and (report.when == "call" or report.failed or report.skipped):
-        message = str(report.longrepr) if report.failed else ""
-        item.config.stash[OUTCOMES][item.nodeid] = {
-            "clause": screen.clause_number(docstring),
-            "outcome": report.outcome,
-            "message": message,
-            "places": _places(error, number, item.name.partition("[")[2].rstrip("]")),
-        }
-        if report.failed and isinstance(error, ClauseFailure):
-            item.config.stash[OUTCOMES][item.nodeid] |= {
-                "fingerprint": lessons.fingerprint(error),
-                "looks_like": error.looks_like,
-                "xray": error.xray,
-            }
+        item.config.stash[OUTCOMES][item.nodeid] = _outcome(item, report, docstring, error, number)
     return report
+
+
+def _outcome(
+    item: pytest.Item, report: Any, docstring: str, error: BaseException | None, number: str
+) -> Outcome:
+    drawn = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    told = isinstance(error, ClauseFailure) and report.failed
+    return Outcome(
+        id=item.nodeid.removeprefix("spec_tests/"),
+        clause=screen.clause_number(docstring),
+        status=report.outcome,
+        message=str(report.longrepr) if report.failed else "",
+        places=tuple(_places(error, number, item.name.partition("[")[2].rstrip("]"))),
+        kinds=tuple(sorted(kinds | ({"properties"} if drawn else set()))),
+        fingerprint=lessons.fingerprint(error) if told else "",
+        looks_like=error.looks_like if told else "",
+        xray=error.xray if told else "",
+    )
 
 
 def _places(error: BaseException | None, number: str, parameter: str) -> list[tuple[str, int]]:
@@ -175,14 +177,7 @@ def _places(error: BaseException | None, number: str, parameter: str) -> list[tu
 def pytest_sessionfinish(session: pytest.Session) -> None:
     target = session.config.getoption("--results")
     if target:
+        tests = [asdict(outcome) for outcome in session.config.stash[OUTCOMES].values()]
         unfinished = Path(f"{target}.part")
-        unfinished.write_text(
-            json.dumps(
-                {
-                    "impl": str(implementation.folder),
-                    "collected": session.testscollected,
-                    "tests": session.config.stash[OUTCOMES],
-                }
-            )
-        )
+        unfinished.write_text(json.dumps({"collected": session.testscollected, "tests": tests}))
         unfinished.replace(target)

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from support.asserts import show
-from support.observe import ClauseFailure, Frame, LearnerError, implementation, parsed
+from support.observe import ClauseFailure, Frame, LearnerError, implementation
+from tito.course.parsing import parsed
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE_LIMIT = 12
@@ -77,7 +78,7 @@ def _told(frame: Frame, about: Frame) -> bool:
 
 
 def _own(frame: Frame | None) -> Frame | None:
-    """A line that the learner wrote: the package's generated door is none."""
+    """A line that the learner wrote: the package's `__init__` is none."""
     return None if frame and Path(frame.path).name == "__init__.py" else frame
 
 

@@ -145,6 +145,14 @@ def certify(number: Number) -> int:
 
 
 @command(NOW_AND_THEN)
+def door() -> int:
+    """After an update: take given code that is now in door.py out of your tensor.py."""
+    from tito.learner import door as moving
+
+    return moving.door(load())
+
+
+@command(NOW_AND_THEN)
 def data() -> int:
     """Fetch the data sets; what is there and good is not fetched again."""
     from tito.milestone import data as fetching
@@ -173,8 +181,14 @@ def demo() -> int:
 
 @command(MAINTAINERS)
 def verify() -> int:
-    """Every check there is."""
-    return proving.verify()
+    """Every check, a tenth of the variants among them."""
+    return proving.verify(every=False)
+
+
+@command(MAINTAINERS, name="verify-all")
+def verify_all() -> int:
+    """Every check, on every variant, and right answers of several katas together."""
+    return proving.verify(every=True)
 
 
 @command(MAINTAINERS)
@@ -196,9 +210,9 @@ def stubs(check: Check = False) -> int:
 
 
 @command(MAINTAINERS)
-def lessons(number: Some = "", check: Check = False) -> int:
-    """Record what each wrong variant does, so that a learner who does the same is told why."""
-    return maintaining.lessons(load(), number, check)
+def records(number: Some = "", check: Check = False) -> int:
+    """Regenerate all that follows from something else: counts, stubs, verdicts, lessons, tables."""
+    return maintaining.records(load(), number, check)
 
 
 @command(MAINTAINERS)

@@ -5,14 +5,23 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tito.course.doors import GIVEN, KEPT, second_door
 from tito.course.errors import Refusal
 from tito.course.manifest import ROOT, Kata, Manifest
 
 MARK = "# lent by the reference: replace it with your own"
-UPSTREAM = {"__init__.py", "py.typed", "__pycache__"}  # of the package, not the learner's
+UPSTREAM = {"__init__.py", *GIVEN, "py.typed", "__pycache__"}  # of the package, not the learner's
 
 
 def implementation() -> Path:
+    """The folder under test, whose code is about to run: refused where it has a second door."""
+    folder = chosen()
+    if said := second_door(folder):
+        raise Refusal(said)
+    return folder
+
+
+def chosen() -> Path:
     """The folder under test: IMPL, seen from here or from the repository; src if unset."""
     name = os.environ.get("IMPL")
     if not name:
@@ -42,7 +51,7 @@ def strays(manifest: Manifest, impl: Path) -> list[str]:
     expected = UPSTREAM | {f"{kata.module}.py" for kata in manifest.katas}
     folder = impl / "tinytorch"
     return (
-        sorted(p.name for p in folder.iterdir() if p.name not in expected)
+        sorted(p.name for p in folder.iterdir() if p.name not in expected and KEPT not in p.name)
         if folder.is_dir()
         else []
     )

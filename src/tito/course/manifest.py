@@ -1,4 +1,4 @@
-"""The manifest, katas/katas.toml, as objects. It is the only list of katas anywhere."""
+"""The manifest: katas/NN_slug/kata.toml, one file a kata, as objects. There is no other list of katas."""
 
 from __future__ import annotations
 
@@ -6,11 +6,42 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from tito.course.errors import Refusal
 
 ROOT = next(p for p in Path(__file__).resolve().parents if (p / "pyproject.toml").is_file())
 REFERENCE = ROOT / "reference"
+KATAS = ROOT / "katas"
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """What a learner's own framework then does on data.
+
+    Attributes:
+        number: 1, 2, ...; year: of the idea; title: for people.
+        target: what is asserted, in words.
+        script: its file in milestones/.
+    """
+
+    number: int
+    title: str
+    year: int
+    target: str
+    script: str
+
+    @property
+    def id(self) -> str:
+        return f"m{self.number:02}"
+
+    @property
+    def command(self) -> str:
+        return f"make milestone-{self.number:02}"
+
+    @property
+    def path(self) -> Path:
+        return ROOT / "milestones" / self.script
 
 
 @dataclass(frozen=True)
@@ -21,25 +52,23 @@ class Kata:
         number: 1 to 20.
         slug: its folder in katas/, such as 05_autograd.
         module: its file in the package, without .py.
-        title, tier, minutes: for people.
+        title, minutes: for people.
         tests: how many tests its spec collects.
         tasks: blanks by task, in the order in which they are best written.
-        given: code that the stub keeps, by name; `Note.*` is everything in a class.
         exports: what `from tinytorch import ...` offers.
-        milestone: the milestone that its completion opens, such as m03, or "".
+        milestone: what opens when the kata is green, if something does.
     """
 
     number: int
     slug: str
     module: str
     title: str
-    tier: str
     minutes: int
     tests: int
     tasks: dict[str, list[str]] = field(default_factory=dict)
     given: list[str] = field(default_factory=list)
     exports: list[str] = field(default_factory=list)
-    milestone: str = ""
+    milestone: Milestone | None = None
 
     @property
     def id(self) -> str:
@@ -48,15 +77,22 @@ class Kata:
 
     @property
     def folder(self) -> Path:
-        return ROOT / "katas" / self.slug
+        return KATAS / self.slug
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "kata.toml"
 
     @property
     def stub(self) -> Path:
         return self.folder / f"{self.module}.py"
 
     @property
-    def spec(self) -> Path:
-        return ROOT / "spec_tests" / f"test_{self.slug}.py"
+    def specs(self) -> tuple[Path, ...]:
+        """The files of its spec: one, or a folder with one for each task, in the order of the tasks."""
+        whole = ROOT / "spec_tests" / f"test_{self.slug}.py"
+        parts = [whole.with_suffix("") / f"test_{self.id}_{task}.py" for task in self.tasks]
+        return tuple(part for part in parts if part.is_file()) or (whole,)
 
     @property
     def blanks(self) -> list[str]:
@@ -83,9 +119,8 @@ class Manifest:
         for kata in self.katas:
             if str(number).lstrip("0") == str(kata.number):
                 return kata
-        raise Refusal(
-            f"there is no kata {number}: the katas are {self.katas[0].id} to {self.katas[-1].id}, see make status"
-        )
+        known = f"the katas are {self.katas[0].id} to {self.katas[-1].id}, see make status"
+        raise Refusal(f"there is no kata {number}: {known}")
 
     def some(self, number: str) -> tuple[Kata, ...]:
         """One kata by its number, or all of them."""
@@ -96,13 +131,19 @@ class Manifest:
         return tuple(k for k in self.katas if k.number <= kata.number)
 
 
-def load(path: Path = ROOT / "katas" / "katas.toml") -> Manifest:
-    """Read the manifest; a wrong field is named with the file."""
+def load(folder: Path = KATAS) -> Manifest:
+    """Read every kata.toml; a wrong field is named with its file."""
+    paths = sorted(folder.glob("*/kata.toml"))
+    if not paths:
+        raise Refusal(f"{folder} holds no kata: git checkout -- katas")
+    return Manifest(tuple(sorted(map(_kata, paths), key=lambda kata: kata.number)))
+
+
+def _kata(path: Path) -> Kata:
     try:
-        return Manifest(
-            tuple(
-                Kata(**entry) for entry in tomllib.loads(path.read_text(encoding="utf-8"))["kata"]
-            )
-        )
-    except (tomllib.TOMLDecodeError, TypeError, KeyError) as error:
+        entry: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        if "milestone" in entry:
+            entry["milestone"] = Milestone(**entry["milestone"])
+        return Kata(slug=path.parent.name, **entry)
+    except (tomllib.TOMLDecodeError, TypeError) as error:
         raise Refusal(f"{path}: {error}") from None

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from tito.course.files import short
 from tito.course.manifest import Kata
+from tito.course.parsing import parsed
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 YOURS = "# your code here"  # what is left of a fenced table
-
-
-def parsed(source: str | bytes, name: str = "<source>") -> ast.Module:
-    r"""A learner's source as a tree. A `\sigma` in a docstring is a warning to Python: no error here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(source, name)
 
 
 def unreadable(path: Path) -> str:

@@ -8,10 +8,13 @@ fenced by `# kata: begin` and `# kata: end` are emptied.
 from __future__ import annotations
 
 import ast
+import textwrap
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from tito.course.doors import GIVEN
+from tito.course.errors import Refusal
 from tito.course.manifest import ROOT, Kata, Manifest
 from tito.course.source import YOURS, Function, functions
 
@@ -23,6 +26,7 @@ course; a name that a later kata builds says which.
 """
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 EXPORTS = {{
@@ -35,8 +39,13 @@ KATAS = {{
 
 def __getattr__(name: str) -> Any:
     module = EXPORTS.get(name, name)
+    if name == "__all__":  # of `from tinytorch import *`: what is unlocked
+        here = Path(__file__).parent
+        return [n for n, home in EXPORTS.items() if (here / f"{{home}}.py").is_file()]
     if module not in KATAS:
-        raise AttributeError(f"module 'tinytorch' has no attribute {{name!r}}")
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return importlib.import_module("tinytorch.names").found(name)
     number = KATAS[module]
     try:
         found = importlib.import_module(f"tinytorch.{{module}}")
@@ -48,8 +57,9 @@ def __getattr__(name: str) -> Any:
         return found
     if not hasattr(found, name):
         raise ImportError(f"{{name}} belongs to kata {{number}}, but src/tinytorch/{{module}}.py defines no {{name}}: see katas/{{number}}_*/README.md", name=name)
-    globals()[name] = getattr(found, name)  # from now on Python finds it without asking here
-    return globals()[name]
+    own = importlib.import_module("tinytorch.names").spelled(name, getattr(found, name))
+    globals()[name] = own  # from now on Python finds it without asking here
+    return own
 
 
 def __dir__() -> list[str]:
@@ -66,6 +76,21 @@ def package_init(manifest: Manifest) -> str:
     return INIT.format(exports=exports, katas=katas)
 
 
+def package_files(manifest: Manifest) -> dict[str, str]:
+    """What is the course's own in every package: names and texts; updates and grading restore it."""
+    return {"__init__.py": package_init(manifest)} | {name: _given_file(name) for name in GIVEN}
+
+
+def _given_file(name: str) -> str:
+    """A given file, as this repository has it; an edition without reference/ has it in src/."""
+    for folder in ("src", "reference"):
+        path = ROOT / folder / "tinytorch" / name
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    own = f"src/tinytorch/{name}"
+    raise Refusal(f"{own} is missing: git checkout -- {own}")
+
+
 def stub(kata: Kata, reference: Path = ROOT / "reference") -> str:
     """The text of a kata's stub."""
     path = kata.file(reference)
@@ -78,16 +103,33 @@ def stub(kata: Kata, reference: Path = ROOT / "reference") -> str:
     head = (
         f"# Stub of kata {kata.id}, generated from reference/tinytorch/{path.name} by: make stubs"
     )
-    return _tidy("\n".join([head, *lines]))
+    return _tidy("\n".join([head, *_writing_order(kata), *lines]))
+
+
+def _writing_order(kata: Kata) -> list[str]:
+    """The tasks and their blanks, as a comment: where to begin, and how to go on."""
+    said = [f"# Write in this order; make test-{kata.id} says what comes next:"]
+    width = max(len(task) for task in kata.tasks)
+    for task, names in kata.tasks.items():
+        text = ", ".join(names) or "the table of rules under this name"
+        indent = f"#   {'':<{width}}  "
+        said += textwrap.wrap(
+            text, 98, initial_indent=f"#   {task:<{width}}  ", subsequent_indent=indent
+        )
+    return said
 
 
 def generated(manifest: Manifest) -> dict[Path, str]:
     """Every generated file and what it should hold."""
-    init = package_init(manifest)
+    init, reference = package_init(manifest), ROOT / "reference" / "tinytorch"
     packages = {
         ROOT / folder / "tinytorch" / "__init__.py": init for folder in ("src", "reference")
     }
-    return packages | {kata.stub: stub(kata) for kata in manifest.katas}
+    given = {
+        ROOT / "src" / "tinytorch" / name: (reference / name).read_text(encoding="utf-8")
+        for name in GIVEN
+    }
+    return packages | given | {kata.stub: stub(kata) for kata in manifest.katas}
 
 
 def _edits(tree: ast.Module, kata: Kata) -> Iterator[tuple[int, int, list[str]]]:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from tito.course.doors import GIVEN
 from tito.course.files import implementation, short, strays, unlocked
-from tito.course.manifest import ROOT, Manifest
+from tito.course.manifest import REFERENCE, ROOT, Manifest
 from tito.course.source import unreadable
 from tito.course.terminal import paint
 
@@ -53,6 +54,11 @@ def _package(manifest: Manifest) -> Iterator[Check]:
     names = strays(manifest, impl)
     found = f"{short(impl / 'tinytorch')} holds {', '.join(names) or 'katas and nothing else'}"
     yield not names, found, "rename or remove what belongs to no kata"
+    for name in GIVEN:
+        own, given = impl / "tinytorch" / name, REFERENCE / "tinytorch" / name
+        if given.is_file() and not (own.is_file() and own.read_bytes() == given.read_bytes()):
+            back = f"cp {short(given)} {short(own)}"
+            yield False, f"{short(own)} is not the course's: a certificate uses its own", back
     for kata in manifest.katas:
         trouble = unlocked(kata, impl) and unreadable(kata.file(impl))
         if trouble:

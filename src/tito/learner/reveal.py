@@ -13,9 +13,10 @@ from rich.table import Table
 from tito.course.errors import Refusal
 from tito.course.files import demand_own, demand_unlocked, implementation, short
 from tito.course.manifest import ROOT, Manifest
+from tito.course.parsing import parsed
 from tito.course.questions import questions
 from tito.course.readme import readme, section
-from tito.course.source import Function, functions, parsed, unreadable
+from tito.course.source import Function, functions, unreadable
 from tito.run import results
 from tito.run.measure import measure, shown
 

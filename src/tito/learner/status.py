@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tito.course.files import implementation, short, strays, unlocked
-from tito.course.manifest import ROOT, Kata, Manifest
+from tito.course.manifest import ROOT, Kata, Manifest, Milestone
 from tito.learner.summary import line
 from tito.run import results
 
@@ -35,20 +35,19 @@ def status(manifest: Manifest) -> int:
         table.add_row(kata.id, kata.title, Text(text + ahead, style=colour))
         red = red or ("" if result and result.green else kata.id)
         if kata.milestone:
-            table.add_row("", f"  {kata.milestone}", _earned(kata, impl, red))
+            table.add_row("", f"  {kata.milestone.id}", _earned(kata, kata.milestone, impl, red))
     console.print(table)
     for name in strays(manifest, impl):
         console.print(f"{short(impl / 'tinytorch' / name)} belongs to no kata: a typo or a copy?")
     return 0
 
 
-def _earned(kata: Kata, impl: Path, red: str) -> str:
+def _earned(kata: Kata, milestone: Milestone, impl: Path, red: str) -> str:
     """Earned where its last run on this implementation left a report that says so."""
-    report = ROOT / "runs" / f"{kata.milestone}-{impl.name}" / "metrics.json"
+    report = ROOT / "runs" / f"{milestone.id}-{impl.name}" / "metrics.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # no report to read
         found = json.loads(report.read_text(encoding="utf-8"))
         if found["passed"]:
             lent = f", with lent {', '.join(found['lent'])}" if found.get("lent") else ""
             return f"[green]earned: {found['number']:.2%} on {found['dataset']}{lent}[/]"
-    command = f"make milestone-{kata.milestone.removeprefix('m')}"
-    return f"opens after kata {kata.id}" if red else f"open: {command}"
+    return f"opens after kata {kata.id}" if red else f"open: {milestone.command}"

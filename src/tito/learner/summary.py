@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from tito.course.files import implementation, is_lent, short
-from tito.course.manifest import ROOT, Kata, Manifest
+from tito.course.manifest import Kata, Manifest
 from tito.course.questions import questions
 from tito.course.readme import clauses, goal
 from tito.course.terminal import paint, wrapped
 from tito.run import results
+from tito.run.outcome import Verdict
 
 SCREEN = 60  # lines of a failure that is no clause's, such as a traceback
-CHECKS = {  # how each kind stands in a spec, or in its table of what PyTorch answers
-    "cases from PyTorch": r'^"((?:own/)?(?!own/)[^/"]+)/',
-    "properties on drawn inputs": r"^@given\((?:.|\n)*?^def (\w+)",
-    "refusals": r"^.*\bassert_raises\(.*$",
-    "memory": r"^.*(?:get_traced_memory|weakref\.ref\(|np\.shares_memory).*$",
+CHECKS = {  # what the tests checked with, in words
+    "PyTorch": "answers of PyTorch",
+    "properties": "drawn inputs",
+    "refusals": "refusals",
+    "measures": "measurements",
 }
 
 
@@ -28,41 +29,39 @@ def cut(message: str) -> str:
     return "\n".join(lines[:SCREEN] + more)
 
 
-def closing(manifest: Manifest, kata: Kata, result: results.Result, seconds: float) -> str:
+def closing(manifest: Manifest, kata: Kata, result: results.Result, verdict: Verdict) -> str:
     """The last lines: what is proved and what is next, or what to work on."""
     count = len(clauses(kata)) or result.held
     if result.green:
-        proved = f"{count} clauses, {result.passed} tests, {seconds:.1f} s"
+        proved = f"{count} clauses, {result.passed} tests, {verdict.seconds:.1f} s"
         green = paint(f"kata {kata.id} is green", "green")
-        return "\n".join([f"{green}: {proved}", *after(manifest, kata)])
+        return "\n".join([f"{green}: {proved}", *after(manifest, kata, verdict)])
     if result.problem:
         mend = f"\n  next: mend that, then: make test-{kata.id}"
         return paint(f"\nkata {kata.id} has no verdict: {result.problem}", "red") + mend
     held = f"\n{result.held} of {count} clauses hold; work on {result.clause or result.test}"
-    return f"{paint(held, 'yellow')} ({seconds:.1f} s)"
+    return f"{paint(held, 'yellow')} ({verdict.seconds:.1f} s)"
 
 
-def after(manifest: Manifest, kata: Kata) -> Iterator[str]:
+def after(manifest: Manifest, kata: Kata, verdict: Verdict) -> Iterator[str]:
     """What was built, how it was proved, what to think about now, and what is next."""
     question = next((q.text for q in questions(kata)), "")
     steps = [f"make reflect-{kata.id}" if question else short(kata.folder / "reflect.md")]
-    steps += [f"make milestone-{kata.milestone[1:]}"] * bool(kata.milestone)
+    steps += [kata.milestone.command] if kata.milestone else []
     lent = {k.id for k in manifest.katas if is_lent(k.file(implementation()))}
     for k in [k for k in manifest.katas[kata.number :] if k.id not in lent][:1]:
         steps.append(f"make module-{k.id}: {k.title}, {k.minutes} minutes")
     if kata.id not in lent:
         yield from wrapped(goal(kata), "  built    ", most=1)
-    yield from wrapped(_checks(kata), "  proved   ", most=1)
+    yield from wrapped(_checks(verdict), "  proved   ", most=1)
     yield from wrapped(question, "  reflect  ", most=2)
     yield from wrapped(", ".join(steps), "  next     ", most=1)
 
 
-def _checks(kata: Kata) -> str:
-    """The kinds of checks that a spec is made of, and how many of each."""
-    table = ROOT / "spec_tests" / "oracle_tables" / f"{kata.id}.json"
-    text = "\n".join(p.read_text(encoding="utf-8") for p in (kata.spec, table) if p.is_file())
-    counts = {kind: len(set(re.findall(sign, text, re.M))) for kind, sign in CHECKS.items()}
-    return ", ".join(f"{kind} ({count})" for kind, count in counts.items() if count)
+def _checks(verdict: Verdict) -> str:
+    """The kinds of checks that the tests made, and how many tests made each."""
+    counts = Counter(kind for test in verdict.passed for kind in test.kinds)
+    return ", ".join(f"{text} ({counts[kind]})" for kind, text in CHECKS.items() if counts[kind])
 
 
 def line(kata: Kata, impl: Path, result: results.Result) -> tuple[str, str]:

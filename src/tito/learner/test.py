@@ -14,7 +14,8 @@ from tito.course.manifest import ROOT, Kata, Manifest, load
 from tito.course.source import blanks, blanks_left, tables_left, unreadable
 from tito.course.terminal import paint
 from tito.learner.summary import closing, cut, line
-from tito.run import results, runner
+from tito.run import results
+from tito.run.runner import run, spec_paths
 
 
 def quickly(number: str) -> int:
@@ -37,13 +38,13 @@ def test(manifest: Manifest, number: str, every: bool, options: Sequence[str]) -
     if options:
         return _plain(kata, impl, options)
     key = results.key(manifest, kata, impl)
-    verdict = next(runner.verdicts([results.job(kata, impl, () if every else ("-x",))]))
+    [verdict] = run([results.job(kata, impl, first=not every)])
     result = results.judge(kata, verdict)
     if result.green or not every:
         results.keep(key, result)
-    for name in verdict.failed:
-        print("\n" + cut(verdict.tests[name]["message"]))
-    print(closing(manifest, kata, result, verdict.seconds))
+    for test in verdict.failed:
+        print("\n" + cut(test.message))
+    print(closing(manifest, kata, result, verdict))
     return 0 if result.green else 1
 
 
@@ -59,8 +60,8 @@ def _say_blanks(kata: Kata, impl: Path) -> None:
 
 def _plain(kata: Kata, impl: Path, options: Sequence[str]) -> int:
     """pytest itself, for whoever passes options of it."""
-    spec = str(kata.spec.relative_to(ROOT))
-    command = [sys.executable, "-P", "-m", "pytest", f"--impl={impl}", spec, *options]
+    pytest = [sys.executable, "-P", "-m", "pytest"]
+    command = [*pytest, f"--impl={impl}", *spec_paths(kata.specs), *options]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
@@ -73,7 +74,7 @@ def test_all(manifest: Manifest) -> int:
     print(paint(f"under test: {short(impl)}", "bold"))
     green = []
     keys = {kata.id: results.key(manifest, kata, impl) for kata in katas}
-    verdicts = runner.verdicts([results.job(kata, impl) for kata in katas])
+    verdicts = run([results.job(kata, impl) for kata in katas])
     for kata, verdict in zip(katas, verdicts, strict=True):
         result = results.judge(kata, verdict)
         results.keep(keys[kata.id], result)

@@ -52,9 +52,9 @@ def _demand_green(manifest: Manifest, kata: Kata, impl: Path) -> None:
 
 def _copy(manifest: Manifest, kata: Kata, impl: Path) -> None:
     """The stub without its first line, which says that it was generated."""
-    package = impl / "tinytorch" / "__init__.py"
-    if not package.exists():
-        write_atomically(package, stubs.package_init(manifest))
+    for name, own in stubs.package_files(manifest).items():
+        if not (impl / "tinytorch" / name).exists():
+            write_atomically(impl / "tinytorch" / name, own)
     if not kata.stub.is_file():
         raise Refusal(f"kata {kata.id} has no stub {short(kata.stub)}: git checkout -- katas")
     text = kata.stub.read_text(encoding="utf-8")

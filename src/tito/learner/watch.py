@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
@@ -21,8 +22,10 @@ from tito.course.manifest import ROOT, Kata, Manifest, load
 from tito.course.source import unreadable
 from tito.course.terminal import paint
 from tito.learner.summary import closing, cut
-from tito.run import results, runner
-from tito.run.forks import Begin, Process, collect
+from tito.run import results
+from tito.run.engine import Begin, Process, collect
+from tito.run.outcome import Verdict
+from tito.run.runner import read
 
 POLL, POLL_RUNNING = 0.03, 0.005  # seconds between two looks
 LIMIT = 120.0  # seconds for a run; an endless loop fails its test long before
@@ -42,9 +45,9 @@ class Watch:
 
     def loop(self, begin: Begin) -> None:
         """Look, again and again, until the suite itself has changed."""
-        suite, seen = stamps(SPECS / "support", self.kata.spec), {"": 0}
+        suite, seen = stamps(SPECS / "support", *self.kata.specs), {"": 0}
         try:
-            while stamps(SPECS / "support", self.kata.spec) == suite:
+            while stamps(SPECS / "support", *self.kata.specs) == suite:
                 now = stamps(self.impl / "tinytorch")
                 if now != seen:
                     seen, self.saved = now, time.monotonic()
@@ -71,15 +74,16 @@ class Watch:
             self.show(trouble)
         else:
             self.folder = Path(mkdtemp(dir=self.scratch))
-            self.process = begin(test, self.folder)
+            job = results.job(self.kata, self.impl)
+            self.process = begin(replace(job, tests=(test,) * bool(test)), self.folder)
 
-    def verdict(self, code: int | None) -> runner.Verdict | None:
+    def verdict(self, code: int | None) -> Verdict | None:
         """What the run found, once it has ended; too long a run is ended here."""
         seconds = time.monotonic() - self.saved
         if code is None and seconds < LIMIT:
             return None
         self.drop()
-        return runner.read(self.folder, seconds, code)
+        return read(self.folder, seconds, code)
 
     def drop(self) -> None:
         """End the run, if there is one."""
@@ -88,14 +92,14 @@ class Watch:
             self.process.wait()
         self.process = None
 
-    def tell(self, verdict: runner.Verdict) -> None:
+    def tell(self, verdict: Verdict) -> None:
         """The first failure, or what is proved."""
         result = results.judge(self.kata, verdict)
         self.red, last = result.test.partition("::")[2], f"work on {result.clause}"
         if not self.asked:
             results.keep(self.key, result)
-            last = closing(self.manifest, self.kata, result, verdict.seconds).strip("\n")
-        screens = [cut(verdict.tests[name]["message"]) + "\n" for name in verdict.failed]
+            last = closing(self.manifest, self.kata, result, verdict).strip("\n")
+        screens = [cut(test.message) + "\n" for test in verdict.failed]
         self.show("\n".join([*screens, last]))
 
     def show(self, text: str) -> None:
@@ -122,7 +126,7 @@ def watch(manifest: Manifest, number: str) -> int:
     try:
         with TemporaryDirectory(prefix="tito-") as scratch:
             seen = Watch(manifest, kata, Path(scratch))
-            collect(seen.impl, kata.spec, seen.loop)
+            collect(results.job(kata, seen.impl), seen.loop)
     except KeyboardInterrupt:
         print("\r" * sys.stdout.isatty() + f"the watch has ended; again: make watch-{kata.id}")
         return 130

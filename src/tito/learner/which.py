@@ -18,7 +18,7 @@ def which(manifest: Manifest, path: Path) -> str:
     """
     for kata in manifest.katas:
         file = path.parent.name == "tinytorch" and path.name == f"{kata.module}.py"
-        spec = path.name == kata.spec.name
+        spec = path.resolve() in kata.specs or path.name in [p.name for p in kata.specs]
         predictions = path.parent.name == "reflections" and path.stem == kata.id
         if file or spec or predictions or path.parent.name == kata.slug:
             return kata.id

@@ -19,7 +19,8 @@ from tito.course.errors import Refusal
 from tito.course.files import demand_unlocked, implementation, short, unlocked
 from tito.course.manifest import REFERENCE, Kata, Manifest, load
 from tito.run import results
-from tito.run.runner import Verdict, verdicts
+from tito.run.outcome import Verdict
+from tito.run.runner import run
 
 Swap = tuple[Kata, ...]  # katas whose files are the reference's
 
@@ -92,8 +93,7 @@ def _verdict_on(kata: Kata, impl: Path) -> list[str]:
 
 def _words(verdict: Verdict) -> str:
     """The first failure in its clause's own words."""
-    name = next(iter(verdict.failed), "")
-    message = str(verdict.tests[name]["message"]) if name else verdict.problem
+    message = verdict.failed[0].message if verdict.failed else verdict.problem
     return message.partition("\n")[0] or "something was skipped"
 
 
@@ -108,7 +108,7 @@ def _runs(kata: Kata, impl: Path, swaps: Sequence[Swap]) -> list[Verdict]:
             for other in swap:
                 shutil.copy(other.file(REFERENCE), other.file(folder))
             jobs.append(results.job(kata, folder))
-        return list(verdicts(jobs))
+        return list(run(jobs))
 
 
 if __name__ == "__main__":

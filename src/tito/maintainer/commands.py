@@ -1,4 +1,4 @@
-"""`tito gates, variant, stubs, lessons`: the maintainers' side of a kata, as commands."""
+"""`tito gates, variant, stubs, records`: the maintainers' side of a kata, as commands."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from tito.course.errors import Refusal
 from tito.course.files import short, write_atomically
 from tito.course.manifest import Manifest
 from tito.course.terminal import paint
+from tito.maintainer import counts as counting
 from tito.maintainer import gates as gating
-from tito.maintainer import lessons as recording
-from tito.run import runner, variants
+from tito.maintainer import records as recording
+from tito.maintainer import tables
+from tito.run import variants
+from tito.run.runner import run
 
 
 def gates(manifest: Manifest, number: str, only: str) -> int:
@@ -28,8 +31,6 @@ def gates(manifest: Manifest, number: str, only: str) -> int:
         state = paint(f"{len(found)} findings", "red") if found else paint("ok", "green")
         print(f"{name:<10}{state}", *found, sep="\n  ", flush=True)
         count += len(found)
-    if gating.STRENGTH:
-        print("", gating.HEAD, *[line.row() for line in gating.STRENGTH.values()], sep="\n")
     return 1 if count else 0
 
 
@@ -43,8 +44,8 @@ def variant(manifest: Manifest, name: str) -> int:
     if found is None:
         raise Refusal(f"there is no variant {name}; kata {kata.id} has:\n  " + "\n  ".join(known))
     with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
-        job = gating.variant_job(found, Path(scratch) / "variant")
-        print(next(runner.verdicts([job])).output)
+        [verdict] = run([recording.job(found, Path(scratch) / "variant")])
+    print(verdict.output, *[test.message for test in verdict.failed], verdict.problem, sep="\n")
     print(
         f"{found}: {found.lesson}\n  killed by {found.killed_by}" if not found.right else str(found)
     )
@@ -56,9 +57,19 @@ def stubs(manifest: Manifest, check: bool) -> int:
     return _written(generating.generated(manifest).items(), check, "make stubs")
 
 
-def lessons(manifest: Manifest, number: str, check: bool) -> int:
-    """Record the lessons, or say which would change."""
-    return _written(recording.record(manifest.some(number)).items(), check, "make lessons")
+def records(manifest: Manifest, number: str, check: bool) -> int:
+    """Regenerate all that can be; or say what is out of date, the verdicts on variants aside."""
+    katas = manifest.some(number)
+    stale = _written(counting.generated(katas).items(), check, "make records")
+    stale += stubs(manifest, check)
+    for kata in katas if not check else ():
+        absent = recording.missing(kata)
+        for done, (variant, record) in enumerate(recording.fill(kata), 1):
+            line = f"{done} of {len(absent)}  {variant} {record.verdict} {record.test}"
+            print(line, flush=True)
+    pages = {recording.LESSONS / f"{kata.id}.json": recording.lessons(kata) for kata in katas}
+    stale += _written((pages | tables.generated(manifest)).items(), check, "make records")
+    return 1 if stale else 0
 
 
 def _written(files: Iterable[tuple[Path, str]], check: bool, mend: str) -> int:

@@ -27,8 +27,8 @@ def demo(manifest: Manifest) -> int:
         shutil.copytree(ROOT, course, ignore=_left_out)
         for kata in manifest.katas:
             _play(course, kata)
-        for kata in [k for k in manifest.katas if k.milestone]:
-            _expect(course, 0, "milestone", kata.milestone.removeprefix("m"))
+        for milestone in [k.milestone for k in manifest.katas if k.milestone]:
+            _expect(course, 0, "milestone", f"{milestone.number:02}")
     print(f"the demo went as told, in {time.monotonic() - started:.0f} s")
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tito.course.manifest import Kata
-from tito.run.runner import Verdict
+from tito.run.outcome import Verdict
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Finding:
 
 def first(verdict: Verdict) -> str:
     """The first test that did not pass, and why."""
-    for name, test in verdict.tests.items():
-        if test["outcome"] != "passed":
-            return f"{name} ({test['outcome']})\n{test['message'][:1500]}"
+    for test in verdict.tests:
+        if test.status != "passed":
+            return f"{test.id} ({test.status})\n{test.message[:1500]}"
     return "nothing that ran"

@@ -14,7 +14,9 @@ from pathlib import Path
 from tito.course.manifest import REFERENCE, ROOT, Kata, Manifest
 from tito.maintainer.findings import Finding, first
 from tito.run import variants
-from tito.run.runner import Job, Verdict, run, spec_paths
+from tito.run.engine import Job
+from tito.run.outcome import Verdict
+from tito.run.runner import run, spec_paths
 
 FIXED = ROOT / "spec_tests" / "fixed.toml"
 RECORDED, REPLAYED = ("1001", "1002"), "1003"
@@ -61,7 +63,8 @@ def seeds_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iter
 
 def _job(kata: Kata, seed: str, *options: str, impl: Path = REFERENCE, profile: str = "") -> Job:
     environment = {"TINYTORCH_SEED": seed} | ({"TINYTORCH_PROFILE": profile} if profile else {})
-    return Job(impl, spec_paths([kata.spec]), options, environment, SLOW)
+    specs = spec_paths(kata.specs)
+    return Job(impl, specs, (), False, options, environment, SLOW)
 
 
 def _replay(kata: Kata, scratch: Path, order: Sequence[str]) -> Job:
@@ -76,8 +79,7 @@ def _tape(scratch: Path, kata: Kata, seed: str) -> Path:
 
 def _met(verdict: Verdict) -> set[str]:
     """The clauses of which every test passed."""
-    failed = {verdict.tests[name]["clause"] for name in verdict.failed}
-    return {test["clause"] for test in verdict.tests.values()} - failed
+    return {test.clause for test in verdict.tests} - {test.clause for test in verdict.failed}
 
 
 def _fixed() -> dict[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The four gates: what `make verify` demands of every kata before a learner meets it.
+"""The gates: what `make verify` demands of every kata before a learner meets it.
 
 Stub: the bare stub passes nothing. Solution: the reference passes everything, under three seeds.
 Variants: every registered wrong answer is killed by the test it names, every right one accepted.
@@ -10,78 +10,23 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from tito.course.doors import GIVEN
+from tito.course.files import short
 from tito.course.manifest import REFERENCE, ROOT, Kata, Manifest
+from tito.maintainer import records
 from tito.maintainer.findings import Finding, first
 from tito.maintainer.freshness import fresh_gate, seeds_gate
+from tito.maintainer.records import Record
+from tito.maintainer.strength import TAUGHT_AT_LEAST, Strength, strength
 from tito.run import variants
-from tito.run.runner import Job, Verdict, run, spec_paths
+from tito.run.engine import Job
+from tito.run.runner import run, spec_paths
+from tito.run.variants import Variant
 
 SEEDS = ("0", "1", "2")
-WRONG_AT_LEAST = {1: 12, 5: 30, 6: 12, 9: 30, 12: 30, 13: 30}
-RIGHT_AT_LEAST = {5: 10}
-TAUGHT_AT_LEAST = 0.7  # of the wrong answers
-
-
-@dataclass
-class Strength:
-    """How strong the spec of one kata is: what becomes of its registered wrong answers.
-
-    Attributes:
-        wrong: how many there are; killed: how many fail a test.
-        taught: how many are shown their own lesson; explained: how many a true explanation instead.
-        misled: those that are shown another's lesson, or an explanation that nobody has found true.
-        xray: how many the numbers alone would explain.
-    """
-
-    kata: Kata
-    wrong: int = 0
-    killed: int = 0
-    taught: int = 0
-    explained: int = 0
-    xray: int = 0
-    misled: list[str] = field(default_factory=list)
-
-    def count(self, variant: variants.Variant, verdict: Verdict) -> None:
-        """Count one wrong variant's run."""
-        self.wrong += 1
-        if not verdict.failed:
-            return
-        self.killed += 1
-        test = verdict.tests[verdict.failed[0]]
-        shown, xray = test.get("looks_like", ""), test.get("xray", "")
-        self.xray += bool(xray)
-        if not xray.startswith(variant.xray) or bool(xray) != bool(variant.xray):
-            self.misled.append(f"{variant} gets the explanation {xray!r}, not {variant.xray!r}")
-        elif shown == variant.lesson:
-            self.taught += 1
-        elif shown != xray:
-            self.misled.append(f"{variant} is shown another's lesson: {shown}")
-        elif shown:
-            self.explained += 1
-
-    def row(self) -> str:
-        """One line of the table."""
-        silent = self.killed - self.taught - self.explained - len(self.misled)
-        counts = (self.wrong, self.killed, self.taught, self.explained, silent, len(self.misled))
-        return (
-            f"| {self.kata.id} {self.kata.title} | {' | '.join(map(str, counts))} | {self.xray} |"
-        )
-
-    def findings(self) -> Iterator[Finding]:
-        """Nobody is told something wrong, and most are told something."""
-        for text in self.misled:
-            yield Finding(self.kata, text, "register it as xray, if it is true; or make lessons")
-        right = self.taught + self.explained
-        if right < TAUGHT_AT_LEAST * self.wrong:
-            text = f"only {right} of {self.wrong} wrong answers are told what they did"
-            yield Finding(self.kata, text, f"make lessons-{self.kata.id}")
-
-
-STRENGTH: dict[int, Strength] = {}
-HEAD = "| kata | wrong answers | killed | own lesson shown | true explanation | neither | misled | explained by the numbers alone |\n|---|---:|---:|---:|---:|---:|---:|---:|"
+COMPANIES = 6  # of right answers, that are tried at each commit
 
 
 Gate = Callable[[Manifest, Sequence[Kata], Path], Iterator[Finding]]
@@ -91,19 +36,21 @@ def stub_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Itera
     """On its stub, with the reference before it, a kata fails every test, and fails it cleanly."""
     jobs = [
         Job(
-            _mixture(manifest, kata.number - 1, scratch / f"stub{kata.id}"), spec_paths([kata.spec])
+            _mixture(manifest, kata.number - 1, scratch / f"stub{kata.id}"),
+            spec_paths(kata.specs),
+            first=False,
         )
         for kata in katas
     ]
     for kata, verdict in zip(katas, run(jobs), strict=True):
         if verdict.problem:
             yield Finding(kata, verdict.problem, f"make stubs; it said\n{verdict.output[-2000:]}")
-        for name in sorted(set(verdict.tests) - set(verdict.failed)):
-            problem = f"{name} {verdict.tests[name]['outcome']} on the bare stub"
+        for test in [test for test in verdict.tests if test.status != "failed"]:
+            problem = f"{test.id} {test.status} on the bare stub"
             yield Finding(kata, problem, "make the test call what the learner writes")
         if len(verdict.tests) != kata.tests:
-            problem = f"{len(verdict.tests)} tests were collected, katas.toml says {kata.tests}"
-            yield Finding(kata, problem, f"set tests = {len(verdict.tests)} in katas/katas.toml")
+            problem = f"{len(verdict.tests)} tests were collected, {short(kata.manifest)} says {kata.tests}"
+            yield Finding(kata, problem, "make records")
 
 
 def solution_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
@@ -111,7 +58,12 @@ def solution_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> I
     jobs = [(kata, seed) for kata in katas for seed in SEEDS]
     verdicts = run(
         [
-            Job(REFERENCE, spec_paths([kata.spec]), environment={"TINYTORCH_SEED": seed})
+            Job(
+                REFERENCE,
+                spec_paths(kata.specs),
+                options=(),
+                environment={"TINYTORCH_SEED": seed},
+            )
             for kata, seed in jobs
         ]
     )
@@ -124,52 +76,63 @@ def solution_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> I
 
 
 def variants_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
-    """Every wrong variant dies by the test it names; every right one accepted."""
+    """Every wrong variant dies by the test it names, every right one is accepted: by the records.
+
+    A tenth of them is run to see that the records are true.
+    """
+    yield from _recorded(katas)
+    yield from _run([v for kata in katas for v in records.sample(kata)])
+
+
+def everything_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
+    """The same, with every variant run."""
+    yield from _recorded(katas)
+    yield from _run([v for kata in katas for v in records.everything(kata)])
+
+
+def _recorded(katas: Sequence[Kata]) -> Iterator[Finding]:
+    """What the records say, and whether any is missing."""
     for kata in katas:
-        for right, least in (
-            (False, WRONG_AT_LEAST.get(kata.number, 8)),
-            (True, RIGHT_AT_LEAST.get(kata.number, 3)),
-        ):
-            found = variants.load(kata, right)
-            if len(found) < least:
-                side = "right" if right else "wrong"
-                problem = f"{len(found)} {side} variants, {least} are asked for"
-                yield Finding(kata, problem, f"add to {found[0].path.relative_to(ROOT)}")
-    yield from _wrong(katas, scratch)
-    yield from _right(katas, scratch)
+        if absent := records.missing(kata):
+            text = f"{len(absent)} variants have no record, such as {absent[0]}"
+            yield Finding(kata, text, "make records")
+        known = records.known(kata)
+        for variant in records.everything(kata):
+            if record := known.get(records.name(variant)):
+                yield from _judge(variant, record)
+        yield from _told(strength(kata))
 
 
-def _wrong(katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
-    """Every wrong variant runs until its first failure, and no failure may teach another's lesson."""
-    every = [v for kata in katas for v in variants.load(kata, right=False)]
-    jobs = [variant_job(v, scratch / str(v).replace("/", "-")) for v in every]
-    lines = {kata.id: Strength(kata) for kata in katas}
-    for variant, verdict in zip(every, run(jobs), strict=True):
-        problem = _judge(variant, verdict)
-        lines[variant.kata.id].count(variant, verdict)
-        if problem:
-            yield _finding(variant, problem)
-    for line in lines.values():
-        STRENGTH[line.kata.number] = line
-        yield from line.findings()
+def _told(found: Strength) -> Iterator[Finding]:
+    """Nobody is told something wrong, and most are told something."""
+    for text in found.misled:
+        yield Finding(found.kata, text, "register it as xray, if it is true; or make records")
+    if found.told < TAUGHT_AT_LEAST * found.wrong:
+        text = f"only {found.told} of {found.wrong} wrong answers are told what they did"
+        yield Finding(found.kata, text, "give those that are told nothing a test of their own")
 
 
-def _right(katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
-    """Every right variant passes its kata's whole spec."""
-    every = [v for kata in katas for v in variants.load(kata, right=True)]
-    jobs = [variant_job(v, scratch / str(v).replace("/", "-")) for v in every]
-    for variant, verdict in zip(every, run(jobs), strict=True):
-        if problem := _judge(variant, verdict):
-            yield _finding(variant, problem)
+def _run(varied: Sequence[Variant]) -> Iterator[Finding]:
+    """Run variants and hold them against their records."""
+    for variant, record, verdict in records.judged(varied):
+        then = records.known(variant.kata).get(records.name(variant))
+        if then and then != record:
+            text = f"is now {_said(record)}; the records say {_said(then)}"
+            yield _finding(variant, f"{text}\n{verdict.output[-1500:]}")
+
+
+def _said(record: Record) -> str:
+    return " ".join(filter(None, [record.verdict, record.test, record.fingerprint, record.xray]))
 
 
 def company_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
-    """Right variants of different katas together pass all specs: each stands among any neighbours.
+    """Right variants of different katas together pass all specs, so that one does not break another.
 
-    Some are slow on purpose (loops), so this takes half an hour and is not a part of `make verify`.
+    Some are slow on purpose (loops), so only a few companies run, others at each commit.
     """
-    companies = variants.companies([variants.load(kata, right=True) for kata in katas])
-    specs = spec_paths([k.spec for k in manifest.katas if k.number >= katas[0].number])
+    every = variants.companies([variants.load(kata, right=True) for kata in katas])
+    companies = records.drawn(every, COMPANIES, "company")
+    specs = spec_paths(s for k in manifest.katas if k.number >= katas[0].number for s in k.specs)
     jobs = [
         Job(variants.build(scratch / str(i), *c), specs, seconds=1800)
         for i, c in enumerate(companies)
@@ -177,14 +140,12 @@ def company_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> It
     for company, verdict in zip(companies, run(jobs), strict=True):
         if not verdict.green:
             names = ", ".join(str(v) for v in company)
-            yield _finding(
-                company[-1],
-                f"is refused in company ({names}): {verdict.problem or first(verdict)}",
-            )
+            problem = verdict.problem or first(verdict)
+            yield _finding(company[-1], f"is refused in company ({names}): {problem}")
 
 
-def _finding(variant: variants.Variant, problem: str) -> Finding:
-    mend = f"tito variant {variant} shows its run; mend {variant.path.relative_to(ROOT)} or {variant.kata.spec.name}"
+def _finding(variant: Variant, problem: str) -> Finding:
+    mend = f"tito variant {variant} shows its run; mend {variant.path.relative_to(ROOT)} or {short(variant.kata.specs[0])}"
     return Finding(variant.kata, f"{variant} {problem}", mend)
 
 
@@ -194,7 +155,7 @@ def prefix_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Ite
     That spec k + 1 is red there is what the stub gate of kata k + 1 shows.
     """
     jobs = [
-        Job(_mixture(manifest, kata.number, scratch / f"prefix{kata.id}"), spec_paths([kata.spec]))
+        Job(_mixture(manifest, kata.number, scratch / f"prefix{kata.id}"), spec_paths(kata.specs))
         for kata in katas
     ]
     for kata, verdict in zip(katas, run(jobs), strict=True):
@@ -210,6 +171,7 @@ GATES: dict[str, Gate] = {
     "solution": solution_gate,
     "variants": variants_gate,
     "prefix": prefix_gate,
+    "everything": everything_gate,
     "company": company_gate,
     "fresh": fresh_gate,
     "seeds": seeds_gate,
@@ -230,32 +192,19 @@ def _mixture(manifest: Manifest, solved: int, folder: Path) -> Path:
     """An implementation of reference files up to a kata and stubs from there on."""
     package = folder / "tinytorch"
     package.mkdir(parents=True)
-    shutil.copy(REFERENCE / "tinytorch" / "__init__.py", package)
+    for name in ("__init__.py", *GIVEN):
+        shutil.copy(REFERENCE / "tinytorch" / name, package)
     for kata in manifest.katas:
         shutil.copy(kata.file(REFERENCE) if kata.number <= solved else kata.stub, kata.file(folder))
     return folder
 
 
-def variant_job(variant: variants.Variant, folder: Path) -> Job:
-    """The run of one variant: a wrong one until its first failure, a right one to the end."""
-    return Job(
-        variants.build(folder, variant),
-        spec_paths([variant.kata.spec]),
-        () if variant.right else ("-x",),
-    )
-
-
-def _judge(variant: variants.Variant, verdict: Verdict) -> str:
-    """What is wrong with the verdict on a variant, or nothing."""
-    if verdict.problem:
-        return verdict.problem
-    if variant.right:
-        return "" if verdict.green else f"is right, and refused by {first(verdict)}"
-    if not verdict.failed:
-        return "survives every test"
-    killer = verdict.failed[0].partition("::")[2]
-    return (
-        ""
-        if killer == variant.killed_by
-        else f"is killed by {killer}, not by {variant.killed_by or 'a test it names'}"
-    )
+def _judge(variant: Variant, record: Record) -> Iterator[Finding]:
+    """What is wrong with the record of a variant, if something is."""
+    if variant.right and record.verdict != "accepted":
+        yield _finding(variant, f"is right, and {record.verdict} {record.test}")
+    if not variant.right and record.verdict != "killed":
+        yield _finding(variant, record.verdict)
+    elif not variant.right and record.test != variant.killed_by:
+        meant = variant.killed_by or "a test it names"
+        yield _finding(variant, f"is killed by {record.test}, not by {meant}")

@@ -25,15 +25,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper
 from mutmut.mutation.mutators import mutation_operators
 
 from tito.course.manifest import REFERENCE, Kata
+from tito.maintainer import tables
 from tito.run import variants
-from tito.run.runner import UNRAISED, Job, Verdict, run, spec_paths
+from tito.run.engine import UNRAISED, Job
+from tito.run.outcome import Verdict
+from tito.run.runner import run, spec_paths
 
 EQUIVALENT = REFERENCE / "variants" / "equivalent"
 QUICK = {"TINYTORCH_PROFILE": "mutants", "TINYTORCH_SECONDS": "2"}  # searches, but does not shrink
@@ -129,8 +131,8 @@ def survivors(kata: Kata, scratch: Path) -> tuple[int, list[str]]:
     jobs = [
         Job(
             _planted(kata, mutant, scratch / f"{kata.id}-{i}"),
-            spec_paths([kata.spec]),
-            ("-x", "-v", *UNRAISED),
+            spec_paths(kata.specs),
+            options=("-v", *UNRAISED),
             environment=QUICK,
             seconds=120,
         )
@@ -154,8 +156,8 @@ def _told(jobs: Sequence[Job]) -> Iterator[Verdict]:
 
 
 def report(katas: Sequence[Kata]) -> int:
-    """Print what survives unexplained and what is explained in vain, then the table; 1 if any."""
-    rows: list[list[Any]] = []
+    """Print what survives unexplained and what is explained in vain; keep the figures; 1 if any."""
+    open_ones = 0
     for kata in katas:
         known = explained(kata)
         with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
@@ -166,16 +168,13 @@ def report(katas: Sequence[Kata]) -> int:
             print(f"{kata.id} survives: {name}", flush=True)
         for name in stale:
             print(f"{kata.id} is explained, but no survivor any more: {name}", flush=True)
-        rows.append(
-            [
-                f"{kata.id} {kata.title}",
-                total,
-                total - len(alive),
-                len(alive) - len(new),
-                len(new) + len(stale),
-            ]
-        )
-    print("\n| kata | mutants | killed | no mistake, explained | open |\n|---|---:|---:|---:|---:|")
-    for row in rows:
-        print("| " + " | ".join(map(str, row)) + " |")
-    return 1 if any(row[-1] for row in rows) else 0
+        counts = {
+            "mutants": total,
+            "killed": total - len(alive),
+            "explained": len(alive) - len(new),
+        }
+        print(f"kata {kata.id}: {counts}", flush=True)
+        open_ones += len(new) + len(stale)
+        if not new:
+            tables.keep("mutants", kata.id, counts)
+    return 1 if open_ones else 0

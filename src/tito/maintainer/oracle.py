@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -29,7 +30,7 @@ def oracle(katas: Sequence[Kata], check: bool) -> int:
 
 def _record(kata: Kata) -> bool:
     support = _support()
-    arrays, version = support.record(kata.id, _spec(kata), support.load(kata.id))
+    arrays, version = support.record(kata.id, _specs(kata), support.load(kata.id))
     support.save(kata.id, arrays, version)
     print(f"kata {kata.id}: {len(arrays)} arrays recorded from torch {version}")
     return True
@@ -39,7 +40,7 @@ def _check(kata: Kata) -> bool:
     """Whether PyTorch says today what the table says."""
     support = _support()
     table = support.load(kata.id)
-    fresh, version = support.record(kata.id, _spec(kata), table)
+    fresh, version = support.record(kata.id, _specs(kata), table)
     wrong = sorted(set(table) ^ set(fresh)) + [
         k for k in fresh if not _same(table.get(k), fresh[k])
     ]
@@ -65,11 +66,15 @@ def _support() -> Any:
     return importlib.import_module("support.oracle")
 
 
-def _spec(kata: Kata) -> ModuleType:
-    """A kata's test file as a module: its cases stand in its lists."""
-    spec = importlib.util.spec_from_file_location(f"spec_{kata.id}", kata.spec)
-    if spec is None or spec.loader is None or not kata.spec.is_file():
-        raise Refusal(f"{short(kata.spec)} is missing")
+def _specs(kata: Kata) -> list[ModuleType]:
+    """A kata's test files as modules: its cases stand in their lists."""
+    return [_module(kata, path) for path in kata.specs]
+
+
+def _module(kata: Kata, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"spec_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise Refusal(f"{short(path)} is missing")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -19,7 +19,7 @@ ruff format    | ruff format --check -q --output-format concise {PYTHON}        
 mypy tool      | mypy src/tito bootstrap.py spec_tests/support/worker.py  | mypy src/tito
 mypy reference | mypy reference/tinytorch                                 | mypy reference/tinytorch
 budget         | tito budget                                              | make budget
-stubs          | tito stubs --check                                       | make stubs
+records        | tito records --check                                     | make records
 oracle         | tito oracle --check                                      | make oracle-NN
 gate stub      | tito gates --only stub                                   | make gates-NN
 gate solution  | tito gates --only solution                               | make gates-NN
@@ -30,12 +30,21 @@ doctests       | {TESTS} --doctest-modules reference/tinytorch src/tito   | mend
 milestones     | {TESTS} milestones/test_milestones.py                    | {TESTS} milestones
 benchmarks     | py_compile benchmarks/run.py                             | make bench
 """
+EVERYTHING = ["gate everything", "tito gates --only everything", "make records"]
+COMPANY = ["gate company", "tito gates --only company", "make gates-NN"]
 
 
-def verify() -> int:
-    """Run every step, one line each as it ends; the last line counts them."""
+def verify(every: bool) -> int:
+    """Run every step, one line each as it ends; the last line counts them.
+
+    Args:
+        every: run every variant, where else a tenth is held against the records, and right answers
+            of several katas together.
+    """
     started, failed = time.monotonic(), []
     steps = [[part.strip() for part in line.split("|")] for line in STEPS.strip().splitlines()]
+    if every:
+        steps = [step if step[0] != "gate variants" else EVERYTHING for step in steps] + [COMPANY]
     for name, command, mend in steps:
         print(f"{name:<16}", end="", flush=True)
         began = time.monotonic()

@@ -26,45 +26,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tito.course.errors import Refusal
-from tito.course.files import is_lent
-from tito.course.manifest import ROOT, load
+from tito.course.files import is_lent, short
+from tito.course.manifest import ROOT, Kata, Milestone, load
 from tito.milestone import datasets, drawing
 
 console = Console(highlight=False, soft_wrap=True)
-
-
-@dataclass(frozen=True)
-class Milestone:
-    """One milestone: `after` is the kata that opens it, `target` says in words what is asserted."""
-
-    number: int
-    title: str
-    year: int
-    after: int
-    target: str
-    file: str
-
-    @property
-    def id(self) -> str:
-        return f"m{self.number:02}"
-
-    @property
-    def script(self) -> Path:
-        return ROOT / "milestones" / self.file
-
-
-MILESTONES = (
-    Milestone(
-        1,
-        "Perceptron",
-        1957,
-        3,
-        "tells two handwritten digits apart, ≥ 99 %",
-        "m01_perceptron_1957.py",
-    ),
-    Milestone(2, "XOR", 1969, 6, "one layer ≤ 75 %, two layers 100 %", "m02_xor_1969.py"),
-    Milestone(3, "MLP", 1986, 7, "reads handwritten digits, ≥ 95 %", "m03_mlp_1986.py"),
-)
 
 
 @dataclass(frozen=True)
@@ -105,13 +71,19 @@ class Result:
 # ---- running a script ----------------------------------------------------------------------------
 
 
-def milestone(number: int | str) -> Milestone:
-    """One milestone by its number, as 3, "3", "03" or "m03"."""
-    for found in MILESTONES:
+def opened(number: int | str) -> tuple[Kata, Milestone]:
+    """A milestone by its number, as 3, "3", "03" or "m03", and the kata that opens it."""
+    katas = [(kata, kata.milestone) for kata in load().katas if kata.milestone]
+    for kata, found in katas:
         if str(number).lower().lstrip("m0") == str(found.number):
-            return found
-    known = ", ".join(f"{m.number:02}" for m in MILESTONES)
+            return kata, found
+    known = ", ".join(f"{found.number:02}" for _, found in katas)
     raise Refusal(f"there is no milestone {number}: the milestones are {known}")
+
+
+def milestone(number: int | str) -> Milestone:
+    """A milestone by its number."""
+    return opened(number)[1]
 
 
 def run(number: int | str, implementation: Path) -> int:
@@ -119,16 +91,14 @@ def run(number: int | str, implementation: Path) -> int:
 
     Ctrl-C is the script's to answer: this process waits until it has.
     """
-    found, katas = milestone(number), load()
-    for kata in katas.up_to(katas.kata(found.after)):
+    last, found = opened(number)
+    for kata in load().up_to(last):
         if not kata.file(implementation).is_file():
-            print(
-                f"{found.id} comes after kata {found.after:02}, and kata {kata.id} is not unlocked yet: make module-{kata.id}"
-            )
-            return 1
+            order = f"{found.id} comes after kata {last.id}"
+            raise Refusal(f"{order}, and kata {kata.id} is not unlocked yet: make module-{kata.id}")
     path = os.pathsep.join([str(implementation.resolve()), str(ROOT / "src")])
     environment = {"OPENBLAS_NUM_THREADS": "1"} | os.environ | {"PYTHONPATH": path}
-    command = [sys.executable, "-m", "tito.milestone.run", str(found.script)]
+    command = [sys.executable, "-m", "tito.milestone.run", str(found.path)]
     with subprocess.Popen(command, env=environment) as process:
         while True:
             try:
@@ -159,7 +129,7 @@ def _explained(error: Exception) -> str:
     places = [(Path(f.filename).resolve(), f.lineno, f.name) for f in frames]
     if isinstance(error, SyntaxError):
         places.append((Path(error.filename or "").resolve(), error.lineno, "cannot be read"))
-    katas = {kata.file(implementation()): kata.id for kata in load().katas}
+    katas = {kata.file(under_test()): kata.id for kata in load().katas}
     own = [place for place in places if place[0] in katas]
     if own:
         path, line, function = own[-1]
@@ -175,20 +145,15 @@ def _explained(error: Exception) -> str:
 # ---- where things are ----------------------------------------------------------------------------
 
 
-def implementation() -> Path:
+def under_test() -> Path:
     """The folder that the `tinytorch` of this process comes from."""
     spec = importlib.util.find_spec("tinytorch")
     return Path(spec.origin).resolve().parents[1] if spec and spec.origin else ROOT / "src"
 
 
-def short(path: Path) -> str:
-    """A path as it is seen from the repository."""
-    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
-
-
 def command(target: str) -> str:
     """A make command for the implementation of this process."""
-    folder = implementation()
+    folder = under_test()
     return f"make {target}" if folder == ROOT / "src" else f"IMPL={short(folder)} make {target}"
 
 
@@ -199,15 +164,15 @@ def again(of: Milestone) -> str:
 
 def folder(of: Milestone) -> Path:
     """Where a run of this implementation leaves its report; made if it is missing."""
-    path = ROOT / "runs" / f"{of.id}-{implementation().name}"
+    path = ROOT / "runs" / f"{of.id}-{under_test().name}"
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def checkpoint(of: Milestone, dataset: str) -> Path:
     """Where an interrupted run is kept: another file for other data and for other code."""
-    files = sorted((implementation() / "tinytorch").glob("*.py"))
-    code = hashlib.sha256(b"\0".join(f.read_bytes() for f in [*files, of.script])).hexdigest()
+    files = sorted((under_test() / "tinytorch").glob("*.py"))
+    code = hashlib.sha256(b"\0".join(f.read_bytes() for f in [*files, of.path])).hexdigest()
     return folder(of) / f"{dataset}-{code[:8]}.npz"
 
 
@@ -260,12 +225,12 @@ def finish(result: Result, sections: Sequence[tuple[str, str]], metrics: dict[st
     of, place = result.milestone, folder(result.milestone)
     verdict = f"Data: {result.dataset}. The target is {'reached' if result.passed else 'missed'}."
     lines = [*map(str, result.claims), verdict]
-    foot = f"Computed with the tinytorch in {implementation().name}/. Again: {again(of)}"
+    foot = f"Computed with the tinytorch in {under_test().name}/. Again: {again(of)}"
     title, number = f"{of.id} · {of.title} · {of.year}", f"{100 * result.number:.2f} %"
     html = drawing.page(title, number, result.passed, lines, sections, foot)
     (place / "report.html").write_text(html, encoding="utf-8")
     found = {"milestone": of.id, "number": result.number, "dataset": result.dataset}
-    found["lent"] = [k.id for k in load().katas if is_lent(k.file(implementation()))]
+    found["lent"] = [k.id for k in load().katas if is_lent(k.file(under_test()))]
     record = (
         found
         | {"passed": result.passed, "claims": [asdict(claim) for claim in result.claims]}

@@ -21,6 +21,7 @@ from importlib.metadata import Distribution
 from pathlib import Path
 
 from tito.course import stubs
+from tito.course.doors import second_door
 from tito.course.errors import Refusal
 from tito.course.files import UPSTREAM, reminder
 from tito.course.manifest import REFERENCE, ROOT, Kata, load
@@ -179,6 +180,8 @@ def learners(implementation: Path, katas: Sequence[Kata], target: Path) -> dict[
         SHA-256 by name, upstream's own excepted.
     """
     found, folder = {}, implementation / "tinytorch"
+    if said := second_door(implementation):
+        raise Refusal(said)
     for kata in katas:
         if not kata.file(implementation).exists():
             raise Refusal(f"{kata.file(implementation)} is missing: make module-{kata.id}")
@@ -191,10 +194,8 @@ def learners(implementation: Path, katas: Sequence[Kata], target: Path) -> dict[
             content = path.read_bytes()
             _write(target / path.name, content)
             found[path.name] = hashlib.sha256(content).hexdigest()
-    _write(target / "__init__.py", stubs.package_init(load()).encode())
-    for name in OWN:
-        if (ROOT / name).is_file():
-            _write(target / Path(name).name, (ROOT / name).read_bytes())
+    for name, text in stubs.package_files(load()).items():
+        _write(target / name, text.encode())
     return found
 
 

@@ -22,11 +22,13 @@ if __name__ == "__main__":  # the copy alone: no site-packages, no PYTHONPATH
     sys.path += [f"{BOX}/packages", f"{BOX}/judge"]
 
 from tito.course.errors import Refusal
-from tito.course.manifest import Kata, load
+from tito.course.manifest import ROOT, Kata, load
 from tito.run import runner
 from tito.run.confine import confined
+from tito.run.engine import UNRAISED, Job
+from tito.run.outcome import Verdict
 
-OPTIONS = ("-x", "-c", "pyproject.toml", "-o", "pythonpath=spec_tests", "-p", "support.remote")
+OPTIONS = ("-c", "pyproject.toml", "-o", "pythonpath=spec_tests", "-p", "support.remote")
 WORKERS = ("numpy.random", "numpy.linalg", "numpy.fft", "ctypes", "pickle", "resource", "tempfile")
 KATA_SECONDS = 5.0  # for each test; a call has a limit of its own
 DEATH_SIGNAL, SUBREAPER = 1, 36  # of Linux's prctl
@@ -49,22 +51,23 @@ def judge(box: Path, task: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _job(kata: Kata, box: Path, command: list[str], task: dict[str, Any]) -> runner.Job:
+def _job(kata: Kata, box: Path, command: list[str], task: dict[str, Any]) -> Job:
     """One kata's spec in a process of its own, with a worker of its own."""
     files = f"--basetemp={box}/judged/{kata.id}"
     worker = ("--worker", json.dumps([str(box), *command]))
-    options = (*OPTIONS, *runner.UNRAISED, files, *worker)
+    options = (*OPTIONS, *UNRAISED, files, *worker)
     environment = {"TINYTORCH_SEED": str(task["seed"])}
     seconds = task["seconds"] or KATA_SECONDS * kata.tests
-    specs = runner.spec_paths([kata.spec])
-    return runner.Job(box / "learner", specs, options, environment, seconds)
+    specs = runner.spec_paths(kata.specs)
+    return Job(box / "learner", specs, (), True, options, environment, seconds)
 
 
-def judged(kata: Kata, verdict: runner.Verdict) -> str:
+def judged(kata: Kata, verdict: Verdict) -> str:
     """What keeps a kata from being certified: anything but every test of the manifest, passed."""
-    for name, test in verdict.tests.items():
-        if test["outcome"] != "passed" or not name.startswith(f"{kata.spec.name}::"):
-            return f"{name} {test['outcome']}\n{test['message']}"
+    files = {str(spec.relative_to(ROOT / "spec_tests")) for spec in kata.specs}
+    for test in verdict.tests:
+        if test.status != "passed" or test.id.partition("::")[0] not in files:
+            return f"{test.id} {test.status}\n{test.message}"
     if verdict.problem:
         return f"kata {kata.id}: {verdict.problem}\n{verdict.output[-2000:]}"
     if len(verdict.tests) != kata.tests:

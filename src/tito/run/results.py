@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,9 @@ from pathlib import Path
 from tito.course.errors import Refusal
 from tito.course.files import short, write_atomically
 from tito.course.manifest import ROOT, Kata, Manifest
-from tito.run import runner
+from tito.run.engine import Job
+from tito.run.outcome import Verdict
+from tito.run.runner import run, spec_paths
 
 CACHE = ROOT / ".tito" / "cache.json"
 KEPT = 200  # verdicts, the latest; a course has twenty katas
@@ -50,45 +52,45 @@ class Result:
     problem: str = ""
 
 
-def judge(kata: Kata, verdict: runner.Verdict) -> Result:
+def judge(kata: Kata, verdict: Verdict) -> Result:
     """A verdict in numbers. Nothing but every test of the manifest, passed, is green."""
-    problem, tests = verdict.problem, verdict.tests
+    problem = verdict.problem
     if not problem and verdict.collected < max(kata.tests, 1):
-        restore = f"restore it: git checkout -- {short(kata.spec)}"
+        restore = f"restore it: git checkout -- {' '.join(map(short, kata.specs))}"
         problem = (
             f"{verdict.collected} tests were collected, kata {kata.id} has {kata.tests}: {restore}"
         )
-    idle = [n for n, t in tests.items() if t["outcome"] == "skipped"]
-    problem = problem or (f"{idle[0]} was skipped: a test must run to count" if idle else "")
-    failed = {tests[name]["clause"] for name in verdict.failed}
-    held = {tests[name]["clause"] for name in verdict.passed} - failed
-    first = tests[verdict.failed[0]] if verdict.failed else {}
+    idle = verdict.having("skipped")
+    problem = problem or (f"{idle[0].id} was skipped: a test must run to count" if idle else "")
+    failed = {test.clause for test in verdict.failed}
+    held = {test.clause for test in verdict.passed} - failed
+    first = verdict.failed[0] if verdict.failed else None
     return Result(
         green=not problem and len(verdict.passed) == verdict.collected,
         passed=len(verdict.passed),
         collected=verdict.collected,
         held=len(held),
-        clause=str(first.get("clause", "")),
-        test=verdict.failed[0] if verdict.failed else "",
-        places=[(str(path), int(line)) for path, line in first.get("places", [])],
+        clause=first.clause if first else "",
+        test=first.id if first else "",
+        places=list(first.places) if first else [],
         problem=problem,
     )
 
 
-def job(kata: Kata, impl: Path, options: Sequence[str] = ("-x",)) -> runner.Job:
+def job(kata: Kata, impl: Path, *, first: bool = True) -> Job:
     """One run of a kata's spec."""
-    if not kata.spec.is_file():
-        raise Refusal(f"{short(kata.spec)} is missing: git checkout -- {short(kata.spec)}")
+    for spec in kata.specs:
+        if not spec.is_file():
+            raise Refusal(f"{short(spec)} is missing: git checkout -- {short(spec)}")
     seconds = FENCE * float(os.environ.get("TINYTORCH_SECONDS", "5"))
-    specs = runner.spec_paths([kata.spec])
-    return runner.Job(impl, specs, (*options, *runner.UNRAISED), seconds=seconds)
+    return Job(impl, spec_paths(kata.specs), first=first, seconds=seconds)
 
 
 def results(manifest: Manifest, katas: Iterable[Kata], impl: Path) -> Iterator[tuple[Kata, Result]]:
     """The results of unlocked katas: from the cache, or from runs, several at once."""
     katas, known = list(katas), _load()
     keys = {kata.id: key(manifest, kata, impl) for kata in katas}
-    runs = runner.verdicts([job(kata, impl) for kata in katas if keys[kata.id] not in known])
+    runs = run([job(kata, impl) for kata in katas if keys[kata.id] not in known])
     for kata in katas:
         if keys[kata.id] in known:
             yield kata, known[keys[kata.id]]
@@ -112,7 +114,7 @@ def key(manifest: Manifest, kata: Kata, impl: Path) -> str:
     """The hash of all that a result follows from."""
     later = {f"{k.module}.py" for k in manifest.katas if k.number > kata.number}
     learners = sorted(p for p in (impl / "tinytorch").glob("*.py") if p.name not in later)
-    suite = [*(ROOT / "spec_tests" / "support").rglob("*.py"), kata.spec, ROOT / "conftest.py"]
+    suite = [*(ROOT / "spec_tests" / "support").rglob("*.py"), *kata.specs, ROOT / "conftest.py"]
     tables = (ROOT / "spec_tests" / "oracle_tables").glob(f"{kata.id}.*")
     rooms = [p for room in ("course", "run") for p in (ROOT / "src" / "tito" / room).rglob("*.py")]
     tool = [ROOT / "pyproject.toml", *sorted(rooms)]

@@ -1,15 +1,14 @@
-"""Run specs on implementations, many of them, from one warm process.
+"""Run many jobs: a few processes, each of which collects a spec once and forks its runs.
 
-NumPy, pytest and Hypothesis are imported once; each run is a fork that imports the implementation,
-runs the specs and writes every test's outcome to a file. A verdict is read from that file only: a
-run that ends early, however it ends, has no verdict.
+Jobs with the same spec and settings share a collection. The verdicts come in the order of the jobs.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
+import functools
 import json
+import math
 import os
 import signal
 import subprocess
@@ -17,205 +16,160 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tito.course.errors import Refusal
+from tito.course.files import write_atomically
 from tito.course.manifest import ROOT
+from tito.run.engine import Begin, Job, Process, collect, fresh, warm
+from tito.run.outcome import Outcome, Verdict
 
-WARM = (
-    "numpy",
-    "pytest",
-    "hypothesis",
-    "hypothesis.strategies",
-    "hypothesis.internal.conjecture.engine",
-    "hypothesis.internal.conjecture.shrinker",
-    "_hypothesis_pytestplugin",
-    "pytest_timeout",
-)
 OUTPUT_BYTES = 1 << 18  # read of what a run printed: a flood is cut
-QUIET = ("-q", "-p", "no:cacheprovider", "--no-header", "--tb=native")  # the cheapest traceback
-UNRAISED = ("-p", "no:unraisableexception")  # left out of runs in a hurry: it collects garbage
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run: an implementation and what to run on it.
-
-    Attributes:
-        impl: the folder that holds the tinytorch package.
-        specs: spec files (or test ids).
-        options: further options of pytest, such as "-x".
-        environment: variables set for this run.
-        seconds: after this long the run is ended without a verdict.
-    """
-
-    impl: Path
-    specs: tuple[str, ...]
-    options: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
-    seconds: float = 300.0
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a run found.
-
-    Attributes:
-        tests: outcome, clause and message by test id, such as "test_05_autograd.py::test_x[add]",
-            in the order in which they ran.
-        problem: why there is no verdict at all, or "".
-        output: what pytest printed.
-        seconds: how long it took.
-        collected: how many tests there are, also those after a first failure.
-    """
-
-    tests: dict[str, dict[str, Any]]
-    problem: str
-    output: str
-    seconds: float
-    collected: int = 0
-
-    @property
-    def failed(self) -> list[str]:
-        return [name for name, test in self.tests.items() if test["outcome"] == "failed"]
-
-    @property
-    def passed(self) -> list[str]:
-        return [name for name, test in self.tests.items() if test["outcome"] == "passed"]
-
-    @property
-    def green(self) -> bool:
-        """Everything ran and passed; nothing was skipped."""
-        return not self.problem and bool(self.tests) and len(self.passed) == len(self.tests)
-
-
-def verdicts(jobs: Sequence[Job]) -> Iterator[Verdict]:
-    """Run jobs the fastest way there is on this system, and give their verdicts in order."""
-    return run(jobs) if hasattr(os, "fork") else map(run_once, jobs)
+SHARE = 25  # jobs that one collection serves at the most: the others can go on beside it
+PAUSE = 0.003  # seconds between two looks
+Numbered = tuple[int, Job]
 
 
 def run(jobs: Sequence[Job], workers: int = 0) -> Iterator[Verdict]:
-    """Run jobs, as many at once as there are processors, and give their verdicts in order."""
-    waiting = list(enumerate(jobs))[::-1]
-    running: dict[int, tuple[int, Path, float]] = {}
-    done: dict[int, Verdict] = {}
-    with tempfile.TemporaryDirectory(prefix="tito-") as scratch, _ending(running):
-        for turn in range(len(jobs)):
-            while turn not in done:
-                while waiting and len(running) < (workers or os.cpu_count() or 1):
-                    index, job = waiting.pop()
-                    folder = Path(scratch) / str(index)
-                    folder.mkdir()
-                    running[_start(job, folder)] = (index, folder, time.monotonic())
-                done |= _collect(running, jobs)
-            yield done.pop(turn)
+    """Run jobs, as many at once as there are processors; their verdicts in order."""
+    if not hasattr(os, "fork"):
+        yield from map(run_once, jobs)
+        return
+    warm()
+    workers = workers or os.cpu_count() or 1
+    waiting, running = _shares(jobs, workers)[::-1], list[_Share]()
+    with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
+        try:
+            for number in range(len(jobs)):
+                folder = Path(scratch) / str(number)
+                while not (folder / "ended").is_file():
+                    running = [share for share in running if not share.ended()]
+                    while waiting and len(running) < workers:
+                        running.append(_Share(waiting.pop(), Path(scratch)))
+                    time.sleep(PAUSE)
+                seconds, code = json.loads((folder / "ended").read_text(encoding="utf-8"))
+                yield read(folder, seconds, code)
+        finally:
+            for share in running:
+                share.end()
 
 
-@contextlib.contextmanager
-def _ending(running: dict[int, tuple[int, Path, float]]) -> Iterator[None]:
-    """No run outlives this process's interest in it, such as after Ctrl-C."""
-    try:
-        yield
-    finally:
-        for pid in running:
-            _kill(pid)
-            os.waitpid(pid, 0)
-
-
-def _kill(pid: int) -> None:
-    """End a run and what it started; a very young one has no group of its own yet."""
-    for end in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError):
-            end(pid, signal.SIGKILL)
-
-
-def _collect(
-    running: dict[int, tuple[int, Path, float]], jobs: Sequence[Job]
-) -> Iterator[tuple[int, Verdict]]:
-    """The verdicts of the runs that have ended since the last look."""
+def _shares(jobs: Sequence[Job], workers: int) -> list[list[Numbered]]:
+    """Jobs by the session that they share, in portions, in the order of their first jobs."""
+    groups: dict[Any, list[Numbered]] = {}
+    for number, job in enumerate(jobs):
+        groups.setdefault(job.session, []).append((number, job))
     found = []
-    for pid, (index, folder, started) in list(running.items()):
-        late = time.monotonic() - started > jobs[index].seconds
-        if late:
-            _kill(pid)
-        ended, status = os.waitpid(pid, 0 if late else os.WNOHANG)
-        if ended:
-            del running[pid]
-            code = None if late else os.waitstatus_to_exitcode(status)
-            found.append((index, read(folder, time.monotonic() - started, code)))
-    if not found:
-        time.sleep(0.005)
-    return iter(found)
+    for group in groups.values():
+        size = min(SHARE, math.ceil(len(group) / workers))
+        found += [group[i : i + size] for i in range(0, len(group), size)]
+    return sorted(found, key=lambda share: share[0][0])
 
 
-def _start(job: Job, folder: Path) -> int:
-    """Start one run in a fork of this process."""
-    for name in WARM:
-        importlib.import_module(name)
-    sys.stdout.flush()
-    (folder / "output").touch()
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        os.setsid()
-        with (folder / "output").open("wb") as output:
-            os.dup2(output.fileno(), 1)
-            os.dup2(output.fileno(), 2)
-        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-        os.environ.update(job.environment)
-        os.chdir(ROOT)
-        for name in [n for n in sys.modules if n.partition(".")[0] in ("tinytorch", "support")]:
-            del sys.modules[name]  # a run imports its own, whatever this process has seen
-        import pytest
+class _Share:
+    """A process that collects once and then forks the runs of some jobs, one after the other."""
 
-        code = int(pytest.main(arguments(job, folder)))
+    def __init__(self, jobs: list[Numbered], scratch: Path) -> None:
+        self.folders = [scratch / str(number) for number, _ in jobs]
         sys.stdout.flush()
-    finally:
-        os._exit(code)
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
+                _serve(jobs, scratch)
+            finally:
+                os._exit(0)
+
+    def ended(self) -> bool:
+        """Whether it is gone; a job without a verdict then gets the one that there is none."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        for folder in self.folders if pid else ():
+            if not (folder / "ended").exists():
+                _settle(folder, 0.0, os.waitstatus_to_exitcode(status))
+        return bool(pid)
+
+    def end(self) -> None:
+        """End it, and with it the run that is under way."""
+        os.kill(self.pid, signal.SIGTERM)
+        os.waitpid(self.pid, 0)
+
+
+def _serve(jobs: list[Numbered], scratch: Path) -> None:
+    """In the process of a share: run each job, or say why nothing could be collected."""
+    _, job = jobs[0]
+    os.environ.update(job.environment)
+    suite = str(ROOT / "spec_tests")
+    for name, module in list(sys.modules.items()):
+        place = str(getattr(module, "__file__", ""))
+        if name.partition(".")[0] == "tinytorch" or place.startswith(suite):
+            del sys.modules[name]  # a run imports its own, whatever this process has seen
+    try:
+        collect(job, functools.partial(_each, jobs, scratch))
+    except Refusal as refusal:
+        for number, _ in jobs:
+            _settle(scratch / str(number), 0.0, 1, str(refusal))
+
+
+def _each(jobs: list[Numbered], scratch: Path, begin: Begin) -> None:
+    for number, job in jobs:
+        folder = scratch / str(number)
+        folder.mkdir()
+        started, process = time.monotonic(), begin(job, folder)
+        signal.signal(signal.SIGTERM, functools.partial(_leave, process))
+        while (code := process.poll()) is None and time.monotonic() - started < job.seconds:
+            time.sleep(PAUSE)
+        process.kill()
+        process.wait()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _settle(folder, time.monotonic() - started, code)
+
+
+def _leave(process: Process, *_: object) -> None:
+    """End the run that is under way, and this process."""
+    process.kill()
+    os._exit(1)
+
+
+def _settle(folder: Path, seconds: float, code: int | None, said: str = "") -> None:
+    """Leave how a run ended beside what it reported."""
+    folder.mkdir(exist_ok=True)
+    if said:
+        (folder / "output").write_text(said, encoding="utf-8")
+    write_atomically(folder / "ended", json.dumps([seconds, code]))
 
 
 def run_once(job: Job) -> Verdict:
-    """One run in a process of its own: works on every system, and shows nothing until it ends."""
+    """One run in a process of its own: works on every system."""
     with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
-        folder, started = Path(scratch), time.monotonic()
-        command = [sys.executable, "-P", "-m", "pytest", *arguments(job, folder)]
-        environment, code = os.environ | job.environment, None
-        with (
-            (folder / "output").open("wb") as output,
-            contextlib.suppress(subprocess.TimeoutExpired),
-        ):
-            code = subprocess.run(
-                command,
-                cwd=ROOT,
-                env=environment,
-                stdout=output,
-                stderr=output,
-                timeout=job.seconds,
-                check=False,
-            ).returncode
-        return read(folder, time.monotonic() - started, code)
-
-
-def arguments(job: Job, folder: Path) -> list[str]:
-    where = [f"--impl={job.impl}", f"--results={folder / 'results'}"]
-    return [*QUIET, *where, *job.options, *job.specs]
+        started, code = time.monotonic(), None
+        with fresh(job, Path(scratch)) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(job.seconds)
+            process.kill()
+        return read(Path(scratch), time.monotonic() - started, code)
 
 
 def read(folder: Path, seconds: float, code: int | None) -> Verdict:
     """Read what a run left behind; `code` is how its process ended, None by the time limit."""
-    with (folder / "output").open("rb") as stream:
-        output = stream.read(OUTPUT_BYTES).decode(errors="replace")
+    output = ""
+    if (folder / "output").is_file():
+        with (folder / "output").open("rb") as stream:
+            output = stream.read(OUTPUT_BYTES).decode(errors="replace")
     try:
         report = json.loads((folder / "results").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return Verdict({}, _untimely(folder, seconds, code), output, seconds)
-    tests = {name.removeprefix("spec_tests/"): test for name, test in report["tests"].items()}
+        return Verdict((), _untimely(folder, seconds, code), output, seconds)
+    tests = tuple(_outcome(entry) for entry in report["tests"])
     last = "".join(output.strip().splitlines()[-1:])  # pytest's own reason
     problem = "" if report["collected"] else f"no test was collected: {last}"
     return Verdict(tests, problem, output, seconds, report["collected"])
+
+
+def _outcome(entry: dict[str, Any]) -> Outcome:
+    places = tuple((str(path), int(line)) for path, line in entry.pop("places"))
+    return Outcome(places=places, **entry | {"kinds": tuple(entry["kinds"])})
 
 
 def _untimely(folder: Path, seconds: float, code: int | None) -> str:

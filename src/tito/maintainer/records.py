@@ -1,0 +1,218 @@
+"""The records: what became of every variant, so that `make verify` need not run them all.
+
+reference/variants/records/NN.json keeps, for each variant of a kata, the verdict, the first failing
+test, the fingerprint of the answer and what the numbers say of it, under a key: the hash of all that
+the verdict follows from. What has no record under its key is run, a wrong one twice, and the file is
+written after each verdict, so that an interrupted run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import platform
+import random
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+from tito.course.files import short, write_atomically
+from tito.course.manifest import REFERENCE, ROOT, Kata, load
+from tito.run import variants
+from tito.run.engine import Job
+from tito.run.outcome import Verdict
+from tito.run.runner import run, spec_paths
+from tito.run.variants import Variant
+
+FOLDER = variants.FOLDER / "records"
+LESSONS = ROOT / "spec_tests" / "lessons"
+T = TypeVar("T")
+SHARE, LEAST = 0.1, 10  # of a kata's variants, and how many at least, are run to check the records
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of one variant.
+
+    Attributes:
+        key: the hash of all that this follows from.
+        verdict: "killed" or "survives", "accepted" or "refused"; else why there is none.
+        test: the first that failed, or "".
+        fingerprint: of the answer that failed it, the same in two runs, or "".
+        xray: what the numbers alone say of that answer, or "".
+    """
+
+    key: str
+    verdict: str
+    test: str = ""
+    fingerprint: str = ""
+    xray: str = ""
+
+
+def name(variant: Variant) -> str:
+    """A variant's name within its kata, such as "wrong/add-in-place"."""
+    return str(variant).partition("/")[2]
+
+
+def everything(kata: Kata) -> list[Variant]:
+    """All variants of a kata, the wrong ones first."""
+    return [v for right in (False, True) for v in variants.load(kata, right)]
+
+
+def path(kata: Kata) -> Path:
+    return FOLDER / f"{kata.id}.json"
+
+
+def read(kata: Kata) -> dict[str, Record]:
+    """What is recorded, whatever its keys."""
+    if not path(kata).is_file():
+        return {}
+    entries = json.loads(path(kata).read_text(encoding="utf-8"))["variants"]
+    return {name: Record(**entry) for name, entry in entries.items()}
+
+
+def known(kata: Kata) -> dict[str, Record]:
+    """What is recorded of the variants as they are now, under the keys of today."""
+    found = read(kata)
+    now = {name(v): key(v) for v in everything(kata)}
+    return {n: found[n] for n, k in now.items() if n in found and found[n].key == k}
+
+
+def missing(kata: Kata) -> list[Variant]:
+    """The variants without a record under their key."""
+    found = known(kata)
+    return [v for v in everything(kata) if name(v) not in found]
+
+
+def key(variant: Variant) -> str:
+    """The hash of all that a variant's verdict follows from."""
+    digest = hashlib.sha256(_base(variant.kata.number).encode())
+    digest.update(json.dumps([variant.right, [asdict(e) for e in variant.edits]]).encode())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def _base(number: int) -> str:
+    """The part of the key that a kata's variants share."""
+    kata = load().kata(number)
+    tests = ROOT / "spec_tests"
+    rooms = [ROOT / "src" / "tito" / room for room in ("course", "run")]
+    files = [p for folder in (tests / "support", *rooms) for p in folder.rglob("*.py")]
+    files += [*kata.specs, ROOT / "conftest.py", *(tests / "oracle_tables").glob(f"{kata.id}.*")]
+    package = [*(REFERENCE / "tinytorch").rglob("*.py")]
+    later = {k.file(REFERENCE) for k in load().katas if k.number > kata.number}
+    digest = hashlib.sha256(f"{platform.python_version_tuple()[:2]}".encode())
+    digest.update(".".join(version("numpy").split(".")[:2]).encode())
+    for file in sorted({*files, *package} - later):
+        content = file.read_bytes()
+        digest.update(f"\0{file.relative_to(ROOT)} {len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+# ---- running -------------------------------------------------------------------------------------
+
+
+def job(variant: Variant, folder: Path) -> Job:
+    """The run of one variant: a wrong one until its first failure, a right one to the end."""
+    built = variants.build(folder, variant)
+    return Job(built, spec_paths(variant.kata.specs), first=not variant.right)
+
+
+def judged(varied: Sequence[Variant]) -> Iterator[tuple[Variant, Record, Verdict]]:
+    """Run variants, wrong ones twice: an answer that differs the second time has no fingerprint."""
+    with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
+        twice = [(v, Path(scratch) / f"{i}-{t}") for i, v in enumerate(varied) for t in (0, 1)]
+        runs = run([job(v, folder) for v, folder in twice if not v.right or folder.name[-1] == "0"])
+        for variant in varied:
+            verdict = next(runs)
+            record = _record(variant, verdict)
+            if not variant.right and record != (again := _record(variant, next(runs))):
+                record = Record(record.key, _both(record, again), record.test, "", record.xray)
+            yield variant, record, verdict
+
+
+def _both(one: Record, two: Record) -> str:
+    """The verdict of two runs that are not alike in all."""
+    if (one.verdict, one.test, one.xray) == (two.verdict, two.test, two.xray):
+        return one.verdict
+    return f"two runs differ: {one.verdict} by {one.test}, {two.verdict} by {two.test}"
+
+
+def _record(variant: Variant, verdict: Verdict) -> Record:
+    if verdict.problem:
+        return Record(key(variant), " ".join(verdict.problem.split()))
+    if not verdict.failed:
+        green = verdict.green or not variant.right
+        said = ("accepted" if variant.right else "survives") if green else "skipped a test"
+        return Record(key(variant), said)
+    first = verdict.failed[0]
+    said = "refused" if variant.right else "killed"
+    return Record(key(variant), said, first.name, first.fingerprint, first.xray)
+
+
+def fill(kata: Kata) -> Iterator[tuple[Variant, Record]]:
+    """Run what has no record, and write the file after every verdict."""
+    found = known(kata)
+    for variant, record, _ in judged(missing(kata)):
+        found[name(variant)] = record
+        _write(kata, found)
+        yield variant, record
+    _write(kata, found)
+
+
+def _write(kata: Kata, found: dict[str, Record]) -> None:
+    entries = {n: asdict(found[n]) for n in map(name, everything(kata)) if n in found}
+    text = json.dumps({"generated": "by: make records", "variants": entries}, indent=1)
+    if not path(kata).is_file() or path(kata).read_text(encoding="utf-8") != text + "\n":
+        write_atomically(path(kata), text + "\n")
+
+
+def sample(kata: Kata) -> list[Variant]:
+    """A tenth of a kata's variants, at least ten, others at each commit."""
+    every = everything(kata)
+    return drawn(every, max(LEAST, round(SHARE * len(every))), kata.id)
+
+
+def drawn(every: Sequence[T], count: int, what: str) -> list[T]:
+    """Some of all, drawn by a seed that is the commit."""
+    command = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return random.Random(f"{commit} {what}").sample(every, min(count, len(every)))
+
+
+# ---- what follows from the records ---------------------------------------------------------------
+
+
+def lessons(kata: Kata) -> str:
+    """The text of a kata's lessons: by test, what each wrong answer's fingerprint means."""
+    found: dict[str, list[dict[str, str]]] = {}
+    recorded = known(kata)
+    for variant in variants.load(kata, right=False):
+        record = recorded.get(name(variant))
+        if record and record.test:
+            entry = {"fingerprint": record.fingerprint, "variant": variant.id}
+            found.setdefault(record.test, []).append(entry | {"lesson": variant.lesson})
+    source = f"generated from {short(path(kata))} by: make records"
+    content = {"generated": source, "lessons": dict(sorted(found.items()))}
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def shown(kata: Kata) -> dict[str, str]:
+    """What the screen of each wrong answer says that it looks like: a lesson, or what numbers say."""
+    recorded = known(kata)
+    wrong = [v for v in variants.load(kata, right=False) if name(v) in recorded]
+    told: dict[tuple[str, str], set[str]] = {}
+    for variant in wrong:
+        record = recorded[name(variant)]
+        told.setdefault((record.test, record.fingerprint), set()).add(variant.lesson)
+    found = {}
+    for variant in wrong:
+        record = recorded[name(variant)]
+        meant = told[record.test, record.fingerprint] if record.fingerprint else set()
+        found[name(variant)] = next(iter(meant)) if len(meant) == 1 else record.xray
+    return found

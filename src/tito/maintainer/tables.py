@@ -1,0 +1,108 @@
+"""The tables of README.md and docs/results.md, rendered from the records and from docs/figures.json.
+
+A table is what is between two comments, `<!-- NAME: written by make records -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tito.course.errors import Refusal
+from tito.course.files import short, write_atomically
+from tito.course.manifest import ROOT, Manifest
+from tito.maintainer.strength import HEAD, Strength, strength
+
+FIGURES = ROOT / "docs" / "figures.json"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
+BY = "written by make records"
+PLACE = re.compile(rf"( *)<!-- ([\w-]+): {BY} -->\n(.*?)<!-- end -->\n", re.DOTALL)
+
+
+def generated(manifest: Manifest) -> dict[Path, str]:
+    """The pages with their tables as they should be."""
+    pages = [page for page in PAGES if page.is_file()]
+    tables = _tables(manifest) if pages else {}
+
+    def table(found: re.Match[str]) -> str:
+        indent, name = found[1], found[2]
+        if name not in tables:
+            raise Refusal(f"there is no table {name}: the tables are {', '.join(tables)}")
+        lines = [f"<!-- {name}: {BY} -->", *tables[name], "<!-- end -->"]
+        return "".join(f"{indent}{line}\n" for line in lines)
+
+    return {page: PLACE.sub(table, page.read_text(encoding="utf-8")) for page in pages}
+
+
+def _tables(manifest: Manifest) -> dict[str, list[str]]:
+    strengths, figures = [strength(kata) for kata in manifest.katas], _figures()
+    return {
+        "strength": _strength(strengths, figures["mutants"]["katas"]),
+        "wrong-answers": _wrong(strengths),
+        "mutants": _mutants(figures["mutants"]["katas"], manifest),
+        "trainings": _trainings(figures["trainings"]),
+    }
+
+
+def _figures() -> Any:
+    """The figures of long runs."""
+    try:
+        return json.loads(FIGURES.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Refusal(f"{short(FIGURES)} cannot be read: {error}") from None
+
+
+def keep(kind: str, kata: str, counts: dict[str, int]) -> None:
+    """Write one kata's figures of a long run, with the date."""
+    figures = _figures()
+    figures[kind]["katas"][kata] = counts
+    figures[kind]["date"] = time.strftime("%Y-%m-%d")
+    write_atomically(FIGURES, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+
+
+def _rows(head: Sequence[str], rows: Sequence[Sequence[object]], texts: int = 1) -> list[str]:
+    """A table of Markdown; the first columns are texts, the others numbers."""
+    under = ["---"] * texts + ["---:"] * (len(head) - texts)
+    top, *lines = [f"| {' | '.join(map(str, row))} |" for row in (head, *rows)]
+    return [top, f"|{'|'.join(under)}|", *lines]
+
+
+def _strength(strengths: Sequence[Strength], mutants: dict[str, Any]) -> list[str]:
+    head = ("kata", "wrong answers killed", "told what they did", "mutants killed")
+    rows = []
+    for s in strengths:
+        m = mutants.get(s.kata.id)
+        killed = f"{m['killed']} of {m['mutants']}, {m['explained']} explained" if m else "not run"
+        rows.append((s.title, f"{s.killed} of {s.wrong}", s.told, killed))
+    return _rows(head, rows)
+
+
+def _wrong(strengths: Sequence[Strength]) -> list[str]:
+    columns = [s.counts for s in strengths]
+    total = [sum(column) for column in zip(*columns, strict=True)]
+    rows = [(s.title, *s.counts) for s in strengths]
+    return _rows(HEAD, [*rows, ("all", *total)])
+
+
+def _mutants(katas: dict[str, Any], manifest: Manifest) -> list[str]:
+    rows = []
+    for kata in [k for k in manifest.katas if k.id in katas]:
+        m = katas[kata.id]
+        rest = m["mutants"] - m["killed"] - m["explained"]
+        rows.append((f"{kata.id} {kata.title}", m["mutants"], m["killed"], m["explained"], rest))
+    total = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
+    head = ("kata", "mutants", "killed", "no mistake, explained", "open")
+    return _rows(head, [*rows, ("all", *[f"{n:,}" for n in total])])
+
+
+def _trainings(trainings: Sequence[dict[str, Any]]) -> list[str]:
+    head = ("milestone", "data", "command", "date", "test accuracy", "whole command")
+    texts = ("milestone", "data", "command", "date")
+    rows = [
+        (*[t[key] for key in texts], f"{t['percent']} %", f"{t['seconds']} s") for t in trainings
+    ]
+    return _rows(head, rows, texts=4)
