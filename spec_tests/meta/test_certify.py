@@ -42,11 +42,11 @@ from exploits import (
 from support.remote import _ended, _unpack
 from support.worker import pack
 
+from tito.certificate import certify, copies, judge
 from tito.course import manifest
 from tito.course.errors import Refusal
 from tito.course.files import UPSTREAM
 from tito.course.manifest import ROOT
-from tito.run import certify, copies, judge
 from tito.run.outcome import Outcome, Verdict
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a certificate needs Linux or macOS")
@@ -65,7 +65,7 @@ DRIVER = """
 import json, sys
 from dataclasses import asdict
 from pathlib import Path
-from tito.run.certify import certify
+from tito.certificate.certify import certify
 from tito.course.manifest import load
 from tito.run.engine import Job
 from tito.run.runner import run, spec_paths

@@ -148,7 +148,7 @@ def observe(function: Callable[..., Any]) -> Callable[..., Any]:
         global last_call
         bound = signature.bind(None, *args, **keywords)
         last_call = Call(_body(function), dict(list(bound.arguments.items())[1:]))
-        run = remote or _run
+        run = remote or run_here
         return run(function, copy.deepcopy(args), copy.deepcopy(keywords), last_call)
 
     return observation
@@ -205,7 +205,7 @@ def _body(function: Callable[..., Any]) -> str:
     return textwrap.dedent("\n".join(lines[start + 1 :])).replace("tt.", "")
 
 
-def _run(function: Callable[..., Any], args: Any, keywords: Any, call: Call) -> Any:
+def run_here(function: Callable[..., Any], args: Any, keywords: Any, call: Call) -> Any:
     """Run one observation: limited in time, quiet, with every way out turned into a failure."""
     with (
         _limit(CALL_SECONDS),

@@ -58,7 +58,7 @@ class Recorder(Tape):
     def __call__(self, function: Callable[..., Any], args: Any, keywords: Any, call: Any) -> Any:
         key = _key(function, args, keywords)
         try:
-            value = observe._run(function, args, keywords, call)
+            value = observe.run_here(function, args, keywords, call)
             self._keep(key, ("answer", value))
             return value
         except LearnerError as error:

@@ -139,7 +139,7 @@ def reflect(number: Number) -> int:
 @command(NOW_AND_THEN)
 def certify(number: Number) -> int:
     """Prove katas 01 to NN: fresh inputs, your files alone in a process of their own."""
-    from tito.run import certify as confined
+    from tito.certificate import certify as confined
 
     return confined.isolated(number, implementation())
 

@@ -21,10 +21,10 @@ if __name__ == "__main__":  # the copy alone: no site-packages, no PYTHONPATH
     sys.path[:0] = [f"{BOX}/suite/src", f"{BOX}/suite/spec_tests"]
     sys.path += [f"{BOX}/packages", f"{BOX}/judge"]
 
+from tito.certificate.confine import confined
 from tito.course.errors import Refusal
 from tito.course.manifest import ROOT, Kata, load
 from tito.run import runner
-from tito.run.confine import confined
 from tito.run.engine import UNRAISED, Job
 from tito.run.outcome import Verdict
 

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tito.certificate.copies import tool
 from tito.course.errors import Refusal
-from tito.run.copies import tool
 
 LAYERS = ("Landlock", "seccomp", "bubblewrap")  # around a process with limits
 ALONE = "nothing of the system's: a determined cheat can leave it"

@@ -35,6 +35,7 @@ SUITE = (
     "src/tito/*.py",
     "src/tito/course/**/*.*",
     "src/tito/run/**/*.*",
+    "src/tito/certificate/**/*.*",
     "spec_tests/*.*",
     "spec_tests/support/**/*.*",
     "spec_tests/oracle_tables/**/*.*",

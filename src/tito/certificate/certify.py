@@ -28,10 +28,10 @@ from typing import Any, NoReturn
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
+from tito.certificate import copies
+from tito.certificate.confine import LAYERS
 from tito.course.errors import Refusal
 from tito.course.manifest import ROOT, Kata, load
-from tito.run import copies
-from tito.run.confine import LAYERS
 
 MOST_CHARACTERS = 6_000  # of what kept a run from being certified
 PATIENCE = 10.0  # seconds that a judge has to end what it started
@@ -158,7 +158,7 @@ def _judge(box: Path, task: dict[str, Any]) -> dict[str, Any]:
     environment |= {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
     python = [sys.executable, "-I", "-S", "-X", f"pycache_prefix={box}/bytecode"]
     judge = subprocess.Popen(
-        [*python, str(box / "suite" / "src" / "tito" / "run" / "judge.py")],
+        [*python, str(box / "suite" / "src" / "tito" / "certificate" / "judge.py")],
         cwd=box,
         env=environment | {"TMPDIR": str(box / "judged")},
         stdin=subprocess.PIPE,
