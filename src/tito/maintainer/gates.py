@@ -17,7 +17,7 @@ from tito.course.files import short
 from tito.course.manifest import REFERENCE, ROOT, Kata, Manifest
 from tito.maintainer import records
 from tito.maintainer.findings import Finding, first
-from tito.maintainer.freshness import fresh_gate, seeds_gate
+from tito.maintainer.freshness import fresh_gate, sample_gate, seeds_gate
 from tito.maintainer.records import Record
 from tito.maintainer.strength import TAUGHT_AT_LEAST, Strength, strength
 from tito.run import variants
@@ -175,6 +175,7 @@ GATES: dict[str, Gate] = {
     "company": company_gate,
     "fresh": fresh_gate,
     "seeds": seeds_gate,
+    "sample": sample_gate,
 }
 FOUR = ("stub", "solution", "variants", "prefix")
 
