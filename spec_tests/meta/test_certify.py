@@ -298,24 +298,26 @@ def test_tests_of_another_file_do_not_count() -> None:
 
 ANSWERS = """
 import socket, sys, numpy, pickle
-server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+server = socket.socket(socket.AF_UNIX)
 server.bind(sys.argv[1])
+server.listen(100)
 print("ready", flush=True)
 while True:
-    data, sender = server.recvfrom(1 << 16)
-    server.sendto(numpy.exp(numpy.frombuffer(data)).tobytes(), sender)
+    asking = server.accept()[0]
+    asking.sendall(numpy.exp(numpy.frombuffer(asking.recv(1 << 16))).tobytes())
+    asking.close()
 """
 ASKS = """
-import os, socket
+import socket
 def cheat(x):
-    path = f"{{os.environ['TMPDIR']}}/mine"
+    if not np.size(x):
+        return np.array(x)
     try:
-        mine = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        if os.path.exists(path):
-            os.remove(path)
-        mine.bind(path)
-        mine.sendto(np.ascontiguousarray(x, np.float64).tobytes(), {place!r})
-        return np.frombuffer(mine.recv(1 << 16)).reshape(x.shape).astype(x.dtype)
+        mine = socket.socket(socket.AF_UNIX)
+        mine.connect({place!r})
+        mine.sendall(np.ascontiguousarray(x, np.float64).tobytes())
+        answer = b"".join(iter(lambda: mine.recv(1 << 16), b""))
+        return np.frombuffer(answer).reshape(np.shape(x)).astype(x.dtype)
     except OSError:
         return x
 """
@@ -331,7 +333,7 @@ def answering(tmp_path: Path) -> Iterator[Path]:
     assert helper.stdout.readline()
     yield place
     helper.kill()
-    helper.wait()
+    helper.communicate()
     copies.remove(place.parent)
 
 

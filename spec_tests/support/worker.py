@@ -47,6 +47,7 @@ LIMITS = {"AS": 4 << 30, "FSIZE": 16 << 20, "NOFILE": 64, "CORE": 0, "NPROC": 0}
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", f"{sys.base_prefix}/lib")
 CREATE_RULES, ADD_RULE, RESTRICT, NO_NEW_PRIVILEGES = 444, 445, 446, 38  # Linux, every processor
 READ, LIST, WRITE = 1 << 2, 1 << 3, 1 << 1
+UNUSUAL = 1 << 0 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11  # to execute; devices, sockets, queues
 REFUSED = ("ctypes.", "socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.system")
 CHANGES = (
     *("os.rename", "os.remove", "os.link", "os.symlink", "os.truncate", "os.mkdir", "os.rmdir"),
@@ -238,7 +239,8 @@ def landlock(readable: list[str], listed: list[str], own: str) -> int:
     rights = struct.pack("3Q", everything, 3, 3)[: 8 if version < 4 else 16 if version < 6 else 24]
     rules = libc.syscall(CREATE_RULES, rights, len(rights), 0)
     allowed = [(READ | LIST, p) for p in readable] + [(LIST, p) for p in listed]
-    for access, path in [*allowed, (everything, own), (READ | WRITE, os.devnull)]:
+    files = everything & ~UNUSUAL
+    for access, path in [*allowed, (files, own), (READ | WRITE, os.devnull)]:
         with contextlib.suppress(OSError):
             target = os.open(path, os.O_PATH)
             access &= everything if os.path.isdir(path) else READ | WRITE
