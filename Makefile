@@ -7,23 +7,25 @@ PYTHON ?= python3
 TITO = @$(PYTHON) bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup status test data door doctor verify verify-all demo stubs bench budget gates oracle records mutants-deep
+.PHONY: help setup status test data door doctor verify verify-all demo stubs bench budget gates oracle records mutants-deep FORCE
 
-module-%: ; $(TITO) module $* $(ARGS)
-test-%: ; $(TITO) test $* $(ARGS)
-watch-%: ; $(TITO) watch $* $(ARGS)
-why-%: ; $(TITO) why $* $(ARGS)
-reflect-%: ; $(TITO) reflect $* $(ARGS)
-certify-%: ; $(TITO) certify $* $(ARGS)
-hint-%: ; $(TITO) hint $* $(ARGS)
-reveal-%: ; $(TITO) reveal $* $(ARGS)
-milestone-%: ; $(TITO) milestone $* $(ARGS)
-oracle-%: ; $(TITO) oracle $* $(ARGS)
-gates-%: ; $(TITO) gates $* $(ARGS)
-mutants-%: ; $(TITO) mutants $* $(ARGS)
-records-%: ; $(TITO) records $* $(ARGS)
+FORCE: # a prerequisite that is never up to date, so that a file named test-01 cannot stand for its run
 
-help: ; $(TITO) --help
+module-%: FORCE ; $(TITO) module $* $(ARGS)
+test-%: FORCE ; $(TITO) test $* $(ARGS)
+watch-%: FORCE ; $(TITO) watch $* $(ARGS)
+why-%: FORCE ; $(TITO) why $* $(ARGS)
+reflect-%: FORCE ; $(TITO) reflect $* $(ARGS)
+certify-%: FORCE ; $(TITO) certify $* $(ARGS)
+hint-%: FORCE ; $(TITO) hint $* $(ARGS)
+reveal-%: FORCE ; $(TITO) reveal $* $(ARGS)
+milestone-%: FORCE ; $(TITO) milestone $* $(ARGS)
+oracle-%: FORCE ; $(TITO) oracle $* $(ARGS)
+gates-%: FORCE ; $(TITO) gates $* $(ARGS)
+mutants-%: FORCE ; $(TITO) mutants $* $(ARGS)
+records-%: FORCE ; $(TITO) records $* $(ARGS)
+
+help: ; $(TITO) help $(ARGS)
 setup: ; $(TITO) setup $(ARGS)
 status: ; $(TITO) status $(ARGS)
 test: ; $(TITO) test $(ARGS)

@@ -27,6 +27,12 @@ MAINTAINERS = ("verify", "verify-all", "records", "bench", "oracle", "mutants") 
 CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 NEWER = ("python3.14", "python3.13", "python3.12", "python3.11")
 AGAIN = "run the same command again"
+ELSEWHERE = ("TARGET", "PREFIX", "ROOT", "USER", "DRY_RUN", "PYTHON", "REQUIREMENT", "EDITABLE")
+LOST = (
+    "pip has installed the packages, but .venv does not have them: a setting of pip sends them"
+    " elsewhere\n  see: python3 -m pip config list; take it out, then " + AGAIN
+)
+NEEDED = "import hypothesis, numpy, pytest, pytest_timeout, rich, typer, xdist"
 
 
 def main() -> int:
@@ -39,7 +45,7 @@ def main() -> int:
     try:
         if sys.version_info < (3, 11):  # noqa: UP036 (an old Python is what this line is for)
             return _with_newer_python()
-        _set_up(groups)
+        _set_up(groups, anew=arguments == ["setup"])
     except KeyboardInterrupt:
         return _say(f"stopped before .venv was ready; to finish, {AGAIN}", 130)
     except subprocess.CalledProcessError as error:
@@ -59,9 +65,9 @@ def _with_newer_python() -> int:
     return _say(f"Python 3.11 or newer is needed, this is {version}: see https://www.python.org")
 
 
-def _set_up(groups: "list[str]") -> None:
-    """Make .venv and install each group, unless the stamp says that it is done."""
-    stamp = _stamp()
+def _set_up(groups: "list[str]", anew: bool) -> None:
+    """Make .venv and install each group, unless the stamp says that it is done; `anew`: anyway."""
+    stamp = {} if anew and PYTHON.exists() and _works() != 0 else _stamp()
     pins = {g: (ROOT / "requirements" / f"{g}.txt").read_text(encoding="utf-8") for g in groups}
     if not PYTHON.exists() or (_is_ours() and stamp.get("place") != str(ROOT)):
         stamp = {}
@@ -73,9 +79,16 @@ def _set_up(groups: "list[str]") -> None:
     for group in missing:
         _install(group)
     _link()
+    if _works() != 0:
+        sys.exit(_say(LOST))
     part = STAMP.with_suffix(".part")
     part.write_text(json.dumps({**stamp, **pins, "place": str(ROOT)}), encoding="utf-8")
     part.replace(STAMP)
+
+
+def _works() -> int:
+    """0 if .venv's Python has what every command needs."""
+    return subprocess.call([str(PYTHON), "-P", "-c", NEEDED], stderr=subprocess.DEVNULL)
 
 
 def _stamp() -> "dict[str, str]":
@@ -131,7 +144,9 @@ def _link() -> None:
 
 
 def _call(command: "list[str]") -> str:
-    done = subprocess.run(command, capture_output=True, check=True)
+    elsewhere = ["PIP_" + option for option in ELSEWHERE]
+    here = {k: v for k, v in os.environ.items() if k not in elsewhere}
+    done = subprocess.run(command, env=here, capture_output=True, check=True)
     return done.stdout.decode(errors="replace")
 
 

@@ -1,7 +1,7 @@
 """Kata 01, Tensor: the clauses of katas/01_tensor/README.md, in the order in which they turn green.
 
-The sections follow the tasks; no section needs a blank of a later one. The last one, conventions,
-holds for every operation.
+The sections follow the tasks; no section needs a blank of a later one. The last ones, conventions,
+hold for every operation.
 """
 
 from __future__ import annotations
@@ -13,10 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import dtypes
-from support.asserts import assert_below, assert_close, assert_equal, assert_raises, assert_zeros
+from support.asserts import (
+    assert_alike,
+    assert_below,
+    assert_close,
+    assert_equal,
+    assert_raises,
+    assert_unchanged,
+    assert_zeros,
+)
+from support.expressions import evaluate
 from support.observe import observe
 from support.oracle import Case, check_values, own, unary
-from support.scenes import evaluate
 from support.strategies import (
     CURATED,
     MATRICES,
@@ -63,7 +71,7 @@ def described(tt: Any, data: Any) -> Any:
     ids=["__init__-number", "__init__-integers", "__init__-rows", "__init__-bools"],
 )
 def test_construct_from_python(data: Any, dtype: str) -> None:
-    """01.1 Python numbers and nested lists of numbers become float32; bools stay bool."""
+    """01.1 Numbers, lists, nested lists and bools, each with its values and its dtype."""
     a = np.array(data)
     want = {"shape": a.shape, "ndim": a.ndim, "size": a.size, "dtype": dtype}
     assert_equal(described(data), want=want)
@@ -76,13 +84,13 @@ def dtype(tt: Any, expression: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["float64", "float32", "float16", "int64", "uint8", "bool"])
 def test_construct_keeps_the_dtype_of_arrays(kind: str) -> None:
-    """01.2 A NumPy array or scalar keeps its dtype, and the tensor shares the array's memory."""
+    """01.2 Arrays of every kind of number."""
     assert_equal(dtype(f"tt.Tensor(np.ones((1, 3), np.{kind}))"), want=kind)
 
 
 @pytest.mark.parametrize("kind", ["float64", "int32"])
 def test_construct_keeps_the_dtype_of_scalars(kind: str) -> None:
-    """01.2 A NumPy array or scalar keeps its dtype, and the tensor shares the array's memory."""
+    """01.2 np.float64(3) and np.int32(3)."""
     assert_equal(dtype(f"tt.Tensor(np.{kind}(3))"), want=kind)
 
 
@@ -97,7 +105,7 @@ def sharing(tt: Any, data: Any) -> Any:
 
 
 def test_construct_shares_memory() -> None:
-    """01.2 A NumPy array or scalar keeps its dtype, and the tensor shares the array's memory."""
+    """01.2 Whether x.data and data are one memory, also through Tensor(x)."""
     want = {"x.data and data share": True, "Tensor(x).data and data share": True}
     a = dyadic(2, 3)
     assert_equal(sharing(a), want=want | {"x.data afterwards": (a[0] + 1).tolist()})
@@ -110,7 +118,7 @@ def attributes(tt: Any, data: Any) -> Any:
 
 
 def test_construct_attributes() -> None:
-    """01.2 requires_grad is False unless asked for; grad and note start as None."""
+    """01.2 A tensor made with and one made without requires_grad=True."""
     want = {"x": [False, None, None], "y": [True, None, None]}
     assert_equal(attributes([1.5, 2.0]), want=want)
 
@@ -124,13 +132,13 @@ def test_construct_attributes() -> None:
     },
 )
 def test_item_is_a_python_number(expression: str, want: Any) -> None:
-    """01.3 item() gives the value of a tensor of one element, of any shape, as a Python number."""
+    """01.3 One element in zero axes and in two, and an integer: value and type."""
     assert_equal(evaluate(expression), want=want)
 
 
 @by_name("shape", {"item-two": (2,), "item-none": (0,), "item-six": (2, 3)})
 def test_item_refuses_other_sizes(shape: tuple[int, ...]) -> None:
-    """01.3 item() of none or several elements is a ValueError that names the shape."""
+    """01.3 item() of two elements, of six and of none."""
     assert_raises(evaluate, "a.item()", np.ones(shape), error="ValueError", says=(str(shape),))
 
 
@@ -141,7 +149,7 @@ def handed_out(tt: Any, data: Any) -> Any:
 
 
 def test_numpy_and_tolist() -> None:
-    """01.3 tolist() gives nested Python lists, numpy() the array itself."""
+    """01.3 numpy() and tolist() of one matrix."""
     a = X * real(1.0, 0.5, 2)
     assert_equal(handed_out(a), want={"tolist()": a.tolist(), "numpy() is x.data": True})
 
@@ -159,7 +167,7 @@ def detached(tt: Any, data: Any) -> Any:
 
 
 def test_detach_forgets_the_history() -> None:
-    """01.3 detach() is a new tensor on the same memory that requires no gradient; x stays as it is."""
+    """01.3 The detached tensor, and x itself afterwards."""
     want = {
         "y.requires_grad": False,
         "y.note": None,
@@ -180,7 +188,7 @@ def test_detach_forgets_the_history() -> None:
     },
 )
 def test_repr_shows_values(expression: str, want: str) -> None:
-    """01.3 repr shows the values, a dtype other than float32 and bool, and requires_grad."""
+    """01.3 repr of values, of a dtype other than float32 and bool, and of requires_grad."""
     assert_equal(evaluate(f"repr({expression})"), want=want)
 
 
@@ -199,13 +207,13 @@ def test_repr_shows_values(expression: str, want: str) -> None:
     },
 )
 def test_construct_refuses(expression: str, error: str, says: str) -> None:
-    """01.4 What is not numeric is a TypeError, a ragged list a ValueError; both show the value."""
+    """01.4 Text, None, complex numbers, objects and ragged lists."""
     assert_raises(evaluate, expression, error=error, says=(says,))
 
 
 @pytest.mark.parametrize("kind", ["int64", "bool"])
 def test_construct_refuses_integer_gradient(kind: str) -> None:
-    """01.4 Only floats can require a gradient: for others a TypeError names the dtype."""
+    """01.4 Integers and bools with requires_grad=True."""
     expression = f"tt.Tensor(np.ones(3, np.{kind}), requires_grad=True)"
     assert_raises(evaluate, expression, error="TypeError", says=(kind,))
 
@@ -215,7 +223,7 @@ def test_construct_refuses_integer_gradient(kind: str) -> None:
     {"equal": "a == b", "not-equal": "a != b", "less": "a < b", "greater-number": "a >= 0.5"},
 )
 def test_comparisons_give_bools(expression: str) -> None:
-    """01.5 Comparisons give bool tensors, element by element."""
+    """01.5 Four comparisons of matrices that have equal elements."""
     a, b = fill((2, 3), 1, "ties"), fill((2, 3), 2, "ties")
     assert_equal(evaluate(expression, a, b), want=eval(expression, {"a": a, "b": b}))
 
@@ -227,7 +235,7 @@ def hashed(tt: Any, data: Any) -> Any:
 
 
 def test_hash_goes_by_identity() -> None:
-    """01.5 == gives a tensor; sets and dicts tell tensors apart by identity."""
+    """01.5 Two equal tensors in a set."""
     assert_equal(hashed([1.5, 2.0]), want={"len({x, y, x})": 2, "x == y": [True, True]})
 
 
@@ -239,7 +247,7 @@ def assigned(tt: Any, data: Any) -> Any:
 
 
 def test_assignment_is_refused() -> None:
-    """01.5 Assigning to elements is a TypeError that says what to do instead."""
+    """01.5 x[0] = 1, and what the error advises."""
     assert_raises(assigned, [1.5, 2.0], error="TypeError", says=("where", "x.data"))
 
 
@@ -299,7 +307,7 @@ ARITHMETIC = [
 
 @pytest.mark.parametrize("case", ARITHMETIC, ids=str)
 def test_arithmetic(case: Case) -> None:
-    """01.6 + - * / ** and negation act element by element, with broadcasting."""
+    """01.6 Values that PyTorch gives, for pairs of shapes that broadcast."""
     check_values("01", case)
 
 
@@ -308,7 +316,7 @@ ANY_ARITHMETIC = st.sampled_from(["a + b", "b - a * 20", "-a", "a * b", "a / b",
 
 @given(expression=ANY_ARITHMETIC, shapes=broadcast_pairs(), seed=seeds)
 def test_arithmetic_of_any_shapes(expression: str, shapes: Any, seed: int) -> None:
-    """01.6 + - * / ** and negation act element by element, with broadcasting."""
+    """01.6 Drawn shapes that broadcast, drawn numbers."""
     a, b = fill(shapes[0], seed, "positive"), fill(shapes[1], seed + 1) / 8 + 9  # neither is 0
     assert_close(evaluate(expression, a, b), want=eval(expression, {"a": a, "b": b}))
 
@@ -324,7 +332,7 @@ def test_arithmetic_of_any_shapes(expression: str, shapes: Any, seed: int) -> No
     },
 )
 def test_arithmetic_refuses_shapes(expression: str) -> None:
-    """01.6 Shapes that do not broadcast are a ValueError that names both."""
+    """01.6 Two shapes that do not line up, for each operator."""
     a, b = dyadic(2, 3), dyadic(5)
     assert_raises(evaluate, expression, a, b, error="ValueError", says=("(2, 3)", "(5,)"))
 
@@ -354,7 +362,7 @@ def either_side(tt: Any, expression: str, a: Any) -> Any:
     },
 )
 def test_operand_on_either_side(expression: str, want: Any) -> None:
-    """01.7 Numbers, lists and arrays may stand on either side of an operator."""
+    """01.7 A number, a list or an array, left and right of each operator."""
     a = dyadic(2, 3)
     assert_close(either_side(expression, a), want=want(a))
 
@@ -379,7 +387,7 @@ ELEMENTWISE = [
 
 @pytest.mark.parametrize("case", ELEMENTWISE, ids=str)
 def test_elementwise(case: Case) -> None:
-    """01.8 exp, log, sqrt, abs, maximum, where and clip act element by element."""
+    """01.8 Values that PyTorch gives, for each function."""
     check_values("01", case)
 
 
@@ -396,26 +404,26 @@ ELEMENTWISE_IN_NUMPY = {
 
 @given(expression=st.sampled_from(list(ELEMENTWISE_IN_NUMPY)), a=arrays())
 def test_elementwise_of_any_shape(expression: str, a: Any) -> None:
-    """01.8 exp, log, sqrt, abs, maximum, where and clip act element by element."""
+    """01.8 Drawn shapes and numbers."""
     want = ELEMENTWISE_IN_NUMPY[expression](a)
     assert_close(evaluate(expression, a), want=np.asarray(want))
 
 
 def test_where_drops_what_is_not_chosen() -> None:
-    """01.8 where leaves nothing of the branch that is not chosen, not even its nan."""
+    """01.8 nan in the branch that is not chosen."""
     a, b = np.array([-4.0, 9.0]), np.array([0.5, np.nan])
     assert_close(evaluate("tt.where(a > 0, a.sqrt(), b)", a, b), want=np.array([0.5, 3.0]))
 
 
 @by_name("expression", {"maximum": "tt.maximum(a, b)", "where": "tt.where(a > 0, a, b)"})
 def test_elementwise_refuses_shapes(expression: str) -> None:
-    """01.8 Shapes that do not broadcast are a ValueError that names them."""
+    """01.8 maximum and where of shapes that do not broadcast."""
     a, b = dyadic(2, 3), dyadic(5)
     assert_raises(evaluate, expression, a, b, error="ValueError", says=("(2, 3)", "(5,)"))
 
 
 def test_clip_needs_a_limit() -> None:
-    """01.8 clip without any limit is a ValueError."""
+    """01.8 clip() without min and without max."""
     assert_raises(evaluate, "a.clip()", dyadic(3), error="ValueError", says=("min", "max"))
 
 
@@ -438,20 +446,20 @@ def test_example_product() -> None:
 
 @pytest.mark.parametrize("case", MATMUL, ids=str)
 def test_matmul(case: Case) -> None:
-    """01.9 @ multiplies matrices, stacks of matrices and vectors."""
+    """01.9 Values that PyTorch gives, for vectors, matrices and stacks."""
     check_values("01", case)
 
 
 @given(seed=seeds)
 def test_matmul_of_any_numbers(seed: int) -> None:
-    """01.9 @ multiplies matrices, stacks of matrices and vectors."""
+    """01.9 A stack of matrices and one matrix, drawn numbers."""
     a, b = fill((2, 3, 5), seed), fill((5, 7), seed + 1)
     want, terms = np.einsum("nij,jk->nik", a, b), np.abs(a) @ np.abs(b)
     assert_close(evaluate("a @ b", a, b), want=want, terms=terms)
 
 
 def test_matmul_of_an_array_and_a_tensor() -> None:
-    """01.9 A list or an array may stand on the left of @."""
+    """01.9 An array on the left of @."""
     a = dyadic(2, 3)
     assert_close(either_side("np.array([[1.0, 2.0]]) @ a", a), want=np.array([[1.0, 2.0]]) @ a)
 
@@ -465,7 +473,7 @@ def test_matmul_of_an_array_and_a_tensor() -> None:
     },
 )
 def test_matmul_refuses_inner_sizes(shapes: Any) -> None:
-    """01.9 Inner sizes that differ are a ValueError that names both shapes."""
+    """01.9 Shapes such as (2, 3) @ (2, 3)."""
     a, b = (dyadic(*s) for s in shapes)
     says = (str(shapes[0]), str(shapes[1]))
     assert_raises(evaluate, "a @ b", a, b, error="ValueError", says=says)
@@ -473,7 +481,7 @@ def test_matmul_refuses_inner_sizes(shapes: Any) -> None:
 
 @by_name("expression", {"matmul-number": "a @ 2", "__rmatmul__-number": "2 @ a"})
 def test_matmul_refuses_numbers(expression: str) -> None:
-    """01.9 An operand without axes is a ValueError that names the other's shape."""
+    """01.9 A number on one side; the error shows the other side's shape."""
     assert_raises(evaluate, expression, dyadic(3), error="ValueError", says=("(3,)",))
 
 
@@ -512,7 +520,7 @@ SUMS = [
 
 @pytest.mark.parametrize("case", SUMS, ids=str)
 def test_sum_and_mean(case: Case) -> None:
-    """01.10 sum and mean reduce one axis, several or all; keepdims leaves size 1."""
+    """01.10 Values that PyTorch gives, for each choice of axes."""
     check_values("01", case)
 
 
@@ -523,26 +531,26 @@ ANY_SUM = st.sampled_from(
 
 @given(expression=ANY_SUM, a=arrays(min_dims=2))
 def test_sum_and_mean_of_any_shape(expression: str, a: Any) -> None:
-    """01.10 sum and mean reduce one axis, several or all; keepdims leaves size 1."""
+    """01.10 Drawn shapes and numbers."""
     a = a + 20  # no sum is 0
     assert_close(evaluate(expression, a), want=np.asarray(eval(expression, {"a": a})))
 
 
 def test_sum_of_bools_counts() -> None:
-    """01.10 The sum of bools counts them; the mean of bools or integers is float32."""
+    """01.10 Four bools, three of them True."""
     a = np.array([1.0, -1.0, 2.0, 3.0])
     assert_equal(evaluate("(a > 0).sum().item()", a), want=3)
 
 
 @by_name("a", {"mean-bools": np.array([True, False, True, True]), "mean-integers": np.arange(4)})
 def test_mean_of_integers_is_float32(a: Any) -> None:
-    """01.10 The sum of bools counts them; the mean of bools or integers is float32."""
+    """01.10 The mean of bools, and of integers."""
     assert_close(evaluate("a.mean()", a), want=np.float32(a.mean()))
 
 
 @by_name("expression", {"sum_": "a.sum(axis=2)", "mean": "a.mean(axis=2)"})
 def test_sum_and_mean_refuse_axes(expression: str) -> None:
-    """01.10 An axis that does not exist is an IndexError that names it and the shape."""
+    """01.10 axis=2 of two axes."""
     assert_raises(evaluate, expression, dyadic(2, 3), error="IndexError", says=("2", "(2, 3)"))
 
 
@@ -588,7 +596,7 @@ EXTREMA = [
 
 @pytest.mark.parametrize("case", EXTREMA, ids=str)
 def test_max_and_min(case: Case) -> None:
-    """01.11 max and min return the values along one axis, several or all."""
+    """01.11 Values that PyTorch gives, for each choice of axes."""
     check_values("01", case)
 
 
@@ -599,26 +607,26 @@ ANY_EXTREMUM = st.sampled_from(
 
 @given(expression=ANY_EXTREMUM, a=arrays(min_dims=2))
 def test_max_and_min_of_any_shape(expression: str, a: Any) -> None:
-    """01.11 max and min return the values along one axis, several or all."""
+    """01.11 Drawn shapes and numbers."""
     assert_close(evaluate(expression, a), want=np.asarray(eval(expression, {"a": a})))
 
 
 @by_name("axis", {"argmax": None, "argmax-axis0": 0, "argmax-axis1": 1, "argmax-last": -1})
 def test_argmax(axis: int | None) -> None:
-    """01.11 argmax returns the integer index of the first largest element."""
+    """01.11 A matrix with ties, for each axis."""
     a = np.array([[0.5, 1.5, 1.5], [1.5, -0.5, 0.5]])
     assert_equal(evaluate(f"a.argmax(axis={axis})", a), want=np.asarray(np.argmax(a, axis)))
 
 
 def test_argmax_keepdims() -> None:
-    """01.11 argmax returns the integer index of the first largest element."""
+    """01.11 argmax with keepdims=True."""
     a = np.array([[0.5, 1.5, 1.5], [1.5, -0.5, 0.5]])
     assert_equal(evaluate("a.argmax(axis=1, keepdims=True)", a), want=np.array([[1], [0]]))
 
 
 @given(a=arrays("ties", min_dims=2))
 def test_argmax_of_any_shape(a: Any) -> None:
-    """01.11 argmax returns the integer index of the first largest element."""
+    """01.11 Drawn shapes and numbers, with ties."""
     got = evaluate("[a.argmax().tolist(), a.argmax(0).tolist()]", a)
     assert_equal(got, want=[np.argmax(a), np.argmax(a, 0).tolist()])
 
@@ -639,7 +647,7 @@ def test_max_of_a_number(expression: str) -> None:
 
 @by_name("expression", {"amax": "a.max()", "amin": "a.min()", "argmax": "a.argmax()"})
 def test_max_of_nothing(expression: str) -> None:
-    """01.11 The largest or smallest of no elements is a ValueError."""
+    """01.11 max, min and argmax of an empty tensor."""
     assert_raises(evaluate, expression, np.zeros((0, 3)), error="ValueError", says=("(0, 3)",))
 
 
@@ -673,13 +681,13 @@ SPREAD = [
 
 @pytest.mark.parametrize("case", SPREAD, ids=str)
 def test_var(case: Case) -> None:
-    """01.12 var divides by n - correction, n elements each; correction is 1 unless given."""
+    """01.12 Values that PyTorch gives, for each choice of axes and of the correction."""
     check_values("01", case)
 
 
 @given(seed=seeds)
 def test_var_of_any_numbers(seed: int) -> None:
-    """01.12 var divides by n - correction, n elements each; correction is 1 unless given."""
+    """01.12 The same with drawn numbers."""
     a = fill((3, 5, 2), seed, "normal")
     assert_close(evaluate("a.var(axis=1)", a), want=np.var(a, axis=1, ddof=1))
     assert_close(evaluate("a.var(correction=0)", a), want=np.var(a))
@@ -747,7 +755,7 @@ MOVEMENT = [
 
 @pytest.mark.parametrize("case", MOVEMENT, ids=str)
 def test_movement(case: Case) -> None:
-    """01.13 reshape, permute, transpose, flatten, squeeze and unsqueeze only move elements."""
+    """01.13 Values that PyTorch gives, for each function."""
     check_values("01", case)
 
 
@@ -763,14 +771,14 @@ MOVED_IN_NUMPY = {
 
 @given(expression=st.sampled_from(list(MOVED_IN_NUMPY)), seed=seeds)
 def test_movement_of_any_numbers(expression: str, seed: int) -> None:
-    """01.13 reshape, permute, transpose, flatten, squeeze and unsqueeze only move elements."""
+    """01.13 The same with drawn numbers."""
     a = fill((2, 3, 5), seed)
     assert_close(evaluate(expression, a), want=MOVED_IN_NUMPY[expression](a))
 
 
 @given(a=arrays(min_dims=2))
 def test_movement_round_trip(a: Any) -> None:
-    """01.13 reshape, permute, transpose, flatten, squeeze and unsqueeze only move elements."""
+    """01.13 a.T.T, flattened and reshaped back."""
     assert_close(evaluate(f"a.T.T.flatten().reshape({a.shape})", a), want=a)
 
 
@@ -800,7 +808,7 @@ def test_flatten_refuses_an_end_before_its_start(dims: tuple[int, int]) -> None:
 
 
 def test_reshape_refuses_other_sizes() -> None:
-    """01.13 Sizes that do not multiply to the number of elements are a ValueError."""
+    """01.13 Sizes whose product is not the number of elements."""
     says = ("(2, 3)", "4")
     assert_raises(evaluate, "a.reshape(4, 2)", dyadic(2, 3), error="ValueError", says=says)
 
@@ -816,7 +824,7 @@ def test_reshape_refuses_other_sizes() -> None:
     },
 )
 def test_movement_refuses_axes(expression: str) -> None:
-    """01.13 An axis that does not exist is an IndexError that names it."""
+    """01.13 Axis 5 of two axes, for each function."""
     assert_raises(evaluate, expression, dyadic(2, 3), error="IndexError", says=("5",))
 
 
@@ -835,7 +843,7 @@ STRETCH = [
 
 @pytest.mark.parametrize("case", STRETCH, ids=str)
 def test_expand_and_pad(case: Case) -> None:
-    """01.14 expand stretches axes of size 1; pad adds a border, the last axis first."""
+    """01.14 Values that PyTorch gives."""
     check_values("01", case)
 
 
@@ -847,7 +855,7 @@ STRETCHED_IN_NUMPY = {
 
 @given(expression=st.sampled_from(list(STRETCHED_IN_NUMPY)), a=arrays(min_dims=2, max_dims=2))
 def test_expand_and_pad_of_any_shape(expression: str, a: Any) -> None:
-    """01.14 expand stretches axes of size 1; pad adds a border, the last axis first."""
+    """01.14 Drawn shapes and numbers."""
     assert_close(evaluate(expression, a), want=STRETCHED_IN_NUMPY[expression](a))
 
 
@@ -862,12 +870,12 @@ def test_expand_and_pad_of_any_shape(expression: str, a: Any) -> None:
     },
 )
 def test_expand_and_pad_refuse(expression: str) -> None:
-    """01.14 What cannot be stretched or padded is a ValueError that names the shape."""
+    """01.14 An axis of size 2 stretched, more padding than axes, and their kin."""
     assert_raises(evaluate, expression, dyadic(2, 3), error="ValueError", says=("(2, 3)",))
 
 
 def test_pad_refuses_half_a_pair() -> None:
-    """01.14 What cannot be padded, such as by one width for two sides, is a ValueError that names the shape."""
+    """01.14 One width where an axis needs two."""
     assert_raises(evaluate, "a.pad((1,))", dyadic(3), error="ValueError", says=("(3,)",))
 
 
@@ -891,7 +899,7 @@ INDEXING = [
 
 @pytest.mark.parametrize("case", INDEXING, ids=str)
 def test_indexing(case: Case) -> None:
-    """01.15 x[...] selects with slices, integers, ..., None, arrays, masks and tensors."""
+    """01.15 Values that PyTorch gives, for each kind of index."""
     check_values("01", case)
 
 
@@ -902,12 +910,12 @@ ANY_INDEX = st.sampled_from(
 
 @given(expression=ANY_INDEX, a=arrays(min_dims=2))
 def test_indexing_of_any_shape(expression: str, a: Any) -> None:
-    """01.15 x[...] selects with slices, integers, ..., None, arrays, masks and tensors."""
+    """01.15 Drawn shapes and numbers."""
     assert_close(evaluate(expression, a), want=np.asarray(eval(expression, {"a": a})))
 
 
 def test_index_out_of_range() -> None:
-    """01.15 An index out of range is an IndexError that names the index and the shape."""
+    """01.15 x[5] of two rows."""
     assert_raises(evaluate, "a[5]", dyadic(2, 3), error="IndexError", says=("5", "(2, 3)"))
 
 
@@ -924,7 +932,7 @@ JOINING = [
 
 @pytest.mark.parametrize("case", JOINING, ids=str)
 def test_joining(case: Case) -> None:
-    """01.16 cat joins along an axis that is there, stack along a new one."""
+    """01.16 Values that PyTorch gives, for several axes."""
     check_values("01", case)
 
 
@@ -935,21 +943,21 @@ ANY_JOIN = st.sampled_from(
 
 @given(join=ANY_JOIN, seed=seeds)
 def test_joining_of_any_numbers(join: Any, seed: int) -> None:
-    """01.16 cat joins along an axis that is there, stack along a new one."""
+    """01.16 The same with drawn numbers."""
     a, b = fill((2, 3), seed), fill((2, 3), seed + 1)
     assert_close(evaluate(join[0], a, b), want=join[1]([a, b], axis=1))
 
 
 @by_name("expression", {"cat": "tt.cat([a, b])", "stack": "tt.stack([a, b])"})
 def test_joining_refuses(expression: str) -> None:
-    """01.16 Sizes that do not fit, and an empty list, are a ValueError."""
+    """01.16 Tensors whose other sizes differ."""
     a, b = dyadic(2, 3), dyadic(2, 5)
     assert_raises(evaluate, expression, a, b, error="ValueError", says=("3", "5"))
 
 
 @by_name("expression", {"cat": "tt.cat([])", "stack": "tt.stack([])"})
 def test_joining_refuses_nothing(expression: str) -> None:
-    """01.16 Sizes that do not fit, and an empty list, are a ValueError."""
+    """01.16 cat([]) and stack([])."""
     assert_raises(evaluate, expression, error="ValueError")
 
 
@@ -962,7 +970,7 @@ def blank(tt: Any) -> Any:
 
 
 def test_making_zeros() -> None:
-    """01.17 zeros, ones, full and arange make float32 tensors."""
+    """01.17 zeros(2, 3): values and dtype."""
     got = blank()
     assert_equal([str(got["zeros"].dtype), got["zeros"].shape], want=["float32", (2, 3)])
     assert_zeros(got["zeros"], beside=got["beside"])
@@ -981,7 +989,7 @@ def test_making_zeros() -> None:
     },
 )
 def test_making(expression: str, want: Any) -> None:
-    """01.17 zeros, ones, full and arange make float32 tensors."""
+    """01.17 ones, full and arange: values and dtype."""
     assert_close(evaluate(expression), want=want.astype(np.float32))
 
 
@@ -1002,7 +1010,7 @@ def test_arange_does_not_drift(call: tuple[float, float, float]) -> None:
 
 @by_name("call", {"zeros": "tt.zeros(2", "ones": "tt.ones((2,)", "full": "tt.full((2,), 0.5"})
 def test_making_leaves(call: str) -> None:
-    """01.17 Made with requires_grad=True, a tensor requires a gradient; else it does not."""
+    """01.17 zeros, ones and full, with requires_grad=True and without."""
     got = evaluate(f"[{call}, requires_grad=True).requires_grad, {call}).requires_grad]")
     assert_equal(got, want=[True, False])
 
@@ -1017,10 +1025,10 @@ def drawn(tt: Any, name: str, shape: Any) -> Any:
 
 @pytest.mark.parametrize("name", ["rand", "randn"])
 def test_random_repeats_after_manual_seed(name: str) -> None:
-    """01.18 rand and randn draw float32 numbers that repeat after manual_seed, and only then."""
+    """01.18 Two draws, then manual_seed and a third, which must equal the first."""
     got = drawn(name, (2, 3))
     assert_equal([str(got["first"].dtype), got["first"].shape], want=["float32", (2, 3)])
-    assert_close(got["again"], want=got["first"])
+    assert_alike(got, "first", "again")
     assert_equal(bool((got["first"] == got["second"]).any()), want=False)
 
 
@@ -1036,10 +1044,10 @@ def drawn_by(tt: Any, name: str, count: int) -> Any:
 
 @pytest.mark.parametrize("name", ["rand", "randn"])
 def test_random_draws_from_a_generator(name: str) -> None:
-    """01.18 A generator that is passed is the one that is drawn from."""
+    """01.18 Equal generators give equal numbers, others give others."""
     got = drawn_by(name, integer(5, 5, 50))
     assert_equal(got["4"].shape, want=(integer(5, 5, 50),))
-    assert_close(got["3 again"], want=got["3"])
+    assert_alike(got, "3", "3 again")
     assert_equal(bool((got["3"] == got["4"]).any()), want=False)
 
 
@@ -1053,14 +1061,13 @@ def reseeded(tt: Any) -> Any:
 
 
 def test_manual_seed_restarts_the_generator_in_place() -> None:
-    """01.18 manual_seed restarts default_generator itself, which other files have imported."""
-    got = reseeded()
-    assert_close(got["again"], want=got["first"])
+    """01.18 default_generator, kept before manual_seed, draws the same twice."""
+    assert_alike(reseeded(), "first", "again")
 
 
 @by_name("name, mean, std", {"rand": ("rand", 0.5, 12**-0.5), "randn": ("randn", 0.0, 1.0)})
 def test_random_distribution(name: str, mean: float, std: float) -> None:
-    """01.18 rand is uniform on [0, 1), randn standard normal: mean and spread within 5 sigma."""
+    """01.18 Mean and spread of 10,000 numbers, within 5 sigma."""
     x = drawn(name, (100, 100))["first"].astype(np.float64)
     distance, spread = abs(x.mean() - mean), abs(x.std() / std - 1)
     assert_below(distance, limit=5 * std / x.size**0.5, what="distance of the mean from its place")
@@ -1069,7 +1076,7 @@ def test_random_distribution(name: str, mean: float, std: float) -> None:
 
 @pytest.mark.parametrize("name", ["rand", "randn"])
 def test_random_leaves(name: str) -> None:
-    """01.18 Drawn with requires_grad=True, a tensor requires a gradient; else it does not."""
+    """01.18 Drawn with requires_grad=True and without."""
     got = evaluate(f"[tt.{name}(2, requires_grad=True).requires_grad, tt.{name}(2).requires_grad]")
     assert_equal(got, want=[True, False])
 
@@ -1128,12 +1135,147 @@ def dtypes_of(tt: Any, expression: str, *pairs: Any) -> Any:
 
 @by_name("expression", EVERY)
 def test_float32_stays_float32(expression: str) -> None:
-    """01.19 float32 in, float32 out: numbers, lists, integers and NumPy scalars promote nothing."""
+    """01.19 The dtype of each operation on float32 and a number, list, integer or scalar."""
     kinds = [
         one_of("float32", "float64", seed=i) if i else "float32" for i in range(integer(1, 8, 8))
     ]
     pairs = [(positive(2, 3).astype(kind), (positive(2, 3) + 1).astype(kind)) for kind in kinds]
     assert_equal(dtypes_of(expression, *pairs), want=kinds)
+
+
+@observe
+def operands_after(tt: Any, expression: str, a: Any, b: Any) -> Any:
+    eval(expression, {"tt": tt, "np": np, "a": tt.Tensor(a), "b": tt.Tensor(b)})
+    return {"a": a, "b": b}
+
+
+@by_name("expression", EVERY)
+def test_operands_are_not_modified(expression: str) -> None:
+    """01.20 The operands' arrays before and after each operation."""
+    a, b = positive(2, 3), positive(2, 3, seed=1)
+    assert_unchanged(operands_after(expression, a, b), was={"a": a, "b": b})
+
+
+@observe
+def shares(tt: Any, expression: str, a: Any) -> Any:
+    out = eval(expression, {"tt": tt, "np": np, "a": tt.Tensor(a)})
+    return "shares memory" if np.shares_memory(out.data, a) else "is a copy"
+
+
+@by_name(
+    "expression",
+    {
+        "reshape": "a.reshape(3, 2)",
+        "permute": "a.permute(1, 0)",
+        "transpose": "a.transpose(0, 1)",
+        "flatten": "a.flatten()",
+        "squeeze": "a.squeeze()",
+        "unsqueeze": "a.unsqueeze(0)",
+        "expand": "a.expand(5, 2, 3)",
+        "getitem": "a[1:]",
+    },
+)
+def test_movement_is_free(expression: str) -> None:
+    """01.21 Whether the result lies in the memory of a."""
+    assert_equal(shares(expression, dyadic(2, 3)), want="shares memory")
+
+
+@by_name(
+    "expression",
+    {"add": "a + 0", "maximum": "tt.maximum(a, a)", "pad": "a.pad((0, 1))", "getitem": "a[[0, 1]]"},
+)
+def test_results_are_new_memory(expression: str) -> None:
+    """01.21 Arithmetic, pad and selection by arrays: whether the result lies in the memory of a."""
+    assert_equal(shares(expression, dyadic(2, 3)), want="is a copy")
+
+
+@by_name("expression", {"exp": "a.exp()", "multiply": "a * a", "sum_": "a.sum(axis=0)"})
+def test_strided_and_empty_inputs(expression: str) -> None:
+    """01.21 exp, a product and a sum: of a strided view and of its copy, and without rows."""
+    a, columns = dyadic(6, 5)[::2, ::-1], integer(5, 5, 50)
+    assert_close(evaluate(expression, a), want=evaluate(expression, a.copy()))
+    assert_equal(evaluate(expression, np.zeros((0, columns))).shape[-1], want=columns)
+
+
+@by_name("expression", {"flatten": "a.flatten(1)", "var": "a.unsqueeze(1).var(axis=1)"})
+def test_empty_batches(expression: str) -> None:
+    """01.21 flatten and var of a tensor without rows: the shape."""
+    shape = (0, 15) if "flatten" in expression else (0, 3, 5)
+    assert_equal(evaluate(expression, np.zeros((0, 3, 5))).shape, want=shape)
+
+
+@observe
+def noted(tt: Any, data: Any) -> Any:
+    a, b = tt.Tensor(data, requires_grad=True), tt.Tensor(data)
+    note, reduced = (a * b).note, a.sum(dim=1).note
+    return {
+        "primitive": note.primitive is tt.multiply,
+        "parents": [note.parents[0] is a, note.parents[1]],
+        "arrays": list(note.arrays),
+        "saved": note.saved,
+        "static": reduced.static,
+        "without a gradient": (b * b).note,
+    }
+
+
+def test_note_of_a_product() -> None:
+    """01.22 The notes of a product and of a sum: operation, parents, arrays, static arguments and output."""
+    got = noted(X)
+    assert_close([*got.pop("arrays"), got.pop("saved")], want=[X, X, X * X])
+    static = {"axis": 1, "keepdims": False}
+    want = {"primitive": True, "parents": [True, None], "static": static}
+    assert_equal(got, want=want | {"without a gradient": None})
+
+
+@observe
+def history(tt: Any, expression: str, a: Any, b: Any) -> Any:
+    a, b = tt.Tensor(a, requires_grad=True), tt.Tensor(b)
+    out = eval(expression, {"tt": tt, "np": np, "a": a, "b": b})
+    reached, waiting = [], [out]
+    while waiting:
+        tensor = waiting.pop()
+        reached.append(tensor)
+        waiting += [p for p in (tensor.note.parents if tensor.note else ()) if p is not None]
+    leads_to_a = any(tensor is a for tensor in reached)
+    return {"requires a gradient": out.requires_grad, "notes lead back to a": leads_to_a}
+
+
+@by_name("expression", EVERY)
+def test_history_is_kept(expression: str) -> None:
+    """01.22 The notes of each operation, walked back to a."""
+    want = {"requires a gradient": True, "notes lead back to a": True}
+    assert_equal(history(expression, positive(2, 3), positive(2, 3, seed=1)), want=want)
+
+
+@by_name("expression", {"argmax": "a.argmax()", "greater": "a > 0.5", "add": "tt.ones(2) + 1"})
+def test_history_ends(expression: str) -> None:
+    """01.22 Results of integers, of bools, and of operands without a gradient have no note."""
+    assert_equal(history_of(expression, positive(2, 3)), want=[False, None])
+
+
+@observe
+def history_of(tt: Any, expression: str, a: Any) -> Any:
+    out = eval(expression, {"tt": tt, "np": np, "a": tt.Tensor(a, requires_grad=True)})
+    return [out.requires_grad, out.note]
+
+
+@observe
+def switched_off(tt: Any, data: Any) -> Any:
+    x = tt.Tensor(data, requires_grad=True)
+    tt.grad_mode.enabled = False
+    try:
+        off = (x * 2).requires_grad
+    finally:
+        tt.grad_mode.enabled = True
+    return {"off": off, "on": (x * 2).requires_grad}
+
+
+def test_grad_mode_switches_notes_off() -> None:
+    """01.22 An operation while grad_mode.enabled is False."""
+    assert_equal(switched_off([1.5]), want={"off": False, "on": True})
+
+
+# ---- every dtype beside every other: 01.19 -------------------------------------------------------
 
 
 def record(torch: Any) -> dict[str, Any]:
@@ -1145,7 +1287,7 @@ def record(torch: Any) -> dict[str, Any]:
 def dtype_or_refusal(tt: Any, expression: str) -> Any:
     try:
         return str(eval(expression, {"tt": tt, "np": np}).dtype)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, IndexError):
         return "refused"
 
 
@@ -1155,8 +1297,10 @@ def dtypes_or_refusals(tt: Any, expressions: Any) -> Any:
     for expression in expressions:
         try:
             found.append(str(eval(expression, {"tt": tt, "np": np}).dtype))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, IndexError):
             found.append("refused")
+        except Exception as error:  # asked again by itself, it shows
+            found.append(type(error).__name__)
     return found
 
 
@@ -1218,135 +1362,3 @@ def test_values_of_unlike_dtypes(expression: str, want: Any) -> None:
 def test_dtypes_that_do_not_meet(expression: str, error: str, says: Any) -> None:
     """01.19 A number that does not fit into the integers it meets, and signs of bools, are refused."""
     assert_raises(evaluate, expression, error=error, says=says)
-
-
-@observe
-def operands_after(tt: Any, expression: str, a: Any, b: Any) -> Any:
-    eval(expression, {"tt": tt, "np": np, "a": tt.Tensor(a), "b": tt.Tensor(b)})
-    return {"a": a, "b": b}
-
-
-@by_name("expression", EVERY)
-def test_operands_are_not_modified(expression: str) -> None:
-    """01.20 No operation writes to its operands."""
-    a, b = positive(2, 3), positive(2, 3, seed=1)
-    assert_close(operands_after(expression, a, b), want={"a": a, "b": b})
-
-
-@observe
-def shares(tt: Any, expression: str, a: Any) -> Any:
-    out = eval(expression, {"tt": tt, "np": np, "a": tt.Tensor(a)})
-    return "shares memory" if np.shares_memory(out.data, a) else "is a copy"
-
-
-@by_name(
-    "expression",
-    {
-        "reshape": "a.reshape(3, 2)",
-        "permute": "a.permute(1, 0)",
-        "transpose": "a.transpose(0, 1)",
-        "flatten": "a.flatten()",
-        "squeeze": "a.squeeze()",
-        "unsqueeze": "a.unsqueeze(0)",
-        "expand": "a.expand(5, 2, 3)",
-        "getitem": "a[1:]",
-    },
-)
-def test_movement_is_free(expression: str) -> None:
-    """01.21 reshape, permute, expand, slices and what is made of them copy nothing."""
-    assert_equal(shares(expression, dyadic(2, 3)), want="shares memory")
-
-
-@by_name(
-    "expression",
-    {"add": "a + 0", "maximum": "tt.maximum(a, a)", "pad": "a.pad((0, 1))", "getitem": "a[[0, 1]]"},
-)
-def test_results_are_new_memory(expression: str) -> None:
-    """01.21 Arithmetic, pad and selection by arrays give new memory."""
-    assert_equal(shares(expression, dyadic(2, 3)), want="is a copy")
-
-
-@by_name("expression", {"exp": "a.exp()", "multiply": "a * a", "sum_": "a.sum(axis=0)"})
-def test_strided_and_empty_inputs(expression: str) -> None:
-    """01.21 Strided views and empty tensors are inputs like any other."""
-    a, columns = dyadic(6, 5)[::2, ::-1], integer(5, 5, 50)
-    assert_close(evaluate(expression, a), want=evaluate(expression, a.copy()))
-    assert_equal(evaluate(expression, np.zeros((0, columns))).shape[-1], want=columns)
-
-
-@by_name("expression", {"flatten": "a.flatten(1)", "var": "a.unsqueeze(1).var(axis=1)"})
-def test_empty_batches(expression: str) -> None:
-    """01.21 Strided views and empty tensors are inputs like any other."""
-    shape = (0, 15) if "flatten" in expression else (0, 3, 5)
-    assert_equal(evaluate(expression, np.zeros((0, 3, 5))).shape, want=shape)
-
-
-@observe
-def noted(tt: Any, data: Any) -> Any:
-    a, b = tt.Tensor(data, requires_grad=True), tt.Tensor(data)
-    note, reduced = (a * b).note, a.sum(dim=1).note
-    return {
-        "primitive": note.primitive is tt.multiply,
-        "parents": [note.parents[0] is a, note.parents[1]],
-        "arrays": list(note.arrays),
-        "saved": note.saved,
-        "static": reduced.static,
-        "without a gradient": (b * b).note,
-    }
-
-
-def test_note_of_a_product() -> None:
-    """01.22 The note of a * b holds the operation, parents, arrays, static arguments and output."""
-    got = noted(X)
-    assert_close([*got.pop("arrays"), got.pop("saved")], want=[X, X, X * X])
-    static = {"axis": 1, "keepdims": False}
-    want = {"primitive": True, "parents": [True, None], "static": static}
-    assert_equal(got, want=want | {"without a gradient": None})
-
-
-@observe
-def history(tt: Any, expression: str, a: Any, b: Any) -> Any:
-    a, b = tt.Tensor(a, requires_grad=True), tt.Tensor(b)
-    out = eval(expression, {"tt": tt, "np": np, "a": a, "b": b})
-    reached, waiting = [], [out]
-    while waiting:
-        tensor = waiting.pop()
-        reached.append(tensor)
-        waiting += [p for p in (tensor.note.parents if tensor.note else ()) if p is not None]
-    leads_to_a = any(tensor is a for tensor in reached)
-    return {"requires a gradient": out.requires_grad, "notes lead back to a": leads_to_a}
-
-
-@by_name("expression", EVERY)
-def test_history_is_kept(expression: str) -> None:
-    """01.22 Where an operand requires a gradient, so does the result; its notes lead back to it."""
-    want = {"requires a gradient": True, "notes lead back to a": True}
-    assert_equal(history(expression, positive(2, 3), positive(2, 3, seed=1)), want=want)
-
-
-@by_name("expression", {"argmax": "a.argmax()", "greater": "a > 0.5", "add": "tt.ones(2) + 1"})
-def test_history_ends(expression: str) -> None:
-    """01.22 Integers, bools and results of operands without a gradient have no note."""
-    assert_equal(history_of(expression, positive(2, 3)), want=[False, None])
-
-
-@observe
-def history_of(tt: Any, expression: str, a: Any) -> Any:
-    out = eval(expression, {"tt": tt, "np": np, "a": tt.Tensor(a, requires_grad=True)})
-    return [out.requires_grad, out.note]
-
-
-@observe
-def switched_off(tt: Any, data: Any) -> Any:
-    x = tt.Tensor(data, requires_grad=True)
-    tt.grad_mode.enabled = False
-    try:
-        off = (x * 2).requires_grad
-    finally:
-        tt.grad_mode.enabled = True
-    return {"off": off, "on": (x * 2).requires_grad}
-
-
-def test_grad_mode_switches_notes_off() -> None:
-    """01.22 While grad_mode.enabled is False, operations leave no notes."""
-    assert_equal(switched_off([1.5]), want={"off": False, "on": True})

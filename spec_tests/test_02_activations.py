@@ -12,10 +12,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.asserts import assert_below, assert_close, assert_equal, assert_raises
+from support.asserts import (
+    assert_below,
+    assert_close,
+    assert_equal,
+    assert_raises,
+    assert_unchanged,
+)
+from support.expressions import evaluate
 from support.observe import observe
 from support.oracle import Case, check_values, unary
-from support.scenes import evaluate
 from support.strategies import (
     CURATED,
     WITH_AXES,
@@ -50,7 +56,7 @@ def softmax_of(x: Any, axis: int = -1) -> Any:
 
 
 def test_relu_example() -> None:
-    """02.1 relu(x) is x where x is positive and 0 elsewhere."""
+    """02.1 The worked example."""
     assert_close(evaluate("tt.relu(a)", np.array([-2.0, 0.0, 3.0])), want=np.array([0.0, 0.0, 3.0]))
 
 
@@ -59,18 +65,18 @@ RELU = [Case("relu", "tt.relu(a)", unary(CURATED))]
 
 @pytest.mark.parametrize("case", RELU, ids=str)
 def test_relu(case: Case) -> None:
-    """02.1 relu(x) is x where x is positive and 0 elsewhere."""
+    """02.1 Values that PyTorch gives, for several shapes."""
     check_values("02", case)
 
 
 @given(x=arrays())
 def test_relu_of_any_shape(x: Any) -> None:
-    """02.1 relu(x) is x where x is positive and 0 elsewhere."""
+    """02.1 Drawn shapes and numbers."""
     assert_close(evaluate("tt.relu(a) - 0.0625", x), want=np.where(x > 0, x, 0) - 0.0625)
 
 
 def test_leaky_relu_example() -> None:
-    """02.2 leaky_relu(x, negative_slope=0.01) is x where x is positive and negative_slope * x elsewhere, for any slope."""
+    """02.2 The worked example."""
     x = np.array([-2.0, 0.0, 3.0])
     assert_close(evaluate("tt.leaky_relu(a)", x), want=np.array([-0.02, 0.0, 3.0]))
     assert_close(evaluate("tt.leaky_relu(a, 0.25)", x), want=np.array([-0.5, 0.0, 3.0]))
@@ -104,13 +110,13 @@ LEAKY = [
 
 @pytest.mark.parametrize("case", LEAKY, ids=str)
 def test_leaky_relu(case: Case) -> None:
-    """02.2 leaky_relu(x, negative_slope=0.01) is x where x is positive and negative_slope * x elsewhere, for any slope."""
+    """02.2 Values that PyTorch gives, for several shapes and slopes."""
     check_values("02", case)
 
 
 @given(x=arrays(), slope=st.sampled_from([0.01, 0.125, 1.0, 1.25, 4.0, -2.0]))
 def test_leaky_relu_of_any_shape(x: Any, slope: float) -> None:
-    """02.2 leaky_relu(x, negative_slope=0.01) is x where x is positive and negative_slope * x elsewhere, for any slope."""
+    """02.2 Drawn shapes and numbers."""
     got = evaluate(f"tt.leaky_relu(a, {slope})", x)
     assert_close(got, want=np.where(x > 0, x, slope * x))
 
@@ -126,7 +132,7 @@ def test_leaky_relu_of_infinity() -> None:
 
 
 def test_sigmoid_example() -> None:
-    """02.3 sigmoid(x) is 1 / (1 + e**-x)."""
+    """02.3 The worked example."""
     assert_close(evaluate("tt.sigmoid(a)", X), want=np.array([0.25, 0.5, 0.75]))
 
 
@@ -135,19 +141,19 @@ SIGMOID = [Case("sigmoid", "tt.sigmoid(a)", unary(CURATED))]
 
 @pytest.mark.parametrize("case", SIGMOID, ids=str)
 def test_sigmoid(case: Case) -> None:
-    """02.3 sigmoid(x) is 1 / (1 + e**-x)."""
+    """02.3 Values that PyTorch gives, for several shapes."""
     check_values("02", case)
 
 
 @given(x=arrays("normal"))
 def test_sigmoid_of_any_shape(x: Any) -> None:
-    """02.3 sigmoid(x) is 1 / (1 + e**-x)."""
+    """02.3 Drawn shapes and numbers."""
     assert_close(evaluate("tt.sigmoid(a)", x), want=1 / (1 + np.exp(-x)))
     assert_close(evaluate("tt.sigmoid(-a)", x), want=1 - 1 / (1 + np.exp(-x)))
 
 
 def test_tanh_example() -> None:
-    """02.4 tanh(x) is (e**x - e**-x) / (e**x + e**-x)."""
+    """02.4 The worked example."""
     assert_close(evaluate("tt.tanh(a)", X), want=np.array([-0.8, 0.0, 0.8]))
 
 
@@ -156,18 +162,18 @@ TANH = [Case("tanh", "tt.tanh(a)", unary(CURATED))]
 
 @pytest.mark.parametrize("case", TANH, ids=str)
 def test_tanh(case: Case) -> None:
-    """02.4 tanh(x) is (e**x - e**-x) / (e**x + e**-x)."""
+    """02.4 Values that PyTorch gives, for several shapes."""
     check_values("02", case)
 
 
 @given(x=arrays("normal"))
 def test_tanh_of_any_shape(x: Any) -> None:
-    """02.4 tanh(x) is (e**x - e**-x) / (e**x + e**-x)."""
+    """02.4 Drawn shapes and numbers."""
     assert_close(evaluate("tt.tanh(a)", x), want=np.tanh(x))
 
 
 def test_softplus_example() -> None:
-    """02.5 softplus(x) is log(1 + e**x)."""
+    """02.5 The worked example."""
     assert_close(evaluate("tt.softplus(a)", X), want=np.log([4 / 3, 2.0, 4.0]))
 
 
@@ -176,13 +182,13 @@ SOFTPLUS = [Case("softplus", "tt.softplus(a)", unary(CURATED), torch="F.softplus
 
 @pytest.mark.parametrize("case", SOFTPLUS, ids=str)
 def test_softplus(case: Case) -> None:
-    """02.5 softplus(x) is log(1 + e**x)."""
+    """02.5 Values that PyTorch gives, for several shapes."""
     check_values("02", case)
 
 
 @given(x=arrays("normal"))
 def test_softplus_of_any_shape(x: Any) -> None:
-    """02.5 softplus(x) is log(1 + e**x)."""
+    """02.5 Drawn shapes and numbers."""
     assert_close(evaluate("tt.softplus(a)", x), want=np.log1p(np.exp(x)))
     assert_close(evaluate("tt.softplus(-a)", x), want=np.log1p(np.exp(x)) - x)
 
@@ -196,7 +202,7 @@ def test_softplus_of_any_shape(x: Any) -> None:
     ids=["sigmoid", "softplus"],
 )
 def test_far_left_is_tiny_and_not_zero(expression: str, want: Any) -> None:
-    """02.6 Far to the left sigmoid and softplus are close to e**x, accurate relative to their own size: tiny, not 0."""
+    """02.6 x from -20 to -700; each value is compared relative to its own size."""
     assert_close(evaluate(expression, FAR_LEFT), want=want, terms=np.abs(want))
 
 
@@ -204,7 +210,7 @@ def test_far_left_is_tiny_and_not_zero(expression: str, want: Any) -> None:
 
 
 def test_silu_example() -> None:
-    """02.7 silu(x) is x * sigmoid(x)."""
+    """02.7 The worked example."""
     assert_close(evaluate("tt.silu(a)", X), want=np.array([-LOG3 / 4, 0.0, 3 * LOG3 / 4]))
 
 
@@ -213,18 +219,18 @@ SILU = [Case("silu", "tt.silu(a)", unary(CURATED), torch="F.silu(a)")]
 
 @pytest.mark.parametrize("case", SILU, ids=str)
 def test_silu(case: Case) -> None:
-    """02.7 silu(x) is x * sigmoid(x)."""
+    """02.7 Values that PyTorch gives, for several shapes."""
     check_values("02", case)
 
 
 @given(x=arrays("normal"))
 def test_silu_of_any_shape(x: Any) -> None:
-    """02.7 silu(x) is x * sigmoid(x)."""
+    """02.7 Drawn shapes and numbers."""
     assert_close(evaluate("tt.silu(a)", x), want=x / (1 + np.exp(-x)))
 
 
 def test_gelu_example() -> None:
-    """02.8 gelu(x) is x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x**3))): the tanh form."""
+    """02.8 The worked example."""
     half = np.tanh(np.sqrt(2 / np.pi) * 1.044715) / 2  # 0.341192
     assert_close(
         evaluate("tt.gelu(a)", np.array([-1.0, 0.0, 1.0])),
@@ -237,13 +243,13 @@ GELU = [Case("gelu", "tt.gelu(a)", unary(CURATED), torch="F.gelu(a, approximate=
 
 @pytest.mark.parametrize("case", GELU, ids=str)
 def test_gelu(case: Case) -> None:
-    """02.8 gelu(x) is x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x**3))): the tanh form."""
+    """02.8 Values that PyTorch gives, for several shapes."""
     check_values("02", case)
 
 
 @given(x=arrays("normal"))
 def test_gelu_of_any_shape(x: Any) -> None:
-    """02.8 gelu(x) is x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x**3))): the tanh form."""
+    """02.8 Drawn shapes and numbers."""
     assert_close(evaluate("tt.gelu(a)", x), want=gelu_of(x))
     assert_close(evaluate("tt.gelu(-a)", x), want=gelu_of(x) - x)
 
@@ -252,7 +258,7 @@ def test_gelu_of_any_shape(x: Any) -> None:
 
 
 def test_softmax_example() -> None:
-    """02.9 softmax(x, axis=-1) is e**x / (sum of e**x along the axis), for any axis, also spelled dim."""
+    """02.9 The worked example."""
     assert_close(evaluate("tt.softmax(a)", SCORES), want=np.array([0.125, 0.25, 0.625]))
 
 
@@ -269,20 +275,20 @@ SOFTMAX = [
 
 @pytest.mark.parametrize("case", SOFTMAX, ids=str)
 def test_softmax(case: Case) -> None:
-    """02.9 softmax(x, axis=-1) is e**x / (sum of e**x along the axis), for any axis, also spelled dim."""
+    """02.9 Values that PyTorch gives, for several shapes and axes."""
     check_values("02", case)
 
 
 @given(x=arrays("normal", min_dims=1), seed=seeds)
 def test_softmax_of_any_shape(x: Any, seed: int) -> None:
-    """02.9 softmax(x, axis=-1) is e**x / (sum of e**x along the axis), for any axis, also spelled dim."""
+    """02.9 Drawn shapes, axes and numbers."""
     axis = seed % x.ndim
     assert_close(evaluate(f"tt.softmax(a, {axis})", x), want=softmax_of(x, axis))
 
 
 @given(x=arrays("normal", min_dims=2), seed=seeds)
 def test_softmax_is_shift_invariant(x: Any, seed: int) -> None:
-    """02.10 Probabilities sum to 1 along the axis; adding a constant to all scores of a slice changes nothing, however large."""
+    """02.10 Sums, and scores moved by constants up to 1e6, another for each row."""
     shift = 1000 * fill((*x.shape[:-1], 1), seed, "normal")
     got = evaluate("tt.softmax(a)", x + shift)
     assert_close(
@@ -292,7 +298,7 @@ def test_softmax_is_shift_invariant(x: Any, seed: int) -> None:
 
 
 def test_log_softmax_example() -> None:
-    """02.11 log_softmax(x, axis=-1) is the logarithm of the softmax, finite also where the softmax rounds to 0."""
+    """02.11 The worked example."""
     assert_close(evaluate("tt.log_softmax(a)", SCORES), want=np.log([0.125, 0.25, 0.625]))
     assert_close(
         evaluate("tt.log_softmax(a)", np.array([1000.0, 0.0, -1000.0])),
@@ -328,13 +334,13 @@ LOG_SOFTMAX = [
 
 @pytest.mark.parametrize("case", LOG_SOFTMAX, ids=str)
 def test_log_softmax(case: Case) -> None:
-    """02.11 log_softmax(x, axis=-1) is the logarithm of the softmax, finite also where the softmax rounds to 0."""
+    """02.11 Values that PyTorch gives, for several shapes and axes."""
     check_values("02", case)
 
 
 @given(x=arrays("normal", min_dims=1), seed=seeds)
 def test_log_softmax_of_any_shape(x: Any, seed: int) -> None:
-    """02.11 log_softmax(x, axis=-1) is the logarithm of the softmax, finite also where the softmax rounds to 0."""
+    """02.11 Drawn shapes, axes and numbers."""
     axis = seed % x.ndim
     assert_close(
         evaluate(f"tt.log_softmax(a, {axis}) - 1", x), want=np.log(softmax_of(x, axis)) - 1
@@ -350,13 +356,13 @@ SHARES = np.array([[1 / (1 + ODDS), 0.0, ODDS / (1 + ODDS)], [0.0, 1.0, 0.0]])
     "expression", ["tt.softmax(a)", "tt.log_softmax(a).exp()"], ids=["softmax", "log_softmax"]
 )
 def test_minus_infinity_gets_nothing(expression: str) -> None:
-    """02.12 A score of -inf gets probability 0 (its logarithm is -inf), and the other scores share all of it."""
+    """02.12 Rows with one or two scores of -inf."""
     assert_close(evaluate(expression, MASKED), want=SHARES)
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 def test_axis_must_exist(name: str) -> None:
-    """02.13 An axis that x does not have is an IndexError (or ValueError) that names the axis and the shape of x."""
+    """02.13 axis=5 of two axes."""
     axis, shape = integer(5, 4, 99), (2, integer(3, 3, 50))
     assert_raises(
         evaluate,
@@ -416,14 +422,14 @@ FAR_OUT: dict[str, Any] = {  # what rounding leaves of each at 1000; of all othe
 
 @pytest.mark.parametrize("case", AT_A_THOUSAND, ids=str)
 def test_values_at_a_thousand(case: Case) -> None:
-    """02.14 Inputs around +-1000 give finite, right values."""
+    """02.14 x = -1000, 0 and 1000 and numbers between."""
     check_values("02", case)
     x = fill((3, 4), 1, "large")
     x[0, 0] = abs(x[0, 0])
     assert_close(evaluate(case.expression, x), want=FAR_OUT.get(case.name, np.maximum)(x, 0.0))
 
 
-@observe
+@observe(shown="{expression}")
 def complaints(tt: Any, expression: str, *arrays: Any) -> Any:
     import warnings
 
@@ -443,42 +449,42 @@ def complaints(tt: Any, expression: str, *arrays: Any) -> Any:
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", NAMES)
 def test_no_warnings(name: str, dtype: str) -> None:
-    """02.15 No input between -1000 and 1000 makes NumPy warn of an overflow or an invalid value."""
+    """02.15 Numbers from -1000 to 1000 while NumPy's warnings are errors."""
     x = np.array([-1000, -100, -1, 0, 1, 100, 1000, *normal(integer(0, 0, 90))], dtype)
     assert_equal(complaints(f"tt.{name}(a)", x), want={"warnings": [], "finite numbers": x.size})
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_float32_stays_float32(name: str) -> None:
-    """02.16 float32 in, float32 out; float64 in, float64 out."""
+    """02.16 Dtype and values of both."""
     x = dyadic(2, integer(3, 3, 50))
     wide = evaluate(f"tt.{name}(a)", x)
     assert_equal(wide.shape, want=x.shape)
     assert_close(evaluate(f"tt.{name}(a)", x.astype(np.float32)), want=wide.astype(np.float32))
 
 
-@observe
+@observe(shown="{expression}")
 def input_afterwards(tt: Any, expression: str, *arrays: Any) -> Any:
     eval(expression, {"tt": tt, "a": tt.Tensor(arrays[0])})
-    return {"a afterwards": arrays[0]}
+    return {"a": arrays[0]}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_input_is_not_modified(name: str) -> None:
-    """02.17 No activation writes to its input."""
+    """02.17 The input's array before and after the call."""
     x = dyadic(2, 3)
-    assert_close(input_afterwards(f"tt.{name}(a)", x), want={"a afterwards": x})
+    assert_unchanged(input_afterwards(f"tt.{name}(a)", x), was={"a": x})
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_strided_and_empty_inputs(name: str) -> None:
-    """02.18 Strided views work like copies, and a tensor without rows, (0, 5), gives one without rows."""
+    """02.18 Every second row, reversed columns; and no rows at all."""
     x, columns = dyadic(6, 5)[::2, ::-1], integer(5, 5, 50)
     assert_close(evaluate(f"tt.{name}(a)", x), want=evaluate(f"tt.{name}(a)", x.copy()))
     assert_equal(evaluate(f"tt.{name}(a)", np.zeros((0, columns))).shape, want=(0, columns))
 
 
-@observe
+@observe(shown="{expression}")
 def history(tt: Any, expression: str, flags: Any, array: Any) -> Any:
     inputs = [tt.Tensor(array, requires_grad=flag) for flag in flags]
     return [eval(expression, {"tt": tt, "a": a}).requires_grad for a in inputs]
@@ -486,12 +492,12 @@ def history(tt: Any, expression: str, flags: Any, array: Any) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_history_is_kept(name: str) -> None:
-    """02.19 The result requires a gradient exactly if the input does: the operation went through the door."""
+    """02.19 requires_grad of the result, for an input that needs a gradient and for one that does not: the primitive must go through the door."""
     wanted = flags(True, False)
     assert_equal(history(f"tt.{name}(a)", wanted, dyadic(2, 3)), want=wanted)
 
 
-@observe
+@observe(shown="{expression}")
 def peak_memory(tt: Any, expression: str, *arrays: Any) -> Any:
     import tracemalloc
 
@@ -506,7 +512,7 @@ def peak_memory(tt: Any, expression: str, *arrays: Any) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_memory_is_linear(name: str) -> None:
-    """02.20 While it runs, an activation of n numbers holds at most eight times the bytes of its input: nothing of size n * n."""
+    """02.20 The largest amount of memory during one call."""
     many = integer(2000, 2000, 4000)
     got, size = peak_memory(f"tt.{name}(a)", np.linspace(-3, 3, many))
     assert_equal(size, want=many)

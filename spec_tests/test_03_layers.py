@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from support import oracle
 from support.asserts import (
     assert_above,
+    assert_alike,
     assert_below,
     assert_close,
     assert_equal,
@@ -81,7 +82,7 @@ def parameter(tt: Any, data: Any) -> Any:
     ids=["Parameter-float32", "Parameter-float64", "Parameter-list"],
 )
 def test_parameter_is_a_tensor(data: Any, dtype: str) -> None:
-    """03.1 Parameter(data) is a Tensor, made of the same data in the same way, that requires a gradient."""
+    """03.1 Type, gradient, dtype and values of Parameter(data)."""
     want = {"is a Tensor": True, "requires_grad": True, "grad, note": [None, None]}
     values = np.asarray(data).tolist()
     assert_equal(parameter(data), want=want | {"dtype": dtype, "values": values})
@@ -102,7 +103,7 @@ def called(tt: Any, a: Any, b: Any, by_keyword: bool) -> Any:
 
 @pytest.mark.parametrize("by_keyword", [False, True], ids=["__call__", "__call__-keywords"])
 def test_module_call_is_forward(by_keyword: bool) -> None:
-    """03.2 module(...) is module.forward(...) with the same arguments; no module needs super().__init__()."""
+    """03.2 A module of your own, called with positional and named arguments."""
     a, b = dyadic(2, 3), dyadic(2, 3, seed=1)
     assert_close(called(a, b, by_keyword), want=2 * a + b + 0.5)
 
@@ -120,7 +121,7 @@ def linear_attributes(tt: Any, n_in: int, n_out: int) -> Any:
 
 
 def test_linear_attributes() -> None:
-    """03.3 Linear(in_features, out_features, bias=True) holds weight (out, in) and bias (out,), or None."""
+    """03.3 weight and bias of a Linear: shapes, dtypes, kinds."""
     n_out = integer(2, 1, 50)
     want = {
         "weight": [(n_out, 3), "float32"],
@@ -142,7 +143,7 @@ def linear(tt: Any, weight: Any, bias: Any, x: Any) -> Any:
 
 
 def test_linear_example() -> None:
-    """03.4 Linear computes x @ weight.T + bias along the last axis, whatever axes stand before it."""
+    """03.4 The worked example."""
     assert_close(linear(WEIGHT, BIAS, np.array([[1.0, 1.0, 2.0]])), want=np.array([[19.0, 18.5]]))
     assert_close(linear(WEIGHT, None, np.array([[1.0, 1.0, 2.0]])), want=np.array([[9.0, -1.5]]))
 
@@ -150,7 +151,7 @@ def test_linear_example() -> None:
 @pytest.mark.parametrize("i", range(len(INPUTS)), ids=[str(s) for s in INPUTS])
 @pytest.mark.parametrize("sizes", SIZES, ids=[f"Linear-{a}-{b}" for a, b in SIZES])
 def test_linear(sizes: tuple[int, int], i: int) -> None:
-    """03.4 Linear computes x @ weight.T + bias along the last axis, whatever axes stand before it."""
+    """03.4 Values that PyTorch gives, for several shapes."""
     key = f"linear-{sizes[0]}-{sizes[1]}/{i}"
     weight, bias, x, out = (oracle.own("03", f"{key}/{n}") for n in ("weight", "bias", "x", "out"))
     assert_close(linear(weight, bias, x), want=out, terms=np.abs(x) @ np.abs(weight.T) + abs(bias))
@@ -158,7 +159,7 @@ def test_linear(sizes: tuple[int, int], i: int) -> None:
 
 @given(n_in=st.integers(1, 5), n_out=st.integers(1, 5), rows=st.integers(1, 4), seed=seeds)
 def test_linear_of_any_size(n_in: int, n_out: int, rows: int, seed: int) -> None:
-    """03.4 Linear computes x @ weight.T + bias along the last axis, whatever axes stand before it."""
+    """03.4 Drawn sizes and numbers."""
     weight, x = fill((n_out, n_in), seed), fill((2, rows, n_in), seed + 1)
     bias = fill((n_out,), seed + 2) + 1 / 16
     terms = np.abs(x) @ np.abs(weight.T) + np.abs(bias)
@@ -167,7 +168,7 @@ def test_linear_of_any_size(n_in: int, n_out: int, rows: int, seed: int) -> None
 
 @given(seed=seeds)
 def test_linear_is_linear(seed: int) -> None:
-    """03.4 Without a bias Linear is additive and homogeneous, and a row depends on its own input alone."""
+    """03.4 Without a bias sums and multiples carry over, and a row depends on its own input alone."""
     weight, x, y = fill((5, 3), seed), fill((2, 3), seed + 1), fill((2, 3), seed + 2)
     terms = (np.abs(x) + 2 * np.abs(y)) @ np.abs(weight.T)
     fx, fy = linear(weight, None, x), linear(weight, None, y)
@@ -182,14 +183,14 @@ def linear_of_shape(tt: Any, n_in: int, n_out: int, shape: Any) -> Any:
 
 @pytest.mark.parametrize("shape", [(2, 4), (3, 2), (4,), (2, 3, 4), ()], ids=str)
 def test_linear_refuses_other_widths(shape: tuple[int, ...]) -> None:
-    """03.5 An input of another width is a ValueError that names the width and the shape of the input."""
+    """03.5 Inputs that are too wide or too narrow."""
     shape = (*shape[:-1], integer(shape[-1], 4, 99)) if shape else ()
     assert_raises(linear_of_shape, 3, 2, shape, error="ValueError", says=("3", str(shape)))
 
 
 @pytest.mark.parametrize("sizes", [(0, 2), (3, 0), (-1, 2)], ids=str)
 def test_linear_refuses_sizes_below_one(sizes: tuple[int, int]) -> None:
-    """03.5 A size below 1 is a ValueError that names it."""
+    """03.5 Linear with 0 or a negative number of features."""
     wrong = str(min(sizes))
     assert_raises(linear_of_shape, *sizes, (2, 3), error="ValueError", says=(wrong,))
 
@@ -202,7 +203,7 @@ def start(tt: Any, name: str, n_in: int, n_out: int) -> Any:
 
 @pytest.mark.parametrize("name", ["weight", "bias"])
 def test_linear_start_is_uniform(name: str) -> None:
-    """03.6 Weight and bias start uniform in +-1/sqrt(in_features): within 5 sigma in mean and variance."""
+    """03.6 The largest value, mean and variance of a layer with 30,000 outputs, within 5 sigma."""
     n_in = integer(4, 2, 16)
     x, bound = start(name, n_in, 30_000).astype(np.float64), n_in**-0.5
     assert_below(float(np.abs(x).max()), limit=bound * (1 + 1e-6), what=f"largest |{name}|")
@@ -224,15 +225,16 @@ def starts(tt: Any) -> Any:
         "first": [first.weight, first.bias],
         "second": [second.weight, second.bias],
         "after the same manual_seed": [again.weight, again.bias],
-        "from equal generators": [[layer.weight, layer.bias] for layer in own],
+        "from a generator": [own[0].weight, own[0].bias],
+        "from an equal generator": [own[1].weight, own[1].bias],
     }
 
 
 def test_linear_start_is_reproducible() -> None:
-    """03.6 The start repeats after manual_seed or with an equal generator, and differs otherwise."""
+    """03.6 Layers made after one another, after the same manual_seed, and from equal generators."""
     got = starts()
-    assert_close(got["after the same manual_seed"], want=got["first"])
-    assert_close(got["from equal generators"][1], want=got["from equal generators"][0])
+    assert_alike(got, "first", "after the same manual_seed")
+    assert_alike(got, "from a generator", "from an equal generator")
     equal = [bool((a == b).any()) for a, b in zip(got["first"], got["second"], strict=True)]
     assert_equal({"first equals second": equal}, want={"first equals second": [False, False]})
 
@@ -245,7 +247,7 @@ def linear_output(tt: Any, shape: Any) -> Any:
 
 @pytest.mark.parametrize("shape", [(2, 3), (2, 2, 3)], ids=str)
 def test_linear_keeps_dtype_and_history(shape: tuple[int, ...]) -> None:
-    """03.7 float32 in, float32 out, and the output requires a gradient: it is made of tensor operations."""
+    """03.7 Dtype of the output, and whether it was made of tensor operations."""
     rows = integer(1, 1, 50)
     want = {"dtype": "float32", "requires_grad": True, "size": rows * int(np.prod(shape[:-1])) * 2}
     assert_equal(linear_output((*shape[:-1], 3) if rows == 1 else (rows, *shape)), want=want)
@@ -266,14 +268,14 @@ def memory_of_a_call(tt: Any, n: int) -> Any:
 
 
 def test_linear_copies_no_weights() -> None:
-    """03.7 A call allocates no copy of the weights."""
+    """03.7 The largest amount of memory during a call with one row."""
     assert_below(memory_of_a_call(500), limit=0.5, what="bytes per byte of weight, for one row")
 
 
 # ---- finding: 03.8 to 03.10 ----------------------------------------------------------------------
 
 
-@observe
+@observe(shown="{expression}")
 def about(tt: Any, expression: str, net: str) -> Any:
     class Net(tt.Module):
         def __init__(self, **parts):
@@ -301,7 +303,7 @@ NESTED = f"""Net(
 
 
 def test_named_parameters() -> None:
-    """03.8 named_parameters() gives every Parameter, also of parts of parts, in the order of the attributes, with dotted names."""
+    """03.8 A net with parts of parts, tables and plain tensors."""
     got = about("[(n, p.shape) for n, p in net.named_parameters()]", NESTED)
     first = [("first.weight", (WIDE, 2)), ("first.bias", (WIDE,))]
     block = [("block.inner.weight", (3, 3)), ("block.gain", (2,))]
@@ -309,7 +311,7 @@ def test_named_parameters() -> None:
 
 
 def test_parameters() -> None:
-    """03.8 parameters() gives the same objects without names."""
+    """03.8 Whether both give one and the same objects."""
     net = "Net(first=Linear(2, 3), last=Linear(3, 1))"
     own = "[net.first.weight, net.first.bias, net.last.weight, net.last.bias]"
     got = about(f"[p is q for p, q in zip(net.parameters(), {own}, strict=True)]", net)
@@ -338,7 +340,7 @@ CONTAINERS = {
 
 @pytest.mark.parametrize("kind", CONTAINERS, ids=[f"named_parameters-{k}" for k in CONTAINERS])
 def test_containers_are_looked_into(kind: str) -> None:
-    """03.9 Lists, tuples and dicts in attributes are looked into, also nested ones; position or key becomes part of the name."""
+    """03.9 A net whose parts are in a list, a tuple, a dict and lists of lists."""
     net, want = CONTAINERS[kind]
     assert_equal(about(NAMES, net), want=want)
 
@@ -355,7 +357,7 @@ SHARED_PARAMETER = f"Net({ENCODE}=(one := Linear(2, 3)), tied=Net(weight=one.wei
 
 
 def test_shared_parameter_is_given_once() -> None:
-    """03.10 A parameter that is used twice is given once, where it comes first."""
+    """03.10 One parameter in two layers, one layer in two places."""
     encode = [f"{ENCODE}.weight", f"{ENCODE}.bias"]
     assert_equal(about(NAMES, SHARED_PARAMETER), want=encode)
     assert_equal(about(NAMES, SHARED_PART), want=[*encode, "last.weight"])
@@ -371,7 +373,7 @@ def test_shared_parameter_is_given_once() -> None:
     ids=["modules-shared", "modules-nested", "modules-single"],
 )
 def test_modules(net: str, want: list[str]) -> None:
-    """03.10 modules() gives every module once, a whole before its parts, itself first."""
+    """03.10 The types that modules() gives, in order."""
     assert_equal(about("[type(m).__name__ for m in net.modules()]", net), want=want)
 
 
@@ -411,13 +413,13 @@ FLAGS = "[m.training for m in net.modules()]"
     ids=["start", "eval", "train-False", "train"],
 )
 def test_modes_reach_every_part(call: str, mode: bool) -> None:
-    """03.11 training starts as True; train(mode=True) and eval() set it on the module and every part, and return the module."""
+    """03.11 training of each part, after train(), eval() and train(False)."""
     got = about(f"[{call} is net, {FLAGS}]", PARTS)
     assert_equal(got, want=[True, [mode] * (4 + MORE)])
 
 
 def test_modes_stay_with_their_model() -> None:
-    """03.11 train and eval change no other model."""
+    """03.11 A model in eval mode beside new ones."""
     got = about(f"[{FLAGS}, net.eval() is net, Net().training, Linear(1, 1).training]", PARTS)
     assert_equal(got, want=[[True] * (4 + MORE), True, True, True])
 
@@ -438,7 +440,7 @@ def gradients_afterwards(tt: Any, expression: str, parts: int) -> Any:
 
 
 def test_zero_grad_forgets_every_gradient() -> None:
-    """03.12 zero_grad() sets .grad of every parameter to None."""
+    """03.12 Parameters of a layer, and of one in a list."""
     parts = integer(1, 1, 50)
     assert_equal(gradients_afterwards("net.zero_grad()", parts), want=[None, None] * (1 + parts))
 
@@ -459,7 +461,7 @@ STATEFUL = "Net(first=Linear(2, 3), running=Tensor([0.25, 4.0]), table=np.ones(2
     ids=["state_dict-buffer", "state_dict-shared", "state_dict-shared-part", "state_dict-list"],
 )
 def test_state_dict_names(net: str, want: list[str]) -> None:
-    """03.13 state_dict() holds all tensors by name: parameters and plain Tensors, a shared one under each of its names."""
+    """03.13 The names of a net with plain tensors and with a shared parameter."""
     assert_equal(about("list(net.state_dict())", net), want=want)
 
 
@@ -469,7 +471,7 @@ def test_state_dict_of_a_part_that_holds_the_whole() -> None:
 
 
 def test_state_dict_is_a_snapshot() -> None:
-    """03.13 The values are NumPy arrays, copies that share no memory with the model."""
+    """03.13 The kind of the values, and whether they share memory with the model."""
     assert_equal(
         about("[type(a).__name__ for a in net.state_dict().values()]", STATEFUL),
         want=["ndarray"] * 3,
@@ -500,7 +502,7 @@ STATE = {"weight": dyadic(3, 2), "bias": dyadic(3, seed=1)}
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"], ids=lambda d: f"load_state_dict-{d}")
 def test_load_writes_in_place(dtype: str) -> None:
-    """03.14 load_state_dict(state) copies values into the arrays that are there, and keeps their dtype."""
+    """03.14 The parameter's array before and after, its dtype, its values."""
     got = loaded({n: a.astype(dtype) for n, a in STATE.items()})
     want = {n: a.astype(np.float32) for n, a in STATE.items()}
     assert_close({n: got.pop(n) for n in STATE}, want=want)
@@ -531,7 +533,7 @@ def round_trip(tt: Any, x: Any, as_tensors: bool) -> Any:
     "as_tensors", [False, True], ids=["load_state_dict", "load_state_dict-tensors"]
 )
 def test_state_round_trip(as_tensors: bool) -> None:
-    """03.14 load_state_dict takes arrays or tensors, in any order: a model loaded with another's state computes the same."""
+    """03.14 Two models must compute the same after one has loaded the other's state."""
     got = round_trip(normal(4, 3).astype(np.float32), as_tensors)
     assert_close(got["two"], want=got["one"])
 
@@ -553,7 +555,7 @@ UNFIT: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("kind", UNFIT, ids=[f"load_state_dict-{k}" for k in UNFIT])
 def test_load_is_strict(kind: str) -> None:
-    """03.15 Missing names, unknown names and other shapes are one ValueError that lists all of them."""
+    """03.15 States with too few names, too many, or other shapes."""
     state, says = UNFIT[kind]
     assert_raises(load, state, error="ValueError", says=says)
 
@@ -571,7 +573,7 @@ def after_a_refused_load(tt: Any, state: Any) -> Any:
 
 @pytest.mark.parametrize("kind", UNFIT, ids=[f"load_state_dict-{k}" for k in UNFIT])
 def test_load_is_all_or_nothing(kind: str) -> None:
-    """03.15 A state that does not fit leaves the model as it was."""
+    """03.15 The weights before and after a state that does not fit."""
     got = after_a_refused_load(UNFIT[kind][0])
     assert_close(got["after"], want=got["before"])
     assert_equal(got["error"], want="ValueError")
@@ -590,7 +592,7 @@ def dropout(tt: Any, p: float, x: Any, training: bool = True, seed: Any = 3) -> 
 
 @pytest.mark.parametrize("p", [0.25, 0.5, 0.8])
 def test_dropout_scales_what_it_keeps(p: float) -> None:
-    """03.16 While training, each element is 0 with probability p, else x / (1 - p)."""
+    """03.16 The values that are not 0."""
     x = dyadic(7, 5)
     out = dropout(p, x)
     kept = out != 0
@@ -600,7 +602,7 @@ def test_dropout_scales_what_it_keeps(p: float) -> None:
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.8])
 def test_dropout_rate(p: float) -> None:
-    """03.16 While training, a share p of the elements is dropped, within 5 sigma."""
+    """03.16 The share of zeros, within 5 sigma."""
     out = dropout(p, np.ones((200, 100)))
     limit = 5 * np.sqrt(p * (1 - p) / out.size)
     rate = float((out == 0).mean())
@@ -609,7 +611,7 @@ def test_dropout_rate(p: float) -> None:
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.8])
 def test_dropout_keeps_the_mean(p: float) -> None:
-    """03.16 While training, the mean stays, within 5 sigma."""
+    """03.16 The mean of ones, within 5 sigma."""
     out = dropout(p, np.ones((200, 100)))
     limit = 5 * np.sqrt(p / (1 - p) / out.size)
     mean = float(out.mean())
@@ -617,7 +619,7 @@ def test_dropout_keeps_the_mean(p: float) -> None:
 
 
 def test_dropout_draws_every_element() -> None:
-    """03.16 Every element is drawn for itself: no two rows or columns have the same mask."""
+    """03.16 No two rows and no two columns have the same mask."""
     dropped = dropout(0.5, np.ones((200, 100))) == 0
     different = [len({m.tobytes() for m in masks}) for masks in (dropped, dropped.T)]
     assert_equal(
@@ -633,15 +635,22 @@ def masks(tt: Any, x: Any) -> Any:
     tt.manual_seed(1)
     again = layer(x)
     own = [tt.Dropout(0.5, generator=np.random.default_rng(4)) for _ in range(2)]
-    return {"first": first, "second": second, "again": again, "own": [one(x) for one in own]}
+    return {
+        "first": first,
+        "second": second,
+        "after the same manual_seed": again,
+        "from a generator": own[0](x),
+        "from an equal generator": own[1](x),
+    }
 
 
 def test_dropout_draws_anew() -> None:
-    """03.16 Every call draws a new mask, which repeats after manual_seed or with an equal generator."""
+    """03.16 Masks of two calls, after the same manual_seed, and from equal generators."""
     got = masks(np.ones((10, 20)))
-    assert_close(got["again"], want=got["first"])
-    assert_close(got["own"][1], want=got["own"][0])
-    assert_equal(bool((got["second"] == got["first"]).all()), want=False)
+    assert_alike(got, "first", "after the same manual_seed")
+    assert_alike(got, "from a generator", "from an equal generator")
+    equal = bool((got["second"] == got["first"]).all())
+    assert_equal({"first equals second": equal}, want={"first equals second": False})
     assert_equal(np.unique(got["first"]).tolist(), want=[0.0, 2.0])  # p is 0.5 unless given
 
 
@@ -653,26 +662,26 @@ def dropout_of(tt: Any, p: float, dtype: str) -> Any:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_dropout_keeps_dtype_and_history(dtype: str) -> None:
-    """03.16 The dtype and the history of the input are kept."""
+    """03.16 Dtype and requires_grad of the output."""
     assert_equal(dropout_of(0.5, dtype), want={"dtype": dtype, "requires_grad": True})
 
 
 @pytest.mark.parametrize(("p", "training"), [(0.5, False), (1.0, False), (0.0, True)], ids=str)
 def test_dropout_identity(p: float, training: bool) -> None:
-    """03.17 While evaluating, and with p = 0, the output equals the input."""
+    """03.17 In eval mode, and with p = 0 in train mode."""
     x = dyadic(4, 5)
     assert_close(dropout(p, x, training), want=x)
 
 
 def test_dropout_of_everything() -> None:
-    """03.17 With p = 1 every element is dropped: zeros, and no nan."""
+    """03.17 p = 1: zeros, and no nan from a division by 0."""
     x = dyadic(4, 5)
     assert_zeros(dropout(1.0, x), beside=dropout(1.0, x, training=False))
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.5, 50])
 def test_dropout_refuses(p: float) -> None:
-    """03.17 A p outside 0 to 1 is a ValueError that names it."""
+    """03.17 p = -0.1, 1.5 and 50."""
     assert_raises(dropout, p, dyadic(3), error="ValueError", says=(str(p),))
 
 
@@ -694,13 +703,13 @@ def chained(tt: Any, x: Any) -> Any:
 
 @pytest.mark.parametrize("shape", [(3,), (2, 3)], ids=lambda s: f"Sequential-{s}")
 def test_sequential_applies_in_order(shape: tuple[int, ...]) -> None:
-    """03.18 Sequential(*modules) applies them in order; an empty one gives back its input."""
+    """03.18 Two modules that do not commute; an empty one gives back its input."""
     x = dyadic(*shape)
     assert_close(chained(x), want=[3 * x + 1.25, x])
 
 
 def test_sequential_is_a_sequence() -> None:
-    """03.18 len, index (negative too) and iteration give the modules."""
+    """03.18 len, index (negative too) and iteration."""
     net = "Sequential(first := Net(), Net(), last := Net())"
     assert_equal(about("[len(net), len(Sequential())]", net), want=[3, 0])
     got = about("[net[0] is first, net[2] is last, net[-1] is last, net[-3] is first]", net)
@@ -710,7 +719,7 @@ def test_sequential_is_a_sequence() -> None:
 
 @pytest.mark.parametrize("net", ["Sequential(Linear(2, 2), np.tanh)", "Sequential([Linear(2, 2)])"])
 def test_sequential_refuses(net: str) -> None:
-    """03.18 What is not a Module is refused with a TypeError when the Sequential is made."""
+    """03.18 A function and a list as parts: refused when the Sequential is made."""
     assert_raises(about, "len(net)", net, error="TypeError")
 
 
@@ -719,7 +728,7 @@ MLP_NAMES = ["0.weight", "0.bias", "2.weight", "2.bias"]
 
 
 def test_sequential_names() -> None:
-    """03.18 Names are PyTorch's: "0.weight"."""
+    """03.18 The names of the parameters, and whether eval() reaches every part."""
     assert_equal(about("list(net.state_dict())", MLP), want=MLP_NAMES)
     assert_equal(about(f"[net.eval() is net, {FLAGS}]", MLP), want=[True, [False] * 4])
 
@@ -736,7 +745,7 @@ def exchanged(tt: Any, state: Any, x: Any) -> Any:
 
 
 def test_sequential_exchanges_values_with_torch() -> None:
-    """03.18 With the values of a PyTorch model the outputs are the same."""
+    """03.18 The values of a PyTorch model are loaded; the outputs must be the same."""
     state = {n: oracle.own("03", f"model/{n}") for n in MLP_NAMES}
     got = exchanged(state, oracle.own("03", "model/x").astype(np.float32))
     assert_close(got, want=oracle.own("03", "model/out").astype(np.float32))
@@ -745,7 +754,7 @@ def test_sequential_exchanges_values_with_torch() -> None:
 # ---- small: 03.19 --------------------------------------------------------------------------------
 
 
-@observe
+@observe(shown="{expression}")
 def applied(tt: Any, expression: str, *arrays: Any) -> Any:
     out = eval(expression, {"tt": tt, "a": tt.Tensor(arrays[0], requires_grad=True)})
     return {"out": out, "requires_grad": out.requires_grad}
@@ -776,7 +785,7 @@ SMALL = [
     ("module", "function"), SMALL, ids=[m.removeprefix("tt.").replace("(", "-(") for m, _ in SMALL]
 )
 def test_function_as_module(module: str, function: str) -> None:
-    """03.19 Flatten(start_dim=1) and the activation modules compute what their functions compute."""
+    """03.19 Each module beside its function, on the same input."""
     x = dyadic(2, 3, integer(2, 2, 50))
     want = applied(function, x)["out"]
     assert_equal(want.size, want=x.size)
@@ -802,7 +811,7 @@ PRINTED = [
 
 
 def test_repr_is_nested() -> None:
-    """03.20 repr shows class and settings, and each part on a line of its own, two spaces deeper, as (name): part."""
+    """03.20 A net with parts of parts."""
     lines = about("net.__repr__()", MODEL).splitlines()
     parts = [re.match(r" *(\(.+?\): )?\w+\(", line) for line in lines]
     assert_equal([m[0] for m in parts if m], want=PRINTED)
@@ -814,13 +823,13 @@ SETTINGS += [f"in_features=784, out_features={OUT}"]
 
 @pytest.mark.parametrize("text", SETTINGS, ids=[t.replace(str(OUT), "128") for t in SETTINGS])
 def test_repr_shows_settings(text: str) -> None:
-    """03.20 Settings are shown in brackets, as name=value; `training` is none."""
+    """03.20 Settings in brackets, as name=value; training is no setting."""
     found = about(f"{{text: text in net.__repr__() for text in ({text!r}, 'training')}}", MODEL)
     assert_equal(found, want={text: True, "training": False})
 
 
 def test_repr_hides_the_mode() -> None:
-    """03.20 Settings are shown in brackets, as name=value; `training` is none, also after eval()."""
+    """03.20 The same after eval()."""
     found = about("['p=0.25' in net.eval().__repr__(), 'training' in net.__repr__()]", MODEL)
     assert_equal(found, want=[True, False])
 
@@ -834,7 +843,7 @@ ONE_IN_ANOTHER = """Sequential(
 
 
 def test_repr_closes_its_brackets() -> None:
-    """03.20 repr shows each part on a line of its own, two spaces deeper; a bracket closes under its class."""
+    """03.20 Where the last bracket of a nested net is."""
     got = about("net.__repr__()", "Sequential(ReLU(), Sequential(ReLU()))")
     assert_equal(got, want=ONE_IN_ANOTHER)
 

@@ -57,7 +57,6 @@ def leaky_relu(x: Array, /, negative_slope: float = 0.01) -> Array:
 
     Source: torch.nn.functional.leaky_relu
     """
-    # One of the two terms is 0 at every x: no branch, which would be slow, and no infinity times 0.
     raise NotImplementedError("kata 02: leaky_relu")
 
 
@@ -144,7 +143,6 @@ def gelu(x: Array, /) -> Array:
 
     Source: torch.nn.functional.gelu(approximate="tanh"); Hendrycks and Gimpel 2016
     """
-    # (1 + tanh u) / 2 = 1 / (1 + e**-2u), and one exp is cheaper than a tanh. u is built in place.
     raise NotImplementedError("kata 02: gelu")
 
 

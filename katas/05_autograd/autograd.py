@@ -105,7 +105,6 @@ def defvjp(primitive: Callable[..., Tensor], *rules: Rule | None) -> None:
 
     Source: HIPS autograd, defvjp; torch.autograd.Function
     """
-
     raise NotImplementedError("kata 05: defvjp")
 
 

@@ -6,8 +6,96 @@ course; a name that a later kata builds says which.
 """
 
 import importlib
-from pathlib import Path
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for editors; a kata that has no file yet is Any to them
+    from tinytorch.tensor import Tensor as Tensor
+    from tinytorch.tensor import primitive as primitive
+    from tinytorch.tensor import composite as composite
+    from tinytorch.tensor import grad_mode as grad_mode
+    from tinytorch.tensor import default_generator as default_generator
+    from tinytorch.tensor import maximum as maximum
+    from tinytorch.tensor import where as where
+    from tinytorch.tensor import cat as cat
+    from tinytorch.tensor import stack as stack
+    from tinytorch.tensor import zeros as zeros
+    from tinytorch.tensor import ones as ones
+    from tinytorch.tensor import full as full
+    from tinytorch.tensor import arange as arange
+    from tinytorch.tensor import rand as rand
+    from tinytorch.tensor import randn as randn
+    from tinytorch.tensor import manual_seed as manual_seed
+    from tinytorch.tensor import add as add
+    from tinytorch.tensor import subtract as subtract
+    from tinytorch.tensor import multiply as multiply
+    from tinytorch.tensor import divide as divide
+    from tinytorch.tensor import power as power
+    from tinytorch.tensor import negative as negative
+    from tinytorch.tensor import matmul as matmul
+    from tinytorch.tensor import exp as exp
+    from tinytorch.tensor import log as log
+    from tinytorch.tensor import sqrt as sqrt
+    from tinytorch.tensor import absolute as absolute
+    from tinytorch.tensor import clip as clip
+    from tinytorch.tensor import concatenate as concatenate
+    from tinytorch.activations import relu as relu
+    from tinytorch.activations import leaky_relu as leaky_relu
+    from tinytorch.activations import sigmoid as sigmoid
+    from tinytorch.activations import tanh as tanh
+    from tinytorch.activations import softplus as softplus
+    from tinytorch.activations import silu as silu
+    from tinytorch.activations import gelu as gelu
+    from tinytorch.activations import softmax as softmax
+    from tinytorch.activations import log_softmax as log_softmax
+    from tinytorch.layers import Parameter as Parameter
+    from tinytorch.layers import Module as Module
+    from tinytorch.layers import Linear as Linear
+    from tinytorch.layers import Dropout as Dropout
+    from tinytorch.layers import Sequential as Sequential
+    from tinytorch.layers import Flatten as Flatten
+    from tinytorch.layers import ReLU as ReLU
+    from tinytorch.layers import LeakyReLU as LeakyReLU
+    from tinytorch.layers import Sigmoid as Sigmoid
+    from tinytorch.layers import Tanh as Tanh
+    from tinytorch.layers import Softplus as Softplus
+    from tinytorch.layers import SiLU as SiLU
+    from tinytorch.layers import GELU as GELU
+    from tinytorch.layers import Softmax as Softmax
+    from tinytorch.layers import LogSoftmax as LogSoftmax
+    from tinytorch.losses import mse_loss as mse_loss
+    from tinytorch.losses import l1_loss as l1_loss
+    from tinytorch.losses import nll_loss as nll_loss
+    from tinytorch.losses import cross_entropy as cross_entropy
+    from tinytorch.losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+    from tinytorch.losses import MSELoss as MSELoss
+    from tinytorch.losses import L1Loss as L1Loss
+    from tinytorch.losses import NLLLoss as NLLLoss
+    from tinytorch.losses import CrossEntropyLoss as CrossEntropyLoss
+    from tinytorch.losses import BCEWithLogitsLoss as BCEWithLogitsLoss
+    from tinytorch.autograd import no_grad as no_grad
+    from tinytorch.autograd import gradcheck as gradcheck
+    from tinytorch.autograd import defvjp as defvjp
+    from tinytorch.autograd import defvjp_fused as defvjp_fused
+    from tinytorch.autograd import unbroadcast as unbroadcast
+    from tinytorch.optimizers import Optimizer as Optimizer
+    from tinytorch.optimizers import SGD as SGD
+    from tinytorch.optimizers import Adam as Adam
+    from tinytorch.optimizers import AdamW as AdamW
+    from tinytorch.optimizers import RMSprop as RMSprop
+    from tinytorch.training import Trainer as Trainer
+    from tinytorch.training import accuracy as accuracy
+    from tinytorch.training import batches as batches
+    from tinytorch.training import Schedule as Schedule
+    from tinytorch.training import StepLR as StepLR
+    from tinytorch.training import LinearWarmup as LinearWarmup
+    from tinytorch.training import CosineAnnealingLR as CosineAnnealingLR
+    from tinytorch.training import OneCycleLR as OneCycleLR
+    from tinytorch.training import clip_grad_norm_ as clip_grad_norm_
+    from tinytorch.training import uninterrupted as uninterrupted
+    from tinytorch.training import print_progress as print_progress
+    from tinytorch.training import save_checkpoint as save_checkpoint
+    from tinytorch.training import load_checkpoint as load_checkpoint
 
 EXPORTS = {
     "Tensor": "tensor",
@@ -109,13 +197,12 @@ KATAS = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":  # of `from tinytorch import *`
+        return __dir__()
     module = EXPORTS.get(name, name)
-    if name == "__all__":  # of `from tinytorch import *`: what is unlocked
-        here = Path(__file__).parent
-        return [n for n, home in EXPORTS.items() if (here / f"{home}.py").is_file()]
     if module not in KATAS:
         if name.startswith("__"):
-            raise AttributeError(name)
+            raise AttributeError(f"module 'tinytorch' has no attribute {name!r}", name=name)
         return importlib.import_module("tinytorch.names").found(name)
     number = KATAS[module]
     try:
@@ -123,15 +210,28 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != f"tinytorch.{module}":
             raise
-        raise ImportError(f"{name} is built in kata {number}: make module-{number}", name=name) from None
+        raise _missing(f"{name} is built in kata {number}: make module-{number}", name) from None
     if name == module:
         return found
     if not hasattr(found, name):
-        raise ImportError(f"{name} belongs to kata {number}, but src/tinytorch/{module}.py defines no {name}: see katas/{number}_*/README.md", name=name)
+        raise _missing(f"{name} belongs to kata {number}, but src/tinytorch/{module}.py defines no {name}: see katas/{number}_*/README.md", name)
     own = importlib.import_module("tinytorch.names").spelled(name, getattr(found, name))
     globals()[name] = own  # from now on Python finds it without asking here
     return own
 
 
+def _missing(message: str, name: str) -> Exception:
+    """An ImportError for `from tinytorch import NAME`, which hides an AttributeError's message; else that."""
+    importing = sys._getframe(2).f_code.co_name == "_handle_fromlist"
+    return ImportError(message, name=name) if importing else AttributeError(message, name=name)
+
+
 def __dir__() -> list[str]:
-    return sorted([*EXPORTS, *KATAS])
+    """What can be had now: the katas that have a file Python can read, and what they define."""
+    found = {}
+    for module in KATAS:
+        try:
+            found[module] = vars(importlib.import_module(f"tinytorch.{module}"))
+        except Exception:  # no file yet, or one that does not run
+            continue
+    return sorted([*found, *(name for name, module in EXPORTS.items() if name in found.get(module, ()))])

@@ -375,6 +375,8 @@ def _gradients(out: Tensor, cotangent: Array, inputs: Sequence[Tensor]) -> list[
     """What `backward` leaves in the inputs, zeros for nothing; every `.grad` is put back."""
     before = [(t, t.grad) for t in _users_first(out) if t.note is None]
     try:
+        for leaf, _ in before:
+            leaf.grad = None  # an engine may add to what is there in place
         if out.requires_grad:
             out.backward(cotangent)
         return [np.zeros_like(t.data) if t.grad is None else t.grad for t in inputs]

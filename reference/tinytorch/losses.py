@@ -229,7 +229,7 @@ def _target_index(
             f"{name}: class {classes[outside][0]} is outside 0 to {input.shape[1] - 1}, the input has"
             f" C = {input.shape[1]} classes on axis 1: number classes from 0, or set ignore_index"
         )
-    places: tuple[Array, ...] = np.indices(classes.shape, sparse=True)
+    places: list[Array] = list(np.indices(classes.shape, sparse=True))
     return (places[0], np.where(kept, classes, 0), *places[1:]), kept
 
 

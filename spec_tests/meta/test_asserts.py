@@ -11,10 +11,12 @@ import pytest
 from support.asserts import (
     TestDefect,
     assert_above,
+    assert_alike,
     assert_below,
     assert_close,
     assert_equal,
     assert_raises,
+    assert_unchanged,
     assert_zeros,
     show,
 )
@@ -261,11 +263,10 @@ def test_equal_is_exact(want: Any, wrong: list[Any]) -> None:
     assert_equal(want, want=want)
     for got in wrong:
         said = failure(assert_equal, got, want=want)
-        assert (said.problem, said.got, said.expected) == (
-            "the answer differs",
-            show(got),
-            show(want),
-        )
+        assert said.problem == "the answer differs"
+        assert said.got.startswith(show(got))
+        assert said.expected.startswith(show(want))
+        assert said.got != said.expected
 
 
 def test_equal_refuses_indices_that_zeros_would_meet() -> None:
@@ -488,3 +489,48 @@ def test_show_stays_small() -> None:
         assert text.endswith(f"shape {shape}")
         assert text.count("\n") <= 25
         assert max(map(len, text.splitlines())) <= 100
+
+
+# ---- runs and operands beside one another --------------------------------------------------------
+
+
+def test_unchanged_passes_and_fails() -> None:
+    """To the last bit; the failure names what was written to, and no X-ray reads it."""
+    before = {"a": np.array([1.0, 2.0]), "b": np.array([3.0])}
+    assert_unchanged({"a": np.array([1.0, 2.0]), "b": np.array([3.0])}, was=before)
+    for wrong in (-before["a"], 0 * before["a"], before["a"] + 1e-15, None):
+        with pytest.raises(ClauseFailure) as caught:
+            assert_unchanged(before | {"a": wrong}, was=before)
+        assert caught.value.problem == "a was written to"
+        assert caught.value.pair is None
+        assert "before the call" in caught.value.expected
+
+
+def test_alike_says_which_should_equal_which() -> None:
+    """Both names stand in the problem; neither run is the right answer, so no X-ray reads them."""
+    runs = {"first": np.array([1.0, 2.0, 5.0]), "again": np.array([2.0, 4.0, 10.0])}
+    assert_alike(runs | {"again": runs["first"]}, "first", "again")
+    with pytest.raises(ClauseFailure) as caught:
+        assert_alike(runs, "first", "again")
+    assert caught.value.problem == "'again' should equal 'first': the values differ"
+    assert caught.value.pair is None
+    assert_alike({"x": [0.1], "y": [0.1]}, "x", "y", exactly=True)
+    with pytest.raises(ClauseFailure) as caught:
+        assert_alike({"x": [0.5], "y": [0.5 + 1e-16]}, "x", "y", exactly=True)
+    assert caught.value.problem == "'y' should equal 'x': the answer differs"
+
+
+def test_types_are_shown_where_texts_are_equal() -> None:
+    """2.5 as an array reads like the number: then the types say what differs."""
+    with pytest.raises(ClauseFailure) as caught:
+        assert_equal(np.array(2.5), want=2.5)
+    assert caught.value.got == "2.5, of type ndarray"
+    assert caught.value.expected == "2.5, of type float"
+
+
+def test_a_part_that_differs_brings_all_parts() -> None:
+    """A lesson looks at everything that came back, not only at the first wrong number."""
+    with pytest.raises(ClauseFailure) as caught:
+        assert_close({"loss": 1.5, "w": 0.25}, want={"loss": 2.5, "w": 0.25})
+    assert caught.value.answers == [1.5, 0.25]
+    assert caught.value.problem == "loss: the values differ"

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
+from support.observe import asked_line
 
 Operation = Callable[..., Any]
 
@@ -343,3 +344,29 @@ def test_every_primitive_has_an_entry(tt: ModuleType) -> None:
     found = [f for module in modules for f in primitives(module).values()]
     assert len(found) >= 34
     assert [f.__qualname__ for f in found if f not in tt.autograd.RULES] == []
+
+
+# ---- the line that an error is about --------------------------------------------------------------
+
+LINES = {  # files through which an error came, the innermost last: the file whose line is shown
+    "test tensor/operation tensor/matmul": "tensor/matmul",
+    "test layers/forward door/operation tensor/matmul": "layers/forward",
+    "test layers/forward door/operation tensor/var door/operation tensor/sum_": "layers/forward",
+    "test door/operation tensor/var door/operation tensor/sum_": "tensor/sum_",
+    "test training/step optimizers/step": "optimizers/step",
+    "test training/step door/backward autograd/backward": "autograd/backward",
+    "test door/operation": "",
+}
+
+
+@pytest.mark.parametrize("trace", LINES)
+def test_the_line_that_asked_is_shown(trace: str) -> None:
+    """Where an operation of another file refused, the line that asked for it; else the innermost."""
+    frames = [
+        traceback.FrameSummary(f"/own/{part.split('/')[0]}.py", 1, part.split("/")[-1])
+        for part in trace.split()
+    ]
+    frames[0] = traceback.FrameSummary("/spec/test.py", 1, "test")
+    found = asked_line(frames, "/own")
+    shown = f"{found.filename[5:-3]}/{found.name}" if found else ""
+    assert shown == LINES[trace]

@@ -1,13 +1,14 @@
-"""What VS Code and PyCharm get to see: every test, at all times, whatever a learner's file holds.
+"""What VS Code, PyCharm and CI get to see: every test, at all times, whatever a learner's file holds.
 
-The editors' own plugins cannot be installed from a package index, so their command lines are run,
-with a plugin that notes what VS Code's would send to its test panel. No environment is active: the
+VS Code's own plugin is in no package index, so its command lines are run, with a plugin that notes
+what it would send to its test panel; the others are the real ones. No environment is active: the
 interpreter is named by its path, as the editors do. The learner has kata 01 with a syntax error, 02
 from the reference, and nothing else.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -56,21 +57,28 @@ class Workspace:
     def pytest(self, cwd: Path, *arguments: str, **settings: str) -> dict[str, Any]:
         """What the panel gets from `python -m pytest` with these arguments."""
         panel, pipe = self.root.parent / "panel", self.root.parent / "pipe"
-        plain = {"HOME": str(self.root.parent), "PATH": "/usr/bin:/bin", "TEST_RUN_PIPE": str(pipe)}
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "vscode_panel", *arguments],
-            cwd=cwd,
-            env=plain | {"PYTHONPATH": str(panel)} | settings,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            timeout=60,
-            check=False,
-        )
-        assert pipe.is_file(), done.stdout
+        seen = {"PYTHONPATH": str(panel), "TEST_RUN_PIPE": str(pipe)} | settings
+        said = self.python("-m", "pytest", "-p", "vscode_panel", *arguments, cwd=cwd, **seen)
+        assert pipe.is_file(), said
         found: dict[str, Any] = json.loads(pipe.read_text(encoding="utf-8"))
         pipe.unlink()
         return found
+
+    def python(self, *arguments: str, cwd: Path | None = None, **settings: str) -> str:
+        """What the interpreter prints when it is started by its path."""
+        plain = {"HOME": str(self.root.parent), "PATH": "/usr/bin:/bin"}
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=cwd or self.root,
+            env=plain | settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+        return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +146,8 @@ def test_vscode_runs_what_is_picked(workspace: Workspace, every_test: list[str])
     assert "src/tinytorch/tensor.py:4" in broken
     for kata in KATAS[2:]:
         assert outcomes[first[kata.id]] == "skipped"
-        assert f"kata {kata.id} is locked: make module-{kata.id}" in messages[first[kata.id]]
+        assert f"kata {kata.id} is locked" in messages[first[kata.id]]
+        assert ": make module-03" in messages[first[kata.id]]  # the one that is not refused
 
 
 def test_pycharm_runs_one_test(workspace: Workspace, every_test: list[str]) -> None:
@@ -152,6 +161,63 @@ def test_pycharm_runs_one_test(workspace: Workspace, every_test: list[str]) -> N
     )
     assert seen["outcomes"] == {f"spec_tests/{name}": "passed"}
     assert seen["errors"] == []
+
+
+def test_pycharm_shows_the_screen(workspace: Workspace) -> None:
+    """PyCharm's plugin raises the verbosity: clause, line and next step stand in its tree all the same."""
+    said = workspace.python(
+        "-m", "pytest", "--teamcity", "-vv", "spec_tests/test_01_tensor.py", "-x"
+    )
+    [failed] = [line for line in said.splitlines() if "##teamcity[testFailed" in line]
+    for piece in ("01.1 ", "your code", "src/tinytorch/tensor.py:4", "make hint-01"):
+        assert piece in failed
+
+
+def test_github_annotates_the_learners_line(workspace: Workspace) -> None:
+    """The annotation of a failure stands beside the learner's code."""
+    said = workspace.python(
+        *("-m", "pytest", "-q", "-x", "spec_tests/test_01_tensor.py"), GITHUB_ACTIONS="true"
+    )
+    assert "::error file=src/tinytorch/tensor.py,line=4::" in said
+
+
+def test_other_plugins_load(workspace: Workspace) -> None:
+    """Coverage and several processes work as in any project; the order of the clauses stays."""
+    spec = "spec_tests/test_02_activations.py"
+    said = workspace.python("-m", "pytest", spec, "--impl=reference", "-n", "2", "--cov=tinytorch")
+    assert re.search(r"reference/tinytorch/activations.py +\d+ +0 +100%", said), said
+    assert re.search(r"\d+ passed", said)
+    assert "failed" not in said
+    kept = workspace.pytest(workspace.root, "--collect-only", "--disable-plugin-autoload")
+    assert workspace.pytest(workspace.root, "--collect-only")["listed"] == kept["listed"]
+
+
+def test_a_folder_above_is_opened(workspace: Workspace, every_test: list[str]) -> None:
+    """Where the fork is a part of what is open, its specs are listed and judged as ever."""
+    above, fork = workspace.root.parent, workspace.root.name
+    options = ("-p", "no:randomly", f"--rootdir={above}", ".")  # our own options are not read there
+    seen = workspace.pytest(above, *options, "-k", "test_construct_from_python or test_03")
+    listed = workspace.pytest(above, *options, "--collect-only")["listed"]
+    assert listed == [f"{fork}/{name}" for name in every_test]
+    assert seen["errors"] == []
+    first, *_, last = seen["messages"].values()
+    assert first.startswith("01.1 ")
+    assert "kata 03 is locked" in last
+
+
+def test_an_interpreter_without_the_packages(workspace: Workspace, tmp_path: Path) -> None:
+    """An editor that has picked another Python, or a fork before `make setup`, is told the command."""
+    for name in ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py"):
+        found = importlib.util.find_spec(name)
+        assert found
+        path = Path(str(found.origin))
+        path = path.parent if path.name == "__init__.py" else path
+        (tmp_path / path.name).symlink_to(path)
+    said = workspace.python("-S", "-m", "pytest", "spec_tests", PYTHONPATH=str(tmp_path))
+    assert "has no hypothesis" in said
+    assert "next: make setup, then choose" in said
+    assert f"{workspace.root / '.venv'} as the interpreter of your editor" in said
+    assert "Traceback" not in said
 
 
 def test_settings_hide_nothing_that_is_needed() -> None:
@@ -183,14 +249,36 @@ def test_tasks_call_make() -> None:
         assert (".which '${file}'" in task["command"]) == bool(number)
 
 
-def test_problem_matcher_finds_the_learners_line() -> None:
-    """The line of a failure screen that names the learner's code becomes a click."""
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("  your code   src/tinytorch/tensor.py:48  backward", "48"),
+        ("  your code   src/tinytorch/tensor.py:4", "4"),  # of an earlier file, unreadable
+        ("src/tinytorch/tensor.py:4  Python cannot read this line: invalid syntax", "4"),
+        ("src/tinytorch/tensor.py:4  byte 0xe9 is not UTF-8: save the file as UTF-8", "4"),
+        ("spec_tests/test_01_tensor.py:48: in test_exp", ""),
+        ("  next        make hint-01   ·   again: make test-01", ""),
+    ],
+)
+def test_problem_matcher_finds_the_learners_line(line: str, found: str) -> None:
+    """A line that names the learner's code becomes a click, a syntax error's too."""
     tasks = json.loads((ROOT / ".vscode" / "tasks.json").read_text(encoding="utf-8"))["tasks"]
-    pattern = tasks[0]["problemMatcher"]["pattern"]
-    found = re.search(pattern["regexp"], "  your code   src/tinytorch/tensor.py:48  backward")
-    assert found
-    assert found.group(pattern["file"]) == "src/tinytorch/tensor.py"
-    assert found.group(pattern["line"]) == "48"
+    patterns = [t["problemMatcher"]["pattern"] for t in tasks if t["problemMatcher"]]
+    assert len(patterns) == 2
+    for pattern in patterns:
+        match = re.search(pattern["regexp"], line)
+        assert (match[pattern["line"]] if match else "") == found
+        assert not match or match[pattern["file"]] == "src/tinytorch/tensor.py"
+
+
+def test_the_screens_lines_are_matched(workspace: Workspace) -> None:
+    """What `make test-01` prints for a syntax error is one click."""
+    tasks = json.loads((ROOT / ".vscode" / "tasks.json").read_text(encoding="utf-8"))["tasks"]
+    regexp = tasks[0]["problemMatcher"]["pattern"]["regexp"]
+    said = workspace.python(
+        "-P", "-m", "tito", "test", "01", PYTHONPATH=str(workspace.root / "src")
+    )
+    assert len(re.findall(regexp, said, re.MULTILINE)) == 1, said
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""docs/failures.md: mistakes that people make, each with the screen that it gets, held to what is printed.
+"""docs/failures/: mistakes that people make, each with the screen that it gets, held to what is printed.
 
-python spec_tests/meta/test_failures.py          writes the page anew
+python spec_tests/meta/test_failures.py          writes the pages anew
 """
 
 from __future__ import annotations
@@ -10,23 +10,27 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from test_screens import KATAS, difference, normalised, planted
+from test_screens import KATAS, difference, normalised, planted, write
 
 from tito.course.manifest import ROOT
-from tito.maintainer.gates import variant_job
+from tito.maintainer.records import job as variant_job
 from tito.run.runner import run
 
-SOURCE, PAGE = Path(__file__).with_name("failures.toml"), ROOT / "docs" / "failures.md"
+SOURCE, PAGES = Path(__file__).with_name("failures.toml"), ROOT / "docs" / "failures"
 COMMAND = "python spec_tests/meta/test_failures.py"
-HEAD = f"""<!-- generated from spec_tests/meta/failures.toml by: {COMMAND} -->
+MARK = f"<!-- generated from spec_tests/meta/failures.toml by: {COMMAND} -->"
+INDEX = f"""{MARK}
 # Failures, as they print
 
 Mistakes that people make, not the registered wrong answers that test the tests: what was written, what
 `make test-NN` shows first, and how that leads to the fix. Where the screen knows what it looks like, it says
 so; where it does not, it is silent, and the call, both answers and the line are what there is.
+
+| kata | mistakes |
+|---|---|
 """
 ENTRY = """
-## {kata} · {title}
+## {title}
 
 ```python
 {new}
@@ -46,19 +50,39 @@ def mistakes() -> list[dict[str, str]]:
     return found
 
 
-def page() -> str:
-    """The whole page, from fresh runs of each kata's spec up to the first failure."""
+def generated() -> dict[Path, str]:
+    """The index and a page for each kata, from fresh runs of its spec up to the first failure."""
+    pages = {kata: f"{MARK}\n# Kata {kata}: failures, as they print\n" for kata in of_katas()}
+    for mistake, shown in zip(mistakes(), shown_screens(), strict=True):
+        new = mistake["new"].strip("\n")
+        pages[mistake["kata"]] += ENTRY.format(**mistake | {"screen": shown, "new": new})
+    files = {PAGES / f"{KATAS[kata].slug}.md": text for kata, text in pages.items()}
+    return {PAGES / "README.md": index()} | files
+
+
+def index() -> str:
+    """Which mistakes are on which page."""
+    titles = {kata: [m["title"] for m in mistakes() if m["kata"] == kata] for kata in of_katas()}
+    rows = [
+        f"| [{kata} {KATAS[kata].title}]({KATAS[kata].slug}.md) | {'<br>'.join(said)} |\n"
+        for kata, said in titles.items()
+    ]
+    return INDEX + "".join(rows)
+
+
+def of_katas() -> list[str]:
+    """The katas that mistakes are from, in order."""
+    return sorted({mistake["kata"] for mistake in mistakes()})
+
+
+def shown_screens() -> list[str]:
+    """What each mistake's learner would read."""
     with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
         varied = [
             planted(m["kata"], str(i), "", m["old"], m["new"]) for i, m in enumerate(mistakes())
         ]
         jobs = [variant_job(v, Path(scratch).resolve() / f"{v.kata.id}-{v.id}") for v in varied]
-        screens = [screen(v, job.impl) for v, job in zip(run(jobs), jobs, strict=True)]
-    entries = [
-        ENTRY.format(**m | {"screen": s, "new": m["new"].strip("\n")})
-        for m, s in zip(mistakes(), screens, strict=True)
-    ]
-    return HEAD + "".join(entries)
+        return [screen(v, job.impl) for v, job in zip(run(jobs), jobs, strict=True)]
 
 
 def screen(verdict: Any, folder: Path) -> str:
@@ -67,10 +91,12 @@ def screen(verdict: Any, folder: Path) -> str:
     return normalised(verdict.failed[0].message, folder)
 
 
-def test_page_is_what_is_printed() -> None:
-    """Every mistake's screen on the page is the one that it gets now."""
-    said = difference(PAGE, page(), COMMAND)
-    assert not said, said
+def test_pages_are_what_is_printed() -> None:
+    """Every mistake's screen on a page is the one that it gets now; no page is left over."""
+    files = generated()
+    assert set(files) == set(PAGES.iterdir())
+    differences = [difference(path, text, COMMAND) for path, text in files.items()]
+    assert not any(differences), "\n" + "\n".join(filter(None, differences))
 
 
 def test_mistakes_are_of_the_four_katas() -> None:
@@ -81,5 +107,4 @@ def test_mistakes_are_of_the_four_katas() -> None:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
-    print(f"{len(mistakes())} mistakes in {PAGE.relative_to(ROOT)}")
+    write(generated())

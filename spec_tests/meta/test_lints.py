@@ -18,11 +18,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from support import course
 
 from tito.course import manifest
 from tito.course.manifest import Kata
 from tito.course.readme import clauses, readme, section
 from tito.course.source import blanks_left, functions
+from tito.learner.hint import tasks_of
 from tito.run import variants
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -172,7 +174,7 @@ def test_lints_find_planted_faults(tmp_path: Path) -> None:
 
 def observations(path: Path) -> list[ast.FunctionDef]:
     nodes = [n for n in ast.walk(tree(path)) if isinstance(n, ast.FunctionDef)]
-    return [n for n in nodes if any(name_of(d).endswith("observe") for d in n.decorator_list)]
+    return [n for n in nodes if any("observe" in ast.unparse(d) for d in n.decorator_list)]
 
 
 def free_names(node: ast.FunctionDef) -> set[str]:
@@ -249,6 +251,71 @@ def test_enough_variants(kata: Kata) -> None:
     """Forty registered wrong answers a kata, sixty where most can go wrong, and some right ones."""
     assert len(variants.load(kata, right=False)) >= WRONG_AT_LEAST.get(kata.number, 40)
     assert len(variants.load(kata, right=True)) >= 8
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[\w.*/-]+", text.replace("`", "").lower())
+
+
+def repeated(docstring: str, sentence: str) -> str:
+    """Six words in a row that a docstring has from its clause's sentence, or nothing."""
+    said, known = words(docstring), f" {' '.join(words(sentence))} "
+    runs = [" ".join(said[i : i + 6]) for i in range(len(said) - 5)]
+    return next((run for run in runs if f" {run} " in known), "")
+
+
+@every_kata
+def test_docstrings_add_to_their_clause(kata: Kata) -> None:
+    """The README has a clause's words, a test's docstring says what this test tries of it."""
+    found = []
+    tests = [(path, test) for path in kata.specs for test in spec_functions(path)]
+    for path, test in tests:
+        number, _, added = (ast.get_docstring(test) or "").partition(" ")
+        if said := repeated(added, clauses(kata).get(number, "")):
+            found.append(at(path, test, f"{test.name} repeats its clause: {said!r}"))
+    assert found == []
+
+
+def test_a_repeated_clause_is_found() -> None:
+    """Marks, dots at the end and capitals make no difference; five words may be the same."""
+    clause = "`softmax(x)` is e^x over the sum of e^x along the axis."
+    assert repeated("Over the sum of e^x along an axis.", clause)
+    assert not repeated("A sum over the sum of e of zeros.", clause)
+    assert not repeated("", clause)
+
+
+@every_kata
+def test_every_clause_leads_to_a_task(kata: Kata) -> None:
+    """hints.md lists under each task the clauses it is about, no clause is forgotten; suite and tool agree."""
+    known, text = clauses(kata), (kata.folder / "hints.md").read_text(encoding="utf-8")
+    listed = " ".join(re.findall(r"^Clauses: (.+)$", text, re.MULTILINE)).split()
+    assert set(listed) == set(known)
+    assert len(re.findall(r"^## \w+\n\nClauses: ", text, re.MULTILINE)) == len(kata.tasks)
+    assert all(list(course.tasks(c)) == tasks_of(kata, c) for c in known)
+    ends = re.findall(r"^End to end: (.+)$", text, re.MULTILINE)
+    assert set(" ".join(ends).split()) <= set(known)
+    assert bool(ends) == (kata.number > 1), "which clauses use the katas before?"
+
+
+HINTED = {
+    "01.7": "arithmetic",
+    "03.16": "dropout",
+    "03.19": "small",
+    "05.7": "broadcasting",
+    "05.20": "modes",
+    "06.11": "adam",
+    "07.12": "step",
+    "07.14": "loop",
+    "07.17": "watching",
+}
+
+
+@pytest.mark.parametrize("clause", HINTED)
+def test_clauses_lead_to_the_right_task(clause: str) -> None:
+    """A few that were led astray when hints followed the line alone."""
+    kata = next(kata for kata in KATAS if kata.id == clause[:2])
+    assert HINTED[clause] in tasks_of(kata, clause)
+    assert len(tasks_of(kata, clause)) <= 2
 
 
 @every_kata

@@ -23,7 +23,7 @@ ANSWERS = {  # what the reference measures; the explanations speak of these numb
     "01-the-trap": 1000,
     "02-largest-exponent": 88,
     "02-composed-gelu": 3_600_000,
-    "02-asleep": 15.9,
+    "02-awake": 15.9,
     "03-count": 669_706,
     "03-ten-layers": 0.0041,
     "03-snapshot": 4_004_000,
@@ -88,8 +88,13 @@ def predict(course: Course, text: str) -> str:
 
 
 def test_reveal_compares_what_it_costs(asked: Course) -> None:
-    """Beside the reference stands what each question measures, on both."""
+    """What a question measures stands there, on both, once it was predicted: it is the answer."""
+    said = asked.tito("reveal", "01").text
+    assert "8,000 bytes" not in said
+    assert "predict it first (2 left): make reflect-01" in said
+    predict(asked, 'bytes = 1\nratio = ""\n')
     said = " ".join(asked.tito("reveal", "01").text.replace("│", " ").split())
+    assert "predict it first (1 left)" in said
     assert "what it costs" in said
     assert said.count("8,000 bytes") == 2
 
@@ -117,6 +122,15 @@ def test_reflect_compares(asked: Course) -> None:
     assert "1 of 2 predictions are right" in text
 
 
+def test_reflect_takes_arithmetic(asked: Course) -> None:
+    """A prediction may be written as it is thought, with or without quotes and a comment."""
+    text = predict(asked, "bytes = 8 * 1000  # eight each\nratio = '4 / 2'\n")
+    assert "you predicted  8,000 bytes" in text
+    assert "2 of 2 predictions are right" in text
+    text = predict(asked, "bytes = 4 MB\nratio = 2x\n")
+    assert "'4 MB' is not a number: write bytes = NUMBER in reflections/01.toml" in text
+
+
 def test_reflect_on_code_that_does_not_run(asked: Course) -> None:
     """A blank, or no number: said, with what to do."""
     asked.write(
@@ -137,7 +151,7 @@ def test_reflect_refuses(course: Course) -> None:
     assert course.tito("reflect", "01").text == "kata 01 is locked: make module-01\n"
     course.solve("doubling")
     (course.root / "reflections").mkdir()
-    (course.root / "reflections" / "01.toml").write_text("bytes = 4 MB\n")
+    (course.root / "reflections" / "01.toml").write_text("bytes 4\n")
     ran = course.tito("reflect", "01")
     assert ran.code == 1
     assert "reflections/01.toml cannot be read" in ran.text
@@ -196,6 +210,18 @@ def test_every_kata_has_questions(kata: Kata) -> None:
         ("4_000", 4000.0),
         ("819,200,000", 819_200_000.0),
         ("4e3", 4000.0),
+        ("784 * 512", 401_408.0),
+        ("1,000 * (2 + 3) ** 2 // 7 % 5", 1.0),
+        ("-2**2 + 1/4", -3.75),
+        ("9**9**9**9", None),
+        ("1/0", None),
+        ("(-1)**0.5", None),
+        ("(" * 300 + "1" + ")" * 300, None),
+        ("+".join("1" * 5000), None),
+        ("__import__('os').getpid()", None),
+        ("[4][0]", None),
+        ("x * 2", None),
+        ("True + 1", None),
         (0, 0.0),
         ("0,5", None),
         ("4 MB", None),

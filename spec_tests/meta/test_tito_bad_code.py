@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from small_course import Course
 
@@ -50,6 +53,30 @@ def test_not_utf8(course: Course, content: bytes, said: str) -> None:
     text = broken(course, content)
     assert said in text
     assert "next: " in text
+
+
+def test_not_utf8_has_one_answer(course: Course) -> None:
+    """A byte of another encoding, in a comment of an earlier file, is refused by every command."""
+    course.write("doubling", HONEST.encode() + b"# caf\xe9\ndef double(x):\n    return 2 * x\n")
+    course.solve("tripling")
+    said = "byte 0xe9 is not UTF-8: save the file as UTF-8"
+    for command in (("test", "01"), ("test", "02"), ("test", "02", "-q"), ("hint", "01")):
+        ran = course.tito(*command)
+        assert ran.code == 1
+        assert said in ran.text, command
+        assert "src/tinytorch/doubling.py:8" in ran.text
+    assert "make test-01" in course.tito("status").text
+
+
+def test_control_characters(course: Course) -> None:
+    """What would clear the screen or forge a line is shown, not done."""
+    code = (
+        "def double(x):\n    print('\\x1b[2J', '\\r')\n    raise ValueError('\\x1b]0;title\\x07')\n"
+    )
+    text = broken(course, HONEST + code)
+    assert "\\x1b[2J" in text
+    assert "\\x1b]0;title\\x07" in text
+    assert not [c for c in text if not c.isprintable() and c != "\n"]
 
 
 def test_empty_file(course: Course) -> None:
@@ -182,6 +209,73 @@ def test_spec_with_too_few_tests(course: Course) -> None:
     assert "no verdict" in ran.text
     spec.unlink()
     assert "test_01_doubling.py is missing" in course.tito("test", "01").text
+
+
+ODD = {
+    "folder": (Path.mkdir, "a folder"),
+    "pipe": (os.mkfifo, "a pipe or a device"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "a pipe or a device"),
+    "dangling": (lambda path: path.symlink_to("nowhere.py"), "a link to nowhere"),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "odd"),
+    [*((command, "pipe") for command in ("hint", "watch", "why")), *(("module", o) for o in ODD)],
+)
+def test_what_is_no_file(course: Course, odd: str, command: str) -> None:
+    """A folder, a pipe, a device or a dangling link in a file's place is named, and not read."""
+    make, kind = ODD[odd]
+    make(course.package / "doubling.py")
+    ran = course.tito(command, "01")
+    assert ran.code == 1
+    said = f"src/tinytorch/doubling.py is {kind}, not a file: it stays as it is; move it away, then"
+    assert f"{said}: make module-01" in ran.text
+    assert os.path.lexists(course.package / "doubling.py")
+
+
+def test_what_is_no_file_beside_the_katas(course: Course) -> None:
+    """Beside the katas it is named by the map, and stops no command."""
+    course.solve("doubling")
+    course.write("tripling", "")
+    for name, (make, _) in ODD.items():
+        make(course.package / f"{name}.py")
+    assert course.tito("test", "01").code == 0
+    assert "pipe.py belongs to no kata" in course.tito("status").text
+    assert "the fault is in kata 02 itself" in course.tito("why", "02").text
+
+
+def test_doctor_has_no_traceback(course: Course) -> None:
+    """What is wrong is what the doctor is for: no NumPy, a data folder that is none, an odd file."""
+    (course.package / "doubling.py").mkdir()
+    hidden = course.root / "hidden"
+    hidden.mkdir()
+    (hidden / "numpy.py").write_text("raise ModuleNotFoundError('no numpy', name='numpy')")
+    path = os.pathsep.join([str(course.root / "src"), str(hidden)])
+    ran = course.tito("doctor", PYTHONPATH=path, TINYTORCH_DATA="/nowhere")
+    assert ran.code == 1
+    assert "Traceback" not in ran.text
+    assert "no look at the data: no numpy" in ran.text
+    assert "doubling.py is a folder, not a file" in ran.text
+    ran = course.tito("doctor", TINYTORCH_DATA="/nowhere")
+    assert "Traceback" not in ran.text
+    assert "TINYTORCH_DATA is '/nowhere', which is missing" in ran.text
+    assert "mend: create it, correct TINYTORCH_DATA" in ran.text
+
+
+def test_a_missing_package_is_named(course: Course) -> None:
+    """A command that needs what is not there names it and what repairs .venv."""
+    course.solve("doubling")
+    (course.root / "hidden").mkdir()
+    (course.root / "hidden" / "hypothesis.py").write_text(
+        "raise ModuleNotFoundError('none', name='hypothesis')"
+    )
+    path = os.pathsep.join([str(course.root / "src"), str(course.root / "hidden")])
+    ran = course.tito("test", "01", PYTHONPATH=path)
+    assert ran.code == 1
+    assert "hypothesis is missing in" in ran.text
+    assert "next: make setup" in ran.text
+    assert "Traceback" not in ran.text
 
 
 def test_stray_file(course: Course) -> None:

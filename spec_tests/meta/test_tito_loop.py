@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from small_course import MILESTONE, Course
 
-from tito.course.manifest import Kata, load
+from tito.course.manifest import ROOT, Kata, load
 from tito.learner.summary import after
 from tito.run.outcome import Outcome, Verdict
 
@@ -76,10 +78,13 @@ def test_force_unlocks_and_status_says_ahead(course: Course) -> None:
     ran = course.tito("status")
     assert "open, 0 of 3 tests, work on 01.1" in ran.text
     assert "ahead of 01" in next(line for line in ran.text.splitlines() if "Tripling" in line)
-    assert "locked: make module-03" in ran.text
+    assert next(line for line in ran.text.splitlines() if "Layers" in line).split()[-1] == "locked"
+    assert "next: make test-01" in ran.text
     assert "src/tinytorch/helper.py belongs to no kata" in ran.text
     course.solve("doubling")
-    assert "ahead" not in course.tito("status").text
+    ran = course.tito("status")
+    assert "ahead" not in ran.text
+    assert "next: make test-02" in ran.text
 
 
 def test_red_green_next(course: Course) -> None:
@@ -188,7 +193,22 @@ def test_locked_kata_is_red(course: Course) -> None:
     for more in ((), ("-v",)):
         ran = course.tito("test", "02", *more)
         assert ran.code == 1
-        assert "kata 02 is locked: make module-02" in ran.text
+        assert "kata 02 is locked" in ran.text
+
+
+@pytest.mark.parametrize("command", ["test", "hint", "reflect"])
+def test_a_command_that_is_named_is_not_refused(course: Course, command: str) -> None:
+    """A kata behind a locked one names the first that is locked, for that is what comes next."""
+    (course.root / "katas" / "03_layers" / "reflect.toml").write_text(
+        "[[question]]\nid = 'a'\ntext = 'b'\nunit = 'c'\ntolerance = 0\nmeasure = ''\n"
+    )
+    course.solve("doubling")
+    ran = course.tito(command, "03")
+    assert ran.code == 1
+    said = "kata 03 is locked, and so is kata 02, which comes first: make module-02\n"
+    assert ran.text.endswith(said)
+    assert course.tito("module", "02").code == 0
+    assert course.tito(command, "03").text.endswith("kata 03 is locked: make module-03\n")
 
 
 def test_options_go_to_pytest(course: Course) -> None:
@@ -198,6 +218,21 @@ def test_options_go_to_pytest(course: Course) -> None:
     assert ran.code == 0
     assert "test_half_values PASSED" in ran.text
     assert course.tito("test", "01", "-k", "zebra").code != 0, "no test run is never green"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"PYTHONOPTIMIZE": "2"}, {"PYTEST_ADDOPTS": "-k zebra"}, {"PYTEST_PLUGINS": "nowhere"}],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_settings_of_another_project(course: Course, settings: dict[str, str]) -> None:
+    """What is set for Python and pytest elsewhere neither hides a clause nor loses a test."""
+    course.solve("doubling")
+    ran = course.tito("test", "01", **settings)
+    assert "kata 01 is green: 3 clauses, 3 tests" in ran.text
+    assert course.tito("test", "01", "-v", **settings).code == 0
+    course.write("doubling", "")
+    assert "0 of 3 clauses hold; work on 01.1" in course.tito("test", "01", **settings).text
 
 
 def test_hints_go_on_and_follow_the_failure(course: Course) -> None:
@@ -240,6 +275,27 @@ def test_reveal_is_earned(course: Course) -> None:
     assert "only larger" in ran.text
     (course.root / "reference" / "tinytorch" / "doubling.py").unlink()
     assert "has no reference/" in course.tito("reveal", "01").text
+
+
+def test_reveal_shows_rules_and_helpers(course: Course) -> None:
+    """Tables and helpers of both files are shown; at 80 columns no line of 100 wraps twice."""
+    long = "xx " * 27
+    rules = f"\n\ndef _helped(x: Any) -> Any:\n    return '{long}'\n\n\nprint(double, 1)\n"
+    with (course.root / "reference" / "tinytorch" / "doubling.py").open("a") as file:
+        file.write(rules)
+    course.solve("doubling")
+    mine = course.package / "doubling.py"
+    mine.write_text(
+        mine.read_text().replace("_helped", "_mine").replace("(double, 1)", "(double, 2)")
+    )
+    narrow = course.tito("reveal", "01", FORCE="1", COLUMNS="80").text
+    for piece in ("print(double, 1)", "print(double, 2)", "def _helped", "def _mine", "# the same"):
+        assert piece in narrow
+    assert len(re.findall("xx xx.*", narrow)) == 4  # yours and the reference's, two lines each
+    wide = course.tito("reveal", "01", FORCE="1", COLUMNS="200").text
+    assert (
+        next(line for line in wide.splitlines() if "print(double, 1)" in line).count("print") == 2
+    )
 
 
 def test_a_name_of_a_later_kata(course: Course) -> None:
@@ -312,6 +368,31 @@ def test_ctrl_c(course: Course) -> None:
     assert process.returncode in (130, -signal.SIGINT)  # to a shell both are 130
     assert "stopped; nothing is lost" in said
     assert "Traceback" not in said
+
+
+def test_make_help_speaks_make(course: Course) -> None:
+    """`make help` lists what a learner types; each is a target, and no maintainers' command is there."""
+    ran = course.tito("help")
+    assert ran.code == 0
+    typed = set(re.findall(r"\bmake ([a-z]+)(-NN)?", ran.text))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target, number in typed:
+        assert re.search(rf"^{target}{'-%' * bool(number)}:", makefile, re.MULTILINE), target
+    assert {("test", "-NN"), ("test", ""), ("module", "-NN"), ("status", "")} <= typed
+    assert not {name for name, _ in typed} & {"verify", "gates", "mutants", "bench", "demo"}
+    assert max(map(len, ran.text.splitlines())) <= 96
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_a_file_named_like_a_target(tmp_path: Path) -> None:
+    """`make test-01 > test-01` or a folder certify-01 keep no command from running."""
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text(encoding="utf-8"))
+    patterns = re.findall(r"^([a-z]+)-%:", (tmp_path / "Makefile").read_text(), re.MULTILINE)
+    for name in patterns:
+        (tmp_path / f"{name}-01").write_text("in the way")
+    command = ["make", "-n", *[f"{name}-01" for name in patterns]]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"bootstrap\.py (\w+) 01", said) == patterns
 
 
 def test_help_names_every_command(course: Course) -> None:

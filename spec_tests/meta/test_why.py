@@ -82,5 +82,5 @@ def test_why_of_nothing(course: Course, edition: str) -> None:
         text = why(course, WRONG_DOUBLE, TRIPLING, code=1)
         assert text == "this edition has no reference/ to compare with: tito why is unavailable\n"
         return
-    assert play(course, "why", "02").text == "kata 02 is locked: make module-02\n"
+    assert "kata 02 is locked" in play(course, "why", "02").text
     assert "kata 02 is green: nothing hurts" in why(course, DOUBLING, TRIPLING)

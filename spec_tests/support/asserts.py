@@ -56,12 +56,12 @@ def assert_close(got: Any, *, want: Any, terms: Any = None, depth: float = 1.0) 
             expected=f"dtype {want.dtype}"
             + " (float arrays keep their dtype)" * (got.dtype.kind == want.dtype.kind == "f"),
         )
-    limit = _limit(got, want, terms, depth)
+    limit = tolerance(got, want, terms, depth)
     _refuse_trivial(want, limit)
     with np.errstate(invalid="ignore"):  # infinity minus infinity
         wrong = ~((np.abs(got - want) <= limit) | (got == want))
     if wrong.any():
-        raise _compared(
+        failure = _compared(
             got,
             want,
             "the values differ",
@@ -69,6 +69,8 @@ def assert_close(got: Any, *, want: Any, terms: Any = None, depth: float = 1.0) 
             expected=show(want),
             note=_first(wrong, got, want),
         )
+        failure.limits = [limit]
+        raise failure
 
 
 def assert_equal(got: Any, *, want: Any) -> None:
@@ -80,9 +82,46 @@ def assert_equal(got: Any, *, want: Any) -> None:
     else:
         same = type(got) is type(want) and _same(got, want)
     if not same:
-        raise ClauseFailure(
-            "the answer differs", got=show(got), expected=show(want), note=_which(got, want)
+        shown, expected = show(got), show(want)
+        if shown == expected:  # 2.5 as an array of one element reads like the number
+            shown, expected = (f"{show(v)}, of type {type(v).__name__}" for v in (got, want))
+        failure = ClauseFailure(
+            "the answer differs", got=shown, expected=expected, note=_which(got, want)
         )
+        failure.answers = [got]
+        raise failure
+
+
+def assert_unchanged(got: Any, *, was: Any) -> None:
+    """What a call must not write to is as it was before, to the last bit.
+
+    Args:
+        got: the arrays afterwards, by name.
+        was: the same before. What they hold now is no answer to anything, so no X-ray reads it.
+    """
+    for name, before in was.items():
+        if not (isinstance(got[name], np.ndarray) and np.array_equal(got[name], before)):
+            shown = f"as it was before the call:\n{show(before)}"
+            failure = ClauseFailure(f"{name} was written to", got=show(got[name]), expected=shown)
+            failure.answers = [got[name]]
+            raise failure
+
+
+def assert_alike(runs: Any, first: str, second: str, *, exactly: bool = False) -> None:
+    """Two runs that must agree do; the failure says which should equal which.
+
+    Args:
+        runs: what came back of each run, by name.
+        first, second: the names of the two.
+        exactly: to the last bit, not to rounding.
+    """
+    try:
+        check = assert_equal if exactly else assert_close
+        check(runs[second], want=runs[first])
+    except ClauseFailure as failure:
+        failure.problem = f"{second!r} should equal {first!r}: {failure.problem}"
+        failure.pair = None  # neither is the right answer, so no X-ray reads them
+        raise
 
 
 def assert_zeros(got: Any, *, beside: Any) -> None:
@@ -193,9 +232,10 @@ def _which(got: Any, want: Any) -> str:
     return f"differs: {', '.join(str(k) for k, v in want.items() if k not in got or not _same(got[k], v))}"
 
 
-def _limit(got: Any, want: Any, terms: Any, depth: float) -> Any:
+def tolerance(got: Any, want: Any, terms: Any = None, depth: float = 1.0) -> Any:
     """The tolerance, in absolute terms."""
-    name = str(got.dtype) if str(got.dtype) in FACTORS else "float64"
+    dtype = str(np.asarray(got).dtype)
+    name = dtype if dtype in FACTORS else "float64"
     finite = np.abs(want[np.isfinite(want)]) if want.size else np.zeros(0)
     magnitude = np.max(finite, initial=0.0) if terms is None else np.abs(terms)
     return depth * FACTORS[name] * EPS[name] * magnitude
@@ -236,4 +276,6 @@ def _each(got: Any, want: Any, check: Callable[[Any, Any], None]) -> None:
             check(got[key], value)
         except ClauseFailure as failure:
             failure.problem = f"{key}: {failure.problem}"
+            failure.answers = list(got.values() if kind is dict else got)
+            failure.limits = []  # each answer by its own magnitude
             raise

@@ -40,12 +40,7 @@ PAIRED = {
     "maximum": "tt.maximum({0}, {1})",
     "cat": "tt.cat([{0}, {1}])",
 }
-ALONE = {
-    "exp": "{0}.exp()",
-    "sum_": "{0}.sum()",
-    "mean": "{0}.mean()",
-    "absolute": "{0}.abs()",
-}
+ALONE = {"exp": "{0}.exp()", "sum_": "{0}.sum()", "mean": "{0}.mean()"}
 EXPRESSIONS = PAIRED | ALONE
 REFUSED = "refused"
 # PyTorch takes a NumPy bool for a fraction, and Python's True as an exponent for a bool

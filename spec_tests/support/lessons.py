@@ -8,29 +8,39 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
+from collections.abc import Iterator
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from support.asserts import tolerance
 from support.observe import ClauseFailure
 
 FOLDER = Path(__file__).resolve().parent.parent / "lessons"
-DIGITS = {"float64": 6, "float32": 4}  # behind the point, of what is at most pi
 
 
 def fingerprint(failure: ClauseFailure) -> str:
-    """What came back, to a few digits, as a short digest; problems without values go by their text.
+    """What came back, as finely as its clause compares, as a short digest.
 
     Measured quantities (bytes, counts of allocations) vary from run to run and have none.
     """
     if failure.problem.startswith(("too much", "too little", "no answer within")):
         return ""
     digest = hashlib.sha256(failure.problem.encode())
-    for answer in failure.answers or [failure.got]:
-        digest.update(_rounded(answer))
+    for answer, limit in zip_longest(failure.answers or [failure.got], failure.limits):
+        digest.update(_rounded(answer, limit))
     return digest.hexdigest()[:16]
+
+
+def is_telling(failure: ClauseFailure) -> bool:
+    """Whether an answer holds numbers enough: None, False, 0.2 or zeros come from many mistakes."""
+    numbers = [n for answer in failure.answers or [failure.got] for n in _numbers(answer)]
+    return len(set(numbers)) > 1
 
 
 def lesson(kata: str, test: str, failure: ClauseFailure) -> str:
@@ -52,15 +62,32 @@ def _recorded(kata: str) -> dict[str, list[dict[str, str]]]:
     return lessons
 
 
-def _rounded(answer: Any) -> bytes:
-    """A value with its shape and dtype, insensitive to rounding: also where zero or a tie is meant.
+def _numbers(answer: Any) -> Iterator[float]:
+    """The finite numbers in an answer, also those in its texts."""
+    if isinstance(answer, dict):
+        answer = list(answer.values())
+    if isinstance(answer, (list, tuple)):
+        for part in answer:
+            yield from _numbers(part)
+    elif isinstance(answer, str):
+        yield from map(float, re.findall(r"\d+\.?\d*", answer))
+    elif answer is not None and not isinstance(answer, bool):
+        yield from filter(math.isfinite, np.ravel(np.asarray(answer, np.float64)).tolist())
 
-    Scaled so that the largest is pi: then no short decimal lies between two roundings.
+
+def _rounded(answer: Any, limit: Any = None) -> bytes:
+    """A value with its shape and dtype, insensitive to rounding and to nothing else.
+
+    Counted in steps of the tolerance over pi: no short decimal lies between two of them.
     """
+    if isinstance(answer, float):
+        answer = np.asarray(answer)
     if not isinstance(answer, np.ndarray) or answer.dtype.kind != "f":
         return repr(answer).encode()
-    finite = np.abs(answer[np.isfinite(answer)])
-    largest = float(finite.max(initial=0.0)) or 1.0
-    values = answer.astype(np.float64) * (np.pi / largest)
-    rounded = np.round(values, DIGITS.get(str(answer.dtype), 2)) + 0.0  # no minus zero
-    return f"{answer.shape}{answer.dtype}{largest * np.pi:.4g}{rounded.tolist()}".encode()
+    values = answer.astype(np.float64)
+    if np.shape(limit) not in ((), answer.shape):
+        limit = np.min(limit)
+    if limit is None:
+        limit = tolerance(answer, answer)
+    steps = np.round(values * np.pi / np.where(np.asarray(limit) > 0, limit, 1e-11)) + 0.0
+    return f"{answer.shape}{answer.dtype}{steps.tolist()}".encode()

@@ -14,14 +14,14 @@ import functools
 import importlib
 import inspect
 import io
+import linecache
 import os
 import signal
 import sys
-import textwrap
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -29,11 +29,11 @@ from typing import Any
 
 import numpy as np
 
+from support import course
 from tito.course.parsing import parsed
 
 CALL_SECONDS = float(os.environ.get("TINYTORCH_SECONDS", "5"))
 PRINTED_CHARACTERS = 2_000
-GIVEN = ("__init__.py", "door.py", "dtypes.py", "names.py")  # of the package, not the learner's
 FOREIGN = {
     "torch",
     "jax",
@@ -63,11 +63,22 @@ class Frame:
 
 @dataclass
 class Call:
-    """One observation as it was made: what a failure screen shows."""
+    """One observation as it was made: what a failure screen shows.
 
-    source: str
-    arguments: dict[str, Any]
+    Attributes:
+        function: the observation, which can be made again.
+        arguments: what it was called with, by name.
+        shown: how it reads on a screen, if not by its own lines; `{name}` is an argument's text.
+        parts: what the parts of the list that comes back are called.
+        printed: what the learner's code printed.
+    """
+
+    function: Callable[..., Any] | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
+    shown: str = ""
+    parts: tuple[str, ...] = ()
     printed: str = ""
+    again: Callable[[], Any] = lambda: None
 
 
 @dataclass
@@ -79,7 +90,27 @@ class Implementation:
 
 
 implementation = Implementation()
-last_call = Call("", {})
+
+
+@dataclass
+class Debugger:
+    """pdb, as far as it concerns an observation: whether it was opened, and where it can be seen."""
+
+    opened: bool = False
+    stdout: Any = None
+
+    def open(self, keyboard: bool) -> None:
+        """Called where `breakpoint()` stands: show what is printed from here on, or refuse."""
+        if not keyboard:
+            problem = "breakpoint() opens no debugger here: nobody can type"
+            raise Paused(problem, frame=_asked(reversed(list(traceback.walk_stack(None)))))
+        self.opened = True
+        if isinstance(sys.stdout, Ear):
+            sys.stdout = self.stdout
+
+
+debugger = Debugger()
+last_call = Call()
 remote: Callable[..., Any] | None = (
     None  # where `tito certify` runs observations: in another process
 )
@@ -106,9 +137,8 @@ class ClauseFailure(AssertionError):
         self.frame = frame
         self.call = last_call
         self.pair: tuple[Any, Any] | None = None  # what was compared, where it was arrays
-        self.answers: list[
-            Any
-        ] = []  # everything that came back for the clause, not only the first wrong part
+        self.answers: list[Any] = []  # all that came back for the clause, not only what is wrong
+        self.limits: list[Any] = []  # of each answer the tolerance it was compared with
         self.looks_like = self.xray = ""  # what is shown; what the numbers alone say
         failures.append(self)
 
@@ -123,6 +153,12 @@ class LearnerError(ClauseFailure):
         self.kinds, self.message = kinds, message
 
 
+class Paused(ClauseFailure):
+    """The learner's code asks for a debugger where nobody can type."""
+
+    next = "make test-{kata} ARGS=-x opens the debugger   ·   in an editor: debug this test"
+
+
 class OutOfTime(BaseException):
     """An observation ran past its limit. Not an Exception, so that nothing on the way swallows it."""
 
@@ -133,25 +169,67 @@ class _Package:
     def __getattr__(self, name: str) -> Any:
         try:
             return getattr(_imported(), name)
-        except AttributeError:
-            raise ClauseFailure(
-                f"tinytorch.{name} does not exist: define it in your kata's file"
-            ) from None
+        except AttributeError as error:
+            if error.name != name:  # of a line in the learner's file
+                raise
+            absent = f"tinytorch.{name} does not exist: define it in your kata's file"
+            raise ClauseFailure(str(error) if "kata" in str(error) else absent) from None
 
 
-def observe(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make an observation of a function `f(tt, ...)`; call it without `tt`."""
+def observe(
+    function: Callable[..., Any] | None = None, *, shown: str = "", parts: tuple[str, ...] = ()
+) -> Any:
+    """Make an observation of a function `f(tt, ...)`; call it without `tt`.
+
+    Args:
+        function: what is decorated.
+        shown: how its call reads on a failure screen, such as "{expression}.backward(cotangent)",
+            where its own lines would say less.
+        parts: what the parts of the list that comes back are called, such as ("a.grad", "b.grad").
+    """
+    if function is None:
+        return functools.partial(observe, shown=shown, parts=parts)
     signature = inspect.signature(function)
 
     @functools.wraps(function)
     def observation(*args: Any, **keywords: Any) -> Any:
         global last_call
         bound = signature.bind(None, *args, **keywords)
-        last_call = Call(_body(function), dict(list(bound.arguments.items())[1:]))
+        arguments = dict(list(bound.arguments.items())[1:])
+        last_call = call = Call(function, arguments, shown, parts)
+        call.again = lambda: run_here(
+            function, copy.deepcopy(args), copy.deepcopy(keywords), Call()
+        )
         run = remote or run_here
-        return run(function, copy.deepcopy(args), copy.deepcopy(keywords), last_call)
+        return run(function, copy.deepcopy(args), copy.deepcopy(keywords), call)
 
     return observation
+
+
+def entered(call: Call) -> list[tuple[str, str, int]]:
+    """The functions of the package that a call enters, in order: it is made once more, watched.
+
+    Returns:
+        of each the file, the qualified name and the first line.
+    """
+    if remote:
+        return []
+    found: dict[tuple[str, str, int], None] = {}
+    folder, kept, before = str(implementation.folder), len(failures), sys.getprofile()
+
+    def watch(frame: FrameType, event: str, _: Any) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(folder):
+            found[code.co_filename, code.co_qualname, code.co_firstlineno] = None
+
+    sys.setprofile(watch)
+    try:
+        with contextlib.suppress(ClauseFailure):
+            call.again()
+    finally:
+        sys.setprofile(before)
+        del failures[kept:]  # they are the same once more
+    return list(found)
 
 
 def plain(value: Any) -> Any:
@@ -179,30 +257,43 @@ def plain(value: Any) -> Any:
 
 
 def learner_frame(trace: TracebackType | None) -> Frame | None:
-    """The innermost line of the traceback that stands in the folder under test."""
-    folder = str(implementation.folder)
+    """The line of the folder under test that a traceback is about."""
+    return _asked(traceback.walk_tb(trace))
+
+
+def _asked(frames: Iterable[tuple[FrameType, int]]) -> Frame | None:
+    """Of frames, the outermost first, the line of the learner's that they are about."""
+    codes = [(frame.f_code.co_filename, line, frame.f_code.co_qualname) for frame, line in frames]
     own = [
-        f
-        for f in traceback.extract_tb(trace)
-        if f.filename.startswith(folder) and Path(f.filename).name not in GIVEN
+        traceback.FrameSummary(path, line, name, lookup_line=False)
+        for path, line, name in codes
+        if Path(path).name in course.UPSTREAM or not course.is_given(path, name)
     ]
-    return (
-        Frame(own[-1].filename, own[-1].lineno or 0, own[-1].name, (own[-1].line or "").strip())
-        if own
-        else None
-    )
+    found = asked_line(own, str(implementation.folder))
+    if not found:
+        return None
+    linecache.checkcache(found.filename)
+    text = linecache.getline(found.filename, found.lineno).strip()
+    return Frame(found.filename, found.lineno, found.name.replace(".<locals>", ""), text)
 
 
-@functools.cache
-def _body(function: Callable[..., Any]) -> str:
-    """The observation's own lines, as a learner would type them."""
-    lines = textwrap.dedent(inspect.getsource(function)).splitlines()
-    start = next(
-        i
-        for i, line in enumerate(lines)
-        if line.rstrip().endswith(":") and "def " in "".join(lines[: i + 1])
-    )
-    return textwrap.dedent("\n".join(lines[start + 1 :])).replace("tt.", "")
+def asked_line(frames: Any, folder: str) -> Any:
+    """The innermost line of a folder; but the one that asked, where another file's operation refused.
+
+    `rows @ self.weight` in a layer is the line to fix, not matmul's own `return a @ b`.
+    """
+    own, through_the_door = None, False
+    for frame in frames:
+        name = frame.filename.replace("\\", "/").rpartition("/")[2]
+        if not frame.filename.startswith(folder):
+            continue
+        if name in ("__init__.py", "door.py", "dtypes.py", "names.py"):  # given
+            through_the_door = through_the_door or frame.name.endswith("operation")
+            continue
+        if own and through_the_door and frame.filename != own.filename:
+            return own
+        own, through_the_door = frame, False
+    return own
 
 
 def run_here(function: Callable[..., Any], args: Any, keywords: Any, call: Call) -> Any:
@@ -228,6 +319,8 @@ def run_here(function: Callable[..., Any], args: Any, keywords: Any, call: Call)
         except (
             BaseException
         ) as error:  # SystemExit and pytest's own outcomes from learner code are failures too
+            if debugger.opened and type(error).__name__ == "Exit":  # q at its prompt
+                raise
             kinds = [k.__name__ for k in type(error).__mro__]
             raise LearnerError(kinds, str(error), learner_frame(error.__traceback__)) from None
 
@@ -248,9 +341,11 @@ def _imported() -> Any:
 
 def only_numpy(folder: Path) -> None:
     """The framework stands on NumPy and the standard library: anything else is not its own work."""
-    for path in sorted(folder.glob("*.py")):
+    for path in filter(Path.is_file, sorted(folder.glob("*.py"))):  # a pipe would never end
         try:
-            tree = parsed(path.read_bytes(), str(path))
+            content = path.read_bytes()
+            content.decode()  # Python itself takes any byte in a comment; no editor knows which it is
+            tree = parsed(content, str(path))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise _unreadable(error, path) from None
         for node in ast.walk(tree):
@@ -271,6 +366,11 @@ def only_numpy(folder: Path) -> None:
 
 def _unreadable(error: Exception, path: Path | None = None) -> ClauseFailure:
     """A file that Python cannot read, with its line."""
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object[: error.start].count(b"\n")
+        text = error.object.splitlines()[line].decode(errors="replace").strip()
+        problem = f"byte {error.object[error.start]:#x} is not UTF-8: save the file as UTF-8"
+        return ClauseFailure(problem, frame=Frame(str(path), line + 1, "", text))
     where = Frame(
         str(getattr(error, "filename", None) or path),
         getattr(error, "lineno", None) or 0,
@@ -294,7 +394,9 @@ def _limit(seconds: float) -> Iterator[None]:
         return
 
     def expired(number: int, frame: FrameType | None) -> None:
-        raise OutOfTime
+        if not _debugging():
+            raise OutOfTime
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # thinking takes as long as it takes
 
     before = signal.signal(signal.SIGALRM, expired)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -303,6 +405,13 @@ def _limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _debugging() -> bool:
+    """Whether an editor's debugger is attached, or pdb was opened: then no limit holds."""
+    from pytest_timeout import is_debugging
+
+    return debugger.opened or is_debugging()
 
 
 class Ear(io.TextIOBase):
@@ -321,11 +430,12 @@ class Ear(io.TextIOBase):
 @contextlib.contextmanager
 def _listening(call: Call) -> Iterator[None]:
     """Catch what the learner's code prints, for the failure screen."""
-    ear = Ear()
-    before, sys.stdout = sys.stdout, ear
+    ear, debugger.stdout = Ear(), sys.stdout
+    sys.stdout = ear
     try:
         yield
+        debugger.stdout.write(ear.kept)  # of what is right: for whoever runs pytest -s
     finally:
-        sys.stdout = before
+        sys.stdout = debugger.stdout
         more = ear.total - len(ear.kept)
         call.printed = ear.kept + (f"\n... and {more:,} more characters" if more else "")

@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from support import diagnose, strategies
-from support.asserts import assert_close
+from support import strategies, xray
+from support.asserts import assert_close, tolerance
+from support.expressions import evaluate, gradients
 from support.observe import ClauseFailure, kinds
-from support.scenes import evaluate, gradients
 from support.strategies import Shape
 
 TABLES = Path(__file__).resolve().parent.parent / "oracle_tables"
@@ -114,7 +114,7 @@ def check_values(kata: str, case: Case) -> None:
     rows = samples(kata, case)
     for row in rows:
         got = evaluate(case.expression, *row.inputs)
-        with _explained(lambda: _values(case, rows)):
+        with _xrayed(lambda: _values(case, rows)):
             assert_close(got, want=row.out, terms=_terms(row.inputs, row.out))
 
 
@@ -123,7 +123,7 @@ def check_gradients(kata: str, case: Case) -> None:
     rows = samples(kata, case)
     for row in rows:
         got = gradients(case.expression, row.cotangent, *row.inputs)
-        with _explained(lambda: _slopes(case, rows)):
+        with _xrayed(lambda: _slopes(case, rows)):
             assert_close(
                 {f"d/d{n}": g for n, g in zip("abcd", got, strict=False)},
                 want={f"d/d{n}": g for n, g in zip("abcd", row.gradients, strict=False)},
@@ -131,7 +131,7 @@ def check_gradients(kata: str, case: Case) -> None:
 
 
 @contextmanager
-def _explained(compared: Callable[[], list[diagnose.Sample]]) -> Iterator[None]:
+def _xrayed(compared: Callable[[], list[xray.Sample]]) -> Iterator[None]:
     """When a sample fails, look at all samples of the case for what they have in common."""
     try:
         yield
@@ -139,39 +139,34 @@ def _explained(compared: Callable[[], list[diagnose.Sample]]) -> Iterator[None]:
         call = failure.call
         try:
             everything = compared()
-            failure.looks_like, failure.answers = (
-                diagnose.explain(everything),
-                [s.got for s in everything],
-            )
+            failure.xray = xray.read(everything)
+            failure.answers = [s.got for s in everything]
+            failure.limits = [s.limit for s in everything]
         except ClauseFailure:
-            failure.looks_like = ""  # another sample raises instead of answering: nothing is common
+            pass  # another sample raises instead of answering: they have nothing in common
         failure.call = call
         raise
 
 
-def _values(case: Case, rows: list[Sample]) -> list[diagnose.Sample]:
+def _values(case: Case, rows: list[Sample]) -> list[xray.Sample]:
     """Every sample of a case as the X-ray wants it."""
-    return [
-        diagnose.Sample(evaluate(case.expression, *r.inputs), r.out, _sizes(r.inputs[0], r.out))
-        for r in rows
-    ]
+    found = []
+    for r in rows:
+        got = evaluate(case.expression, *r.inputs)
+        limit = tolerance(got, r.out, _terms(r.inputs, r.out))
+        found.append(xray.Sample(got, r.out, _sizes(r.inputs[0], r.out), limit=limit))
+    return found
 
 
-def _slopes(case: Case, rows: list[Sample]) -> list[diagnose.Sample]:
+def _slopes(case: Case, rows: list[Sample]) -> list[xray.Sample]:
     """Every gradient of every sample of a case."""
     found = []
     for row in rows:
         for j, got in enumerate(gradients(case.expression, row.cotangent, *row.inputs)):
-            found.append(
-                diagnose.Sample(
-                    got,
-                    row.gradients[j],
-                    _sizes(row.inputs[j], row.out),
-                    row.out.shape,
-                    row.ones[j],
-                    row.uses[j],
-                )
-            )
+            want, sizes = row.gradients[j], _sizes(row.inputs[j], row.out)
+            known = row.out.shape, row.ones[j], row.uses[j]
+            limit = tolerance(got, want)
+            found.append(xray.Sample(got, want, sizes, *known, limit=limit))
     return found
 
 
@@ -181,7 +176,7 @@ def _sizes(x: Any, out: Any) -> dict[str, int]:
     if x.ndim > 1:
         sizes |= {"rows": x.shape[0], "columns": x.shape[-1]}
     if out.size and x.size > out.size:
-        sizes[diagnose.REDUCED] = x.size // out.size
+        sizes[xray.REDUCED] = x.size // out.size
     return sizes
 
 

@@ -19,8 +19,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, core, settings
 from hypothesis.internal.conjecture import providers
 
-from support import diagnose, lessons, screen
-from support.observe import ClauseFailure, failures, implementation, kinds
+from support import lessons, screen, xray
+from support.observe import ClauseFailure, debugger, failures, implementation, kinds
 from support.strategies import BASE_SEED
 from tito.course.doors import second_door
 from tito.course.manifest import load
@@ -42,10 +42,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the folder that holds the tinytorch package under test (default: src)",
     )
     group.addoption("--results", default=None, help="write every test's outcome to this JSON file")
+    group.addoption("--raw", action="store_true", help="show tracebacks instead of screens")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    folder = Path(config.getoption("--impl"))
+    folder = Path(_option(config, "--impl") or os.environ.get("IMPL", "src"))
     here = config.invocation_params.dir / folder  # absolute, if the folder is
     put_under_test((here if here.is_dir() else ROOT / folder).resolve())
     if said := second_door(implementation.folder):
@@ -86,21 +87,51 @@ def put_under_test(folder: Path) -> None:
     sys.path.insert(0, str(folder))
 
 
+def _option(config: pytest.Config, name: str) -> Any:
+    """An option of ours; None where pytest was started above the fork and has never heard of it."""
+    return config.getoption(name, default=None)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Started above the fork, pytest does not read our pyproject.toml: only specs are for learners."""
+    rooms = ("spec_tests/meta", "milestones", "benchmarks", "reference", "src")
+    if config.inipath and config.inipath.resolve() == ROOT / "pyproject.toml":
+        return None
+    return True if collection_path.resolve() in [ROOT / room for room in rooms] else None
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     folder = implementation.folder
     return f"under test: {folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder}"
 
 
 def kata_of(path: Path) -> str:
-    """The two digits of test_05_autograd.py, or nothing."""
-    match = re.match(r"test_(\d\d)_", path.name)
+    """The two digits of spec_tests/test_05_autograd.py, or nothing."""
+    match = re.fullmatch(r"spec_tests/test_(\d\d)_\w+\.py", "/".join(path.parts[-2:]))
     return match.group(1) if match else ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Warnings of our tests are errors; those of what other plugins do are their own."""
+    for item in items:
+        if item.path.is_relative_to(ROOT):
+            item.add_marker(pytest.mark.filterwarnings("error"), append=False)
 
 
 @functools.cache
 def modules() -> dict[str, str]:
     """The file of each kata, by its two digits."""
     return {kata.id: f"{kata.module}.py" for kata in load().katas}
+
+
+def locked(number: str) -> str:
+    """Why a kata's tests are skipped, and the command that is next; nothing if it is unlocked."""
+    package = implementation.folder / "tinytorch"
+    absent = [n for n, module in modules().items() if not (package / module).is_file()]
+    if number not in absent:
+        return ""
+    comes_first = "" if number == absent[0] else f", and so is kata {absent[0]}"
+    return f"kata {number} is locked{comes_first}: make module-{absent[0]}"
 
 
 def pytest_collection_finish() -> None:
@@ -112,14 +143,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Locked katas are skipped with the command that unlocks them, and stay listed."""
     failures.clear()
     kinds.clear()
-    number = kata_of(item.path)
-    module = modules().get(number)
-    if module and not (implementation.folder / "tinytorch" / module).is_file():
-        pytest.skip(f"kata {number} is locked: make module-{number}")
-    target = item.config.getoption("--results")
+    if reason := locked(kata_of(item.path)):
+        pytest.skip(reason)
+    target = _option(item.config, "--results")
     if target:  # where the run was, if it ends without a report
         docstring = str(getattr(getattr(item, "function", None), "__doc__", "") or "")
         Path(f"{target}.running").write_text(f"{item.name}: {docstring.strip()}", encoding="utf-8")
+
+
+def pytest_enter_pdb(config: pytest.Config, pdb: Any) -> None:
+    """`breakpoint()`: in a run of the tool, and where no terminal is, nobody can type."""
+    debugger.open(not _option(config, "--results") and bool(sys.stdin and sys.stdin.isatty()))
+    pdb.stdout = sys.stdout
 
 
 @pytest.hookimpl(wrapper=True)
@@ -127,27 +162,33 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """The failure screen is the whole representation of a failed clause."""
     report = yield
     error = call.excinfo.value if call.excinfo else None
-    number = kata_of(item.path)
+    number, parameter = kata_of(item.path), item.name.partition("[")[2].rstrip("]")
     docstring = str(getattr(getattr(item, "function", None), "__doc__", "") or item.name)
     if (
         report.failed
         and isinstance(error, ClauseFailure)
         and number
-        and item.config.getoption("verbose") < 1
+        and not _option(item.config, "--raw")
     ):
-        parameter = item.name.partition("[")[2].rstrip("]")
-        error.xray = error.looks_like or diagnose.explain_pairs(
-            [f.pair for f in failures if f.pair]
-        )
+        error.xray = error.xray or xray.read_pairs([f.pair for f in failures if f.pair])
         error.looks_like = lessons.lesson(number, item.name, error) or error.xray
-        report.longrepr = screen.render(error, docstring, number, parameter)
+        report.longrepr = screen.render(error, docstring, parameter)
+    places = _places(error, docstring, parameter)
+    if report.failed and places and os.environ.get("GITHUB_ACTIONS") == "true":
+        path, line = places[0]  # where annotations stand: beside the learner's code, not the spec
+        report.location = (os.path.relpath(path, item.config.rootpath), line - 1, item.name)
     if number and (report.when == "call" or report.failed or report.skipped):
-        item.config.stash[OUTCOMES][item.nodeid] = _outcome(item, report, docstring, error, number)
+        outcome = _outcome(item, report, docstring, error, places)
+        item.config.stash[OUTCOMES][item.nodeid] = outcome
     return report
 
 
 def _outcome(
-    item: pytest.Item, report: Any, docstring: str, error: BaseException | None, number: str
+    item: pytest.Item,
+    report: Any,
+    docstring: str,
+    error: BaseException | None,
+    places: list[tuple[str, int]],
 ) -> Outcome:
     drawn = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
     told = isinstance(error, ClauseFailure) and report.failed
@@ -156,26 +197,25 @@ def _outcome(
         clause=screen.clause_number(docstring),
         status=report.outcome,
         message=str(report.longrepr) if report.failed else "",
-        places=tuple(_places(error, number, item.name.partition("[")[2].rstrip("]"))),
+        places=tuple(places),
         kinds=tuple(sorted(kinds | ({"properties"} if drawn else set()))),
         fingerprint=lessons.fingerprint(error) if told else "",
+        telling=lessons.is_telling(error) if told else False,
         looks_like=error.looks_like if told else "",
         xray=error.xray if told else "",
     )
 
 
-def _places(error: BaseException | None, number: str, parameter: str) -> list[tuple[str, int]]:
+def _places(error: BaseException | None, docstring: str, parameter: str) -> list[tuple[str, int]]:
     """Lines of the learner's code that a failure is about, the likeliest first: what a hint is for."""
-    frames = (
-        [error.frame, screen.culprit(error, number, parameter)]
-        if isinstance(error, ClauseFailure)
-        else []
-    )
-    return [(frame.path, frame.line) for frame in frames if frame]
+    if not isinstance(error, ClauseFailure):
+        return []
+    found = screen.places(error, screen.clause_number(docstring), parameter)
+    return [(frame.path, frame.line) for frame in found if frame]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    target = session.config.getoption("--results")
+    target = _option(session.config, "--results")
     if target:
         tests = [asdict(outcome) for outcome in session.config.stash[OUTCOMES].values()]
         unfinished = Path(f"{target}.part")

@@ -203,7 +203,8 @@ def _source(function: Callable[..., Any]) -> str:
 @cache
 def _helpers() -> str:
     """What makes plain data of an answer and keeps what is printed: the suite's own code."""
-    return f"{inspect.getsource(observe.plain)}\n\n{inspect.getsource(observe.Ear)}"
+    helpers = (observe.plain, observe.Ear, observe.asked_line)
+    return "\n\n".join(inspect.getsource(helper) for helper in helpers)
 
 
 def _ended(code: int) -> str:

@@ -6,45 +6,40 @@ One text for the terminal, the JUnit report and an editor's test panel.
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import textwrap
+from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from support import course
 from support.asserts import show
-from support.observe import ClauseFailure, Frame, LearnerError, implementation
-from tito.course.parsing import parsed
+from support.course import ROOT
+from support.culprit import culprit, is_own
+from support.observe import Call, ClauseFailure, Frame, LearnerError
 
-ROOT = Path(__file__).resolve().parents[2]
 LINE_LIMIT = 12
 VALUE_LIMIT = 6
-OPERATORS = {
-    ast.Add: "add",
-    ast.Sub: "subtract",
-    ast.Mult: "multiply",
-    ast.Div: "divide",
-    ast.Pow: "power",
-    ast.MatMult: "matmul",
-    ast.USub: "negative",
-}
-METHODS = {"sum": "sum_", "max": "amax", "min": "amin", "abs": "absolute"}
+WIDTH = 100
 
 
-def render(failure: ClauseFailure, docstring: str, kata: str, test_id: str) -> str:
+def render(failure: ClauseFailure, docstring: str, test_id: str) -> str:
     """The whole screen.
 
     Args:
         failure: what went wrong.
-        docstring: the test's, which is the clause with its number.
-        kata: two digits.
+        docstring: the test's: the clause's number, and what this test adds to the clause.
         test_id: the parameter in the test's name, such as the operation, or nothing.
     """
-    frame, about = _own(failure.frame), culprit(failure, kata, test_id)
+    clause = clause_number(docstring)
+    frame, about = places(failure, clause, test_id)
     problem = _problem(failure)
     rows = [
+        ("this test", added(docstring) if course.sentence(clause) else ""),
         ("call", _call(failure)),
         ("got", failure.got if failure.got != problem else ""),
         ("expected", failure.expected),
@@ -52,128 +47,117 @@ def render(failure: ClauseFailure, docstring: str, kata: str, test_id: str) -> s
         ("looks like", failure.looks_like),
         ("printed", failure.call.printed),
         ("your code", _place(frame or about)),
-        ("", _place(about) if frame and about and not _told(frame, about) else ""),
-        ("next", f"make hint-{kata}   ·   again: make test-{kata}"),
+        ("", _place(about) if frame and about and not _leads_to(frame, about) else ""),
+        ("next", getattr(failure, "next", "") or _next(clause, frame or about)),
     ]
-    head = f"{clause_line(docstring)}\n  [katas/{_folder(kata)}/README.md]   {problem}"
-    return "\n".join([head, *[_row(name, text) for name, text in rows if text]])
+    readme = f"  [{course.folder(clause[:2]).relative_to(ROOT)}/README.md]   {problem}"
+    lines = [clause_lines(docstring), readme, *[_row(*row) for row in rows if row[1]]]
+    return _visible("\n".join(lines))
+
+
+def _visible(text: str) -> str:
+    """Text of the learner's code, where what would act on a terminal is shown instead: \\x1b."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
+def places(failure: ClauseFailure, clause: str, test_id: str) -> tuple[Frame | None, Frame | None]:
+    """Where the learner's code raised, and the function or entry that the failure is about."""
+    return failure.frame, culprit(failure, clause, test_id, "\n".join(_typed(failure.call)[0]))
+
+
+def clause_lines(docstring: str) -> str:
+    """The number and the README's sentence of a clause; the test's own words if it has none."""
+    clause = clause_number(docstring)
+    words = f"{clause} {course.sentence(clause) or added(docstring)}"
+    return "\n".join(textwrap.wrap(words, WIDTH, subsequent_indent=" " * (len(clause) + 1)))
+
+
+def added(docstring: str) -> str:
+    """What a test's docstring adds to the number of its clause."""
+    return " ".join(docstring.split()).removeprefix(clause_number(docstring)).strip()
+
+
+def _next(clause: str, place: Frame | None) -> str:
+    """The commands that help; `why` where an earlier file may be at fault."""
+    kata = clause[:2]
+    steps = [f"make hint-{kata}", f"again: make test-{kata}"]
+    elsewhere = place is not None and not is_own(place, kata)
+    if kata != "01" and (elsewhere or course.is_end_to_end(clause)):
+        steps.append(f"an earlier kata's fault? make why-{kata}")
+    return "   ·   ".join(steps)
 
 
 def _problem(failure: ClauseFailure) -> str:
-    """What is wrong, in a few words; an error of the learner's code stands in full under `got`."""
+    """What is wrong, in a few words; an error of the learner's code is shown in full under `got`."""
     blank = failure.problem.startswith("not written yet")
     if isinstance(failure, LearnerError) and not blank:
         return "your code raised an error"
-    part = re.match(r"(\d): ", failure.problem)  # of several gradients, or of several answers
+    part = re.match(r"(\d): ", failure.problem)  # of several answers
     if not part:
         return failure.problem
-    several = "abcd"[int(part[1]) :][:1] if _walks_back(failure) else ""
-    name = f"{several}.grad" if several else f"answer [{part[1]}]"
+    names = dict(enumerate(failure.call.parts))
+    name = names.get(int(part[1]), f"answer [{part[1]}]")
     return f"{name}: {failure.problem[part.end() :]}"
 
 
-def _told(frame: Frame, about: Frame) -> bool:
+def _leads_to(frame: Frame, about: Frame) -> bool:
     """Whether a line leads to what the test is about: only a table's entry may be far from it."""
     return frame.line == about.line or not about.text or frame.function in about.text
 
 
-def _own(frame: Frame | None) -> Frame | None:
-    """A line that the learner wrote: the package's `__init__` is none."""
-    return None if frame and Path(frame.path).name == "__init__.py" else frame
-
-
-def _walks_back(failure: ClauseFailure) -> bool:
-    """Whether the observation is the gradients of an expression in a, b, c, d."""
-    call = failure.call
-    return "expression" in call.arguments and "[t.grad for t in tensors.values()]" in call.source
-
-
-def clause_line(docstring: str) -> str:
-    """The clause as one line."""
-    return " ".join(docstring.strip().split("\n\n")[0].split())
-
-
-def culprit(failure: ClauseFailure, kata: str, test_id: str) -> Frame | None:
-    """The function, or the entry in a table, that the call is about, by the names in the call."""
-    path = implementation.folder / "tinytorch" / f"{_folder(kata)[3:]}.py"
-    try:
-        tree = parsed(path.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    calls = [
-        n.value for n in tree.body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)
-    ]
-    entries = {
-        c.args[0].id: c for c in calls if c.args and isinstance(c.args[0], ast.Name)
-    }  # defvjp(exp, ...)
-    functions = {
-        n.name: n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))
-    }
-    defined: dict[str, Any] = entries | functions
-    engine = ["backward"] if _walks_back(failure) else []
-    for name in [test_id.split("-")[0], *engine, *_names(failure)]:
-        name = METHODS.get(name, name) if METHODS.get(name, name) in defined else name
-        if name in defined:
-            node, entry = _moving(defined[name]), entries.get(name)
-            called = name if node is defined[name] else f"{name}.{node.name}"
-            return Frame(str(path), node.lineno, called, ast.unparse(entry) if entry else "")
-    return None
-
-
-def _moving(node: ast.AST) -> Any:
-    """Of an optimizer the update: what a test of it looks at is a parameter that moved."""
-    body = getattr(node, "body", ())
-    methods = {n.name: n for n in body if isinstance(n, ast.FunctionDef)}
-    return node if "step" in methods else methods.get("update", node)
-
-
-def _names(failure: ClauseFailure) -> list[str]:
-    """Names used by the call, outermost first."""
-    expression = failure.call.arguments.get("expression")
-    text = expression or failure.call.source
-    try:
-        tree = ast.parse(textwrap.dedent(str(text)))
-    except SyntaxError:
-        return []
-    names = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            names.append(node.attr)
-        elif isinstance(node, ast.Name):
-            names.append(node.id)
-        elif isinstance(node, (ast.BinOp, ast.UnaryOp)) and type(node.op) in OPERATORS:
-            names.append(OPERATORS[type(node.op)])
-    return names if expression else sorted(names, key="backward".__ne__)
-
-
 def _call(failure: ClauseFailure) -> str:
     """What was called, and with what: the operands first."""
-    arguments = dict(failure.call.arguments)
-    expression = arguments.pop("expression", None)
-    source = failure.call.source if expression is None else _typed(failure, str(expression))
-    lines = source.removeprefix("return ").splitlines() if "\n" not in source else _end_of(source)
+    call = failure.call
+    lines, used = _typed(call)
+    arguments = {name: value for name, value in call.arguments.items() if name not in used}
     arrays = dict(zip("abcd", arguments.pop("arrays", ()), strict=False))
+    lines = [lines[0].removeprefix("return ")] if len(lines) == 1 else _end_of(lines)
     lines += [_argument(name, value) for name, value in (arrays | arguments).items()]
     return "\n".join(lines)
 
 
-def _typed(failure: ClauseFailure, expression: str) -> str:
-    """The observation with the expression in its place; alone where it is all that is asked."""
-    source, expression = failure.call.source, expression.replace("tt.", "")
-    operation = isinstance(ast.parse(expression, mode="eval").body, (ast.BinOp, ast.UnaryOp))
-    whole = f"({expression})" if operation else expression
-    if _walks_back(failure):
-        return f"{whole}.backward(cotangent)"
-    evaluated = r"eval\(expression, (\{[^{}]*\}|\w+)\)"
-    if "arrays" in failure.call.arguments or re.search(rf"return {evaluated}$", source):
-        return expression
-    source = re.sub(rf"{evaluated}(?=\.)", lambda _: whole, source)
-    return re.sub(evaluated, lambda _: expression, source)
+def _typed(call: Call) -> tuple[list[str], set[str]]:
+    """The call as a learner would type it, and the arguments that are part of that text."""
+    texts = {n: v.replace("tt.", "") for n, v in call.arguments.items() if isinstance(v, str)}
+    source = call.shown or (_body(call.function) if call.function else "")
+    places = {f"{{{name}}}": name for name in texts} if call.shown else _evaluated(source)
+    used = {name for piece, name in places.items() if name in texts and piece in source}
+    for piece, name in places.items():
+        if name in used and _is_operation(texts[name]):
+            source = source.replace(f"{piece}.", f"({texts[name]}).")
+        if name in used:
+            source = source.replace(piece, texts[name])
+    return source.splitlines(), used
 
 
-def _end_of(source: str) -> list[str]:
-    """The last lines of a long observation: what is made and asked; preparations stand above."""
-    lines = source.splitlines()
+def _evaluated(source: str) -> dict[str, str]:
+    """The pieces `eval(name, ...)` of an observation, by the name of the text that they run."""
+    return {
+        ast.get_source_segment(source, node) or "": node.args[0].id
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "eval"
+        and isinstance(node.args[0], ast.Name)
+    }
+
+
+def _is_operation(expression: str) -> bool:
+    """Whether an expression needs brackets before a method of its value can be called."""
+    return isinstance(ast.parse(expression, mode="eval").body, ast.BinOp | ast.UnaryOp)
+
+
+@cache
+def _body(function: Any) -> str:
+    """An observation's own lines, without its docstring and the package's name."""
+    source = textwrap.dedent(inspect.getsource(function))
+    first = ast.parse(source).body[0].body[0].lineno  # type: ignore[attr-defined]
+    lines = source.splitlines()[first - 1 :]
+    return textwrap.dedent("\n".join(lines)).replace("tt.", "")
+
+
+def _end_of(lines: list[str]) -> list[str]:
+    """The last lines of a long observation: what is made and asked, without the preparations."""
     above = len(lines) - LINE_LIMIT
     return lines if above <= 0 else [f"... {above} lines that prepare it", *lines[above:]]
 
@@ -210,12 +194,6 @@ def _place(frame: Frame | None) -> str:
     path = Path(frame.path)
     short = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     return f"{short}:{frame.line}  {frame.function}" + (f"\n{frame.text}" if frame.text else "")
-
-
-def _folder(kata: str) -> str:
-    """The kata's folder, `05_autograd`."""
-    found = sorted((ROOT / "katas").glob(f"{kata}_*"))
-    return found[0].name if found else kata
 
 
 def clause_number(docstring: Any) -> str:

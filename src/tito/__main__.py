@@ -1,7 +1,16 @@
 """`python -m tito`, and the command `tito`."""
 
 import functools
+import os
+import subprocess
 import sys
+
+MEDDLING = (
+    "PYTHONOPTIMIZE",  # takes docstrings and asserts away, and clauses with them
+    "PYTEST_ADDOPTS",
+    "PYTEST_PLUGINS",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
+)
 
 
 def main() -> None:
@@ -9,6 +18,10 @@ def main() -> None:
     try:
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # shows ? for ·
+        for name in MEDDLING:  # made for another project, and set for all
+            os.environ.pop(name, None)
+        if sys.flags.optimize:
+            sys.exit(subprocess.call([sys.executable, "-P", "-m", "tito", *sys.argv[1:]]))
         if len(sys.argv) == 3 and sys.argv[1] == "test" and sys.argv[2].isdigit():
             from tito.course.ending import told
             from tito.learner import test

@@ -6,6 +6,7 @@ What imports NumPy or PyTorch is imported inside its command, so that the others
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tito.course.ending import told
 from tito.course.errors import Refusal
 from tito.course.files import implementation
 from tito.course.manifest import ROOT, load
+from tito.course.terminal import paint
 from tito.learner import doctor as checking
 from tito.learner import hint as hinting
 from tito.learner import lend as lending
@@ -32,6 +34,16 @@ from tito.maintainer import verify as proving
 
 HELP = "tito, the TinyTorch tools: unlock a kata, write it, test it, unlock the next."
 DAILY, NOW_AND_THEN, MAINTAINERS = "Every day", "Now and then", "For maintainers"
+SETTINGS = """
+Settings
+  FORCE=1 make module-NN     unlock although an earlier kata is not green; reveal-NN likewise
+  LEND=1 make module-NN      fill the katas before it with the reference, marked as lent
+  ALL=1 make test-NN         go on after the first failure
+  IMPL=FOLDER make test-NN   test another folder that holds a tinytorch package
+  make test-NN ARGS="..."    options of pytest, such as -k exp, or --raw for tracebacks
+
+Commands are typed in the repository's folder; .venv/bin/tito test 05 works in every folder.
+For maintainers: .venv/bin/tito --help and CONTRIBUTING.md"""
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app = typer.Typer(
@@ -57,6 +69,7 @@ def command(panel: str, **settings: Any) -> Callable[[Callable[..., int]], Calla
         def run(*arguments: Any, **keywords: Any) -> None:
             raise typer.Exit(told(functools.partial(function, *arguments, **keywords)))
 
+        settings.setdefault("name", function.__name__)
         app.command(rich_help_panel=panel, **settings)(run)
         return run
 
@@ -72,7 +85,7 @@ def settings(impl: Impl = "") -> None:
 
 @command(DAILY)
 def module(number: Number, force: Force = False, lend: Lend = False) -> int:
-    """Unlock a kata: its stub comes into src/tinytorch, if all before it are green."""
+    """Unlock a kata, if all before it are green."""
     if lend and (refused := lending.report(load(), number)):
         return refused
     return unlocking.module(load(), number, force)
@@ -80,7 +93,10 @@ def module(number: Number, force: Force = False, lend: Lend = False) -> int:
 
 @command(DAILY, name="test", context_settings=PASSED_ON)
 def run_tests(context: typer.Context, number: Some = "", every: Every = False) -> int:
-    """Test one kata, up to its first failure, or every unlocked one. Other options go to pytest."""
+    """Test one kata up to its first failure, or all.
+
+    Other options go to pytest.
+    """
     if not number:
         return testing.test_all(load())
     return testing.test(load(), number, every, context.args)
@@ -102,13 +118,13 @@ def hint(number: Number) -> int:
 
 @command(DAILY)
 def status() -> int:
-    """The map: what is locked, open, green, and which milestones are earned."""
+    """The map: locked, open, green, milestones, what is next."""
     return mapping.status(load())
 
 
 @command(DAILY)
 def milestone(number: Number) -> int:
-    """Train on your own framework, and see whether it reaches the target."""
+    """Train on your own framework: does it reach the target?"""
     from tito.milestone import run as running
 
     return running.run(number, implementation())
@@ -122,7 +138,7 @@ def reveal(number: Number, force: Force = False) -> int:
 
 @command(NOW_AND_THEN)
 def why(number: Number) -> int:
-    """Which earlier kata is to blame: replace one after the other by the reference, and look."""
+    """Which kata is to blame: one after the other is replaced."""
     from tito.learner import why as asking
 
     return asking.why(load(), number)
@@ -130,7 +146,7 @@ def why(number: Number) -> int:
 
 @command(NOW_AND_THEN)
 def reflect(number: Number) -> int:
-    """Predict a number, in reflections/, then see it measured on your own code."""
+    """Predict a number, then see it measured on your code."""
     from tito.learner import reflect as measuring
 
     return measuring.reflect(load(), number)
@@ -138,7 +154,7 @@ def reflect(number: Number) -> int:
 
 @command(NOW_AND_THEN)
 def certify(number: Number) -> int:
-    """Prove katas 01 to NN: fresh inputs, your files alone in a process of their own."""
+    """Prove katas 01 to NN on fresh inputs, your files confined."""
     from tito.certificate import certify as confined
 
     return confined.isolated(number, implementation())
@@ -154,7 +170,7 @@ def door() -> int:
 
 @command(NOW_AND_THEN)
 def data() -> int:
-    """Fetch the data sets; what is there and good is not fetched again."""
+    """Fetch the data sets; what is there and good is kept."""
     from tito.milestone import data as fetching
 
     return fetching.data()
@@ -162,18 +178,42 @@ def data() -> int:
 
 @command(NOW_AND_THEN)
 def doctor() -> int:
-    """What may be wrong around the course, each with the command that mends it."""
+    """What is wrong around the course, and what fixes it."""
     return checking.doctor(load())
 
 
 @command(NOW_AND_THEN)
 def setup() -> int:
-    """Say what is set up; `make setup` has done it before this line is reached."""
+    """Make .venv, or repair it."""  # bootstrap.py has done it before this line is reached
     print(f"ready: Python {sys.version.split()[0]} in {sys.prefix}\n  next: make module-01")
     return 0
 
 
-@command(NOW_AND_THEN)
+@command(NOW_AND_THEN, name="help")
+def keyboard() -> int:
+    """This list."""
+    print("Unlock a kata, write it, test it, unlock the next. NN is a kata's number, such as 05.")
+    for panel in (DAILY, NOW_AND_THEN):
+        print(f"\n{paint(panel, 'bold')}")
+        for each in [c for c in app.registered_commands if c.rich_help_panel == panel]:
+            said = str(getattr(each.callback, "__doc__", "")).splitlines()[0]
+            print(f"  {_typed(each):<26} {said}")
+    print(SETTINGS)
+    return 0
+
+
+def _typed(command: typer.models.CommandInfo) -> str:
+    """A command as a learner types it."""
+    function = command.callback
+    name = f"{'py bootstrap.py ' if os.name == 'nt' else 'make '}{command.name}"
+    number = inspect.signature(function).parameters.get("number") if function else None
+    if not number:
+        return name
+    one = f"{name}{' ' if os.name == 'nt' else '-'}NN"
+    return one if number.default is number.empty else f"{one}, {name}"
+
+
+@command(MAINTAINERS)
 def demo() -> int:
     """Play the whole course in a scratch copy: unlock, red, reference, green, milestones."""
     return playing.demo(load())

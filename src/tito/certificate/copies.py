@@ -32,6 +32,7 @@ SUITE = (
     "conftest.py",
     "katas/**/*.toml",
     "katas/*/README.md",
+    "katas/*/*.py",
     "src/tito/*.py",
     "src/tito/course/**/*.*",
     "src/tito/run/**/*.*",

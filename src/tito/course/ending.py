@@ -11,6 +11,7 @@ from tito.course.errors import Refusal
 
 CODES = ["ACCES", "PERM", "ROFS", "NOSPC", "NOTDIR", "EXIST"]
 UNWRITABLE = {getattr(errno, f"E{code}") for code in CODES}
+NEEDED = ("numpy", "pytest", "hypothesis", "rich", "xdist")  # what .venv was made for
 
 
 def told(action: Callable[[], int]) -> int:
@@ -24,6 +25,10 @@ def told(action: Callable[[], int]) -> int:
         return 130
     except BrokenPipeError:  # `make status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ModuleNotFoundError as error:  # PackageNotFoundError, of a version, is one too
+        if error.name not in NEEDED:
+            raise
+        print(f"{error.name} is missing in {sys.prefix}\n  next: make setup, which repairs .venv")
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise

@@ -41,9 +41,25 @@ def unlocked(kata: Kata, impl: Path) -> bool:
     return kata.file(impl).is_file()
 
 
-def demand_unlocked(kata: Kata, impl: Path) -> None:
+def demand_unlocked(manifest: Manifest, kata: Kata, impl: Path) -> None:
+    """Refuse a kata that has no file; the command that is named is not refused in its turn."""
+    for each in manifest.up_to(kata):
+        demand_file(each, impl)
     if not unlocked(kata, impl):
-        raise Refusal(f"kata {kata.id} is locked: make module-{kata.id}")
+        first = next(k for k in manifest.up_to(kata) if not unlocked(k, impl))
+        before = "" if first == kata else f", and so is kata {first.id}, which comes first"
+        raise Refusal(f"kata {kata.id} is locked{before}: make module-{first.id}")
+
+
+def demand_file(kata: Kata, impl: Path) -> None:
+    """Refuse what is in the place of a kata's file and is no file: reading it may never end."""
+    path = kata.file(impl)
+    if path.is_file() or not os.path.lexists(path):
+        return
+    there = "a pipe or a device" if path.exists() else "a link to nowhere"
+    kind = "a folder" if path.is_dir() else there
+    kept = "it stays as it is; move it away, then"
+    raise Refusal(f"{short(path)} is {kind}, not a file: {kept}: make module-{kata.id}")
 
 
 def strays(manifest: Manifest, impl: Path) -> list[str]:

@@ -26,8 +26,11 @@ course; a name that a later kata builds says which.
 """
 
 import importlib
-from pathlib import Path
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for editors; a kata that has no file yet is Any to them
+{imports}
 
 EXPORTS = {{
 {exports}
@@ -38,13 +41,12 @@ KATAS = {{
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":  # of `from tinytorch import *`
+        return __dir__()
     module = EXPORTS.get(name, name)
-    if name == "__all__":  # of `from tinytorch import *`: what is unlocked
-        here = Path(__file__).parent
-        return [n for n, home in EXPORTS.items() if (here / f"{{home}}.py").is_file()]
     if module not in KATAS:
         if name.startswith("__"):
-            raise AttributeError(name)
+            raise AttributeError(f"module 'tinytorch' has no attribute {{name!r}}", name=name)
         return importlib.import_module("tinytorch.names").found(name)
     number = KATAS[module]
     try:
@@ -52,18 +54,31 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != f"tinytorch.{{module}}":
             raise
-        raise ImportError(f"{{name}} is built in kata {{number}}: make module-{{number}}", name=name) from None
+        raise _missing(f"{{name}} is built in kata {{number}}: make module-{{number}}", name) from None
     if name == module:
         return found
     if not hasattr(found, name):
-        raise ImportError(f"{{name}} belongs to kata {{number}}, but src/tinytorch/{{module}}.py defines no {{name}}: see katas/{{number}}_*/README.md", name=name)
+        raise _missing(f"{{name}} belongs to kata {{number}}, but src/tinytorch/{{module}}.py defines no {{name}}: see katas/{{number}}_*/README.md", name)
     own = importlib.import_module("tinytorch.names").spelled(name, getattr(found, name))
     globals()[name] = own  # from now on Python finds it without asking here
     return own
 
 
+def _missing(message: str, name: str) -> Exception:
+    """An ImportError for `from tinytorch import NAME`, which hides an AttributeError's message; else that."""
+    importing = sys._getframe(2).f_code.co_name == "_handle_fromlist"
+    return ImportError(message, name=name) if importing else AttributeError(message, name=name)
+
+
 def __dir__() -> list[str]:
-    return sorted([*EXPORTS, *KATAS])
+    """What can be had now: the katas that have a file Python can read, and what they define."""
+    found = {{}}
+    for module in KATAS:
+        try:
+            found[module] = vars(importlib.import_module(f"tinytorch.{{module}}"))
+        except Exception:  # no file yet, or one that does not run
+            continue
+    return sorted([*found, *(name for name, module in EXPORTS.items() if name in found.get(module, ()))])
 '''
 
 
@@ -73,7 +88,11 @@ def package_init(manifest: Manifest) -> str:
         f'    "{name}": "{kata.module}",' for name, kata in manifest.exports.items()
     )
     katas = "\n".join(f'    "{kata.module}": "{kata.id}",' for kata in manifest.katas)
-    return INIT.format(exports=exports, katas=katas)
+    imports = "\n".join(
+        f"    from tinytorch.{kata.module} import {name} as {name}"
+        for name, kata in manifest.exports.items()
+    )
+    return INIT.format(exports=exports, katas=katas, imports=imports)
 
 
 def package_files(manifest: Manifest) -> dict[str, str]:
@@ -97,7 +116,9 @@ def stub(kata: Kata, reference: Path = ROOT / "reference") -> str:
     lines = path.read_text(encoding="utf-8").splitlines()
     edits = sorted(_edits(ast.parse("\n".join(lines)), kata), reverse=True)
     for first, last, replacement in edits:
-        lines[first - 1 : last] = replacement
+        above = 0 if replacement else _comments(lines[: first - 1][::-1], 0)
+        behind = _comments(lines[last:], len(lines[last - 1]) - len(lines[last - 1].lstrip()))
+        lines[first - 1 - above : last + behind] = replacement
     for first, last, replacement in _fences(lines):
         lines[first - 1 : last] = replacement
     head = (
@@ -143,11 +164,8 @@ def _edits(tree: ast.Module, kata: Kata) -> Iterator[tuple[int, int, list[str]]]
         if _private(node.name):
             yield _start(node), node.end_lineno or 0, []
         else:
-            documented = ast.get_docstring(node) is not None
-            first = (
-                node.body[1].lineno if documented and len(node.body) > 1 else node.body[0].lineno
-            )
-            if documented and len(node.body) == 1:
+            first = node.body[0].lineno
+            if ast.get_docstring(node) is not None:  # comments below it speak of the solution
                 first = (node.body[0].end_lineno or 0) + 1
             indent = " " * (node.col_offset + 4)
             yield (
@@ -155,6 +173,17 @@ def _edits(tree: ast.Module, kata: Kata) -> Iterator[tuple[int, int, list[str]]]
                 node.end_lineno or 0,
                 [f'{indent}raise NotImplementedError("kata {kata.id}: {name}")'],
             )
+
+
+def _comments(lines: list[str], depth: int) -> int:
+    """How many lines are comments, up to the first that is not, indented at least so deep."""
+    found = 0
+    for line in lines:
+        text = line.lstrip()
+        if not text.startswith("#") or text.startswith("# kata:") or len(line) - len(text) < depth:
+            break
+        found += 1
+    return found
 
 
 def _fences(lines: list[str]) -> list[tuple[int, int, list[str]]]:

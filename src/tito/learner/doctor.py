@@ -10,7 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tito.course.doors import GIVEN
-from tito.course.files import implementation, short, strays, unlocked
+from tito.course.errors import Refusal
+from tito.course.files import demand_file, implementation, short, strays, unlocked
 from tito.course.manifest import REFERENCE, ROOT, Manifest
 from tito.course.source import unreadable
 from tito.course.terminal import paint
@@ -60,15 +61,26 @@ def _package(manifest: Manifest) -> Iterator[Check]:
             back = f"cp {short(given)} {short(own)}"
             yield False, f"{short(own)} is not the course's: a certificate uses its own", back
     for kata in manifest.katas:
+        try:
+            demand_file(kata, impl)
+        except Refusal as refusal:
+            found, _, mend = str(refusal).partition(": ")
+            yield False, found, mend
         trouble = unlocked(kata, impl) and unreadable(kata.file(impl))
         if trouble:
             yield False, str(trouble), f"mend that line, then: make test-{kata.id}"
 
 
 def _data() -> Check:
-    from tito.milestone import datasets  # imports NumPy
-
-    folder = datasets.data_folder()
+    try:
+        from tito.milestone import datasets  # imports NumPy
+    except ImportError as error:
+        return False, f"no look at the data: {error}", SETUP
+    try:
+        folder = datasets.data_folder()
+    except datasets.DataError as error:
+        problem, _, remedy = error.args
+        return False, problem, remedy
     missing = [file.name for file in datasets.MNIST if datasets.find(file, folder) is None]
     found = (
         f"no MNIST in {folder}: the milestones use the digits" if missing else f"MNIST in {folder}"

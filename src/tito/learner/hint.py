@@ -23,7 +23,7 @@ console = Console(highlight=False)
 def hint(manifest: Manifest, number: str) -> int:
     """The next hint for the task of the first failure."""
     impl, kata = implementation(), manifest.kata(number)
-    demand_unlocked(kata, impl)
+    demand_unlocked(manifest, kata, impl)
     if trouble := unreadable(kata.file(impl)):
         raise Refusal(f"{trouble}\n  next: mend that line, then: make test-{kata.id}")
     task = _task(manifest, kata, impl)
@@ -40,23 +40,37 @@ def hint(manifest: Manifest, number: str) -> int:
 
 
 def _task(manifest: Manifest, kata: Kata, impl: Path) -> str:
-    """The task of the first failing test, else of the first blank."""
+    """The task of the blank that the first failing test needs, else of its clause."""
     _, result = next(results.results(manifest, [kata], impl))
     if result.green:
         demand_own(kata, impl)
         raise Refusal(f"kata {kata.id} is green, nothing to hint at: make reveal-{kata.id}")
     left = {name for name, _ in blanks_left(kata.file(impl))}
     blank = [task for task, names in kata.tasks.items() if left.intersection(names)]
-    return next(filter(None, [task_of(kata, impl, result.places), *blank, *kata.tasks]))
+    place, about = task_of(kata, impl, result.places), tasks_of(kata, result.clause)
+    if place in blank or place in about:
+        return place
+    return next(filter(None, [*about, place, *blank, *kata.tasks]))
+
+
+def tasks_of(kata: Kata, clause: str) -> list[str]:
+    """The tasks that a clause is about: hints.md lists each task's clauses under its heading."""
+    listed = re.findall(r"^## (\w+)\n+Clauses: (.+)$", _hints(kata), re.MULTILINE)
+    return [task for task, named in listed if clause in named.split()]
+
+
+def _hints(kata: Kata) -> str:
+    path = kata.folder / "hints.md"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def levels(kata: Kata, task: str) -> list[str]:
     """The hints of one task: the numbered paragraphs under its heading in hints.md."""
-    path = kata.folder / "hints.md"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    found = re.split(r"^[1-9]\. ", section(text, task), flags=re.MULTILINE)[1:]
+    found = re.split(r"^[1-9]\. ", section(_hints(kata), task), flags=re.MULTILINE)[1:]
     if not found:
-        raise Refusal(f"{short(path)} has no hints for the task {task}: see the kata's README.md")
+        raise Refusal(
+            f"{short(kata.folder)}/hints.md has no hints for the task {task}: see the kata's README.md"
+        )
     return [re.sub(r"^   ", "", hint, flags=re.MULTILINE).strip() for hint in found]
 
 

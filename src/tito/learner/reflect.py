@@ -7,55 +7,44 @@ written once, empty. A question is measured only when there is a prediction to h
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from tito.course.errors import Refusal
 from tito.course.files import demand_unlocked, implementation, short, write_atomically
-from tito.course.manifest import ROOT, Kata, Manifest
+from tito.course.manifest import Kata, Manifest
 from tito.course.questions import Question, questions
 from tito.course.terminal import paint, wrapped
-from tito.run.measure import measure, number, shown
-
-FOLDER = ROOT / "reflections"
+from tito.run.measure import measure, number, predicted_in, predictions, shown
 
 
 def reflect(manifest: Manifest, number: str) -> int:
     """Ask, or hold what was predicted against what is measured."""
     impl, kata = implementation(), manifest.kata(number)
-    asked, path = questions(kata), FOLDER / f"{kata.id}.toml"
+    asked, path = questions(kata), predicted_in(kata)
     if not asked:
         where = short(kata.folder / "reflect.md")
         raise Refusal(f"kata {kata.id} has no question with a number; {where} has others")
-    demand_unlocked(kata, impl)
+    demand_unlocked(manifest, kata, impl)
     if not path.exists():
         write_atomically(path, _blank(kata, asked))
         print(f"{short(path)} has {len(asked)} questions for you, each with a number for an answer")
         print(f"  next: write what you expect behind each =, then: make reflect-{kata.id}")
         return 0
-    predictions = _predictions(path)
-    right = [_compare(q, predictions.get(q.id, ""), impl, path) for q in asked]
+    said = predictions(kata)
+    right = [_compare(q, said.get(q.id, ""), impl, path) for q in asked]
     print(f"{right.count(True)} of {len(asked)} predictions are right")
     return 0
 
 
 def _blank(kata: Kata, asked: list[Question]) -> str:
     """The file of predictions, as the learner finds it."""
-    head = f"What do you expect of your own code? Write a number behind each =, then: make reflect-{kata.id}"
+    head = f"What do you expect of your own code? Write a number, or 784 * 512, behind each =, then: make reflect-{kata.id}"
     lines = [f"# Kata {kata.id} · {kata.title}.", *wrapped(head, "# ")]
     for question in asked:
         lines += ["", *wrapped(f"{question.text} (unit: {question.unit})", "# ")]
         lines.append(f'{question.id} = ""')
     return "\n".join(lines) + "\n"
-
-
-def _predictions(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        example = "a line is NAME = NUMBER, such as kept = 4_000_000"
-        raise Refusal(f"{short(path)} cannot be read: {error}\n  {example}") from None
 
 
 def _compare(question: Question, answer: Any, impl: Path, path: Path) -> bool:
@@ -64,7 +53,9 @@ def _compare(question: Question, answer: Any, impl: Path, path: Path) -> bool:
     predicted = number(answer)
     if predicted is None:
         said = "not predicted yet" if answer == "" else f"{answer!r} is not a number"
-        print(f"  {said}: write {question.id} = NUMBER in {short(path)}, as 0.5 or 4_000\n")
+        print(
+            f"  {said}: write {question.id} = NUMBER in {short(path)}, as 0.5, 4_000 or 784 * 512\n"
+        )
         return False
     print(f"  you predicted  {shown(predicted)} {question.unit}")
     measured = measure(question, impl)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tito.course.files import implementation, short, strays, unlocked
+from tito.course.files import demand_file, implementation, short, strays, unlocked
 from tito.course.manifest import ROOT, Kata, Manifest, Milestone
 from tito.learner.summary import line
 from tito.run import results
@@ -21,6 +21,8 @@ console = Console(highlight=False)
 def status(manifest: Manifest) -> int:
     """The map: every kata and milestone, as the files say."""
     impl = implementation()
+    for kata in manifest.katas:
+        demand_file(kata, impl)
     there = [kata for kata in manifest.katas if unlocked(kata, impl)]
     found = {kata.id: result for kata, result in results.results(manifest, there, impl)}
     title = f"the map of {short(impl)}"
@@ -28,9 +30,7 @@ def status(manifest: Manifest) -> int:
     red = ""  # the first kata that is not green: what stands behind it stands ahead
     for kata in manifest.katas:
         result = found.get(kata.id)
-        text, colour = (
-            line(kata, impl, result) if result else (f"locked: make module-{kata.id}", "dim")
-        )
+        text, colour = line(kata, impl, result) if result else ("locked", "dim")
         ahead = f", ahead of {red}" if red and result else ""
         table.add_row(kata.id, kata.title, Text(text + ahead, style=colour))
         red = red or ("" if result and result.green else kata.id)
@@ -39,7 +39,17 @@ def status(manifest: Manifest) -> int:
     console.print(table)
     for name in strays(manifest, impl):
         console.print(f"{short(impl / 'tinytorch' / name)} belongs to no kata: a typo or a copy?")
+    console.print(f"\nnext: {_next(manifest, found)}")
     return 0
+
+
+def _next(manifest: Manifest, found: dict[str, results.Result]) -> str:
+    """The one command to go on with: the first kata that is not green."""
+    for kata in manifest.katas:
+        result = found.get(kata.id)
+        if not result or not result.green:
+            return f"make {'test' if result else 'module'}-{kata.id}   ({kata.title})"
+    return "every kata is green: the milestones, with make milestone-NN"
 
 
 def _earned(kata: Kata, milestone: Milestone, impl: Path, red: str) -> str:

@@ -25,7 +25,7 @@ CHECKS = {  # what the tests checked with, in words
 
 def cut(message: str) -> str:
     lines = message.splitlines()
-    more = [f"... {len(lines) - SCREEN} more lines: ARGS=-v"] if len(lines) > SCREEN else []
+    more = [f"... {len(lines) - SCREEN} more lines: ARGS=--raw"] if len(lines) > SCREEN else []
     return "\n".join(lines[:SCREEN] + more)
 
 

@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tito.course.errors import Refusal
-from tito.course.files import demand_unlocked, implementation, reminder, short, unlocked
+from tito.course.files import (
+    demand_file,
+    demand_unlocked,
+    implementation,
+    reminder,
+    short,
+    unlocked,
+)
 from tito.course.manifest import ROOT, Kata, Manifest, load
 from tito.course.source import blanks, blanks_left, tables_left, unreadable
 from tito.course.terminal import paint
@@ -27,7 +34,7 @@ def test(manifest: Manifest, number: str, every: bool, options: Sequence[str]) -
     """Run one kata's spec: what is still to write, the first failure, what is next."""
     impl, kata = implementation(), manifest.kata(number)
     print(paint(f"kata {kata.id} · {kata.title} · under test: {short(impl)}", "bold"))
-    demand_unlocked(kata, impl)
+    demand_unlocked(manifest, kata, impl)
     trouble = unreadable(kata.file(impl))
     if trouble:
         print(f"{trouble}\n  next: mend that line, then: make test-{kata.id}")
@@ -68,6 +75,8 @@ def _plain(kata: Kata, impl: Path, options: Sequence[str]) -> int:
 def test_all(manifest: Manifest) -> int:
     """Run every unlocked kata's spec, several at once; one line each."""
     impl = implementation()
+    for kata in manifest.katas:
+        demand_file(kata, impl)
     katas = [kata for kata in manifest.katas if unlocked(kata, impl)]
     if not katas:
         raise Refusal(f"no kata is unlocked in {short(impl)} yet: make module-01")

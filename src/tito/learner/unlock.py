@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -10,7 +9,14 @@ from rich.console import Console
 
 from tito.course import stubs
 from tito.course.errors import Refusal
-from tito.course.files import demand_own, implementation, short, unlocked, write_atomically
+from tito.course.files import (
+    demand_file,
+    demand_own,
+    implementation,
+    short,
+    unlocked,
+    write_atomically,
+)
 from tito.course.manifest import Kata, Manifest
 from tito.course.readme import clauses, goal
 from tito.course.source import blanks, unreadable
@@ -24,7 +30,8 @@ def module(manifest: Manifest, number: str, force: bool) -> int:
     impl, kata = implementation(), manifest.kata(number)
     target = kata.file(impl)
     demand_own(kata, impl)
-    if os.path.lexists(target):
+    demand_file(kata, impl)
+    if target.exists():
         console.print(f"{short(target)} is there already and stays as it is")
     else:
         if not force:

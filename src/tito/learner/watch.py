@@ -120,7 +120,7 @@ def stamps(*places: Path) -> dict[str, int]:
 def watch(manifest: Manifest, number: str) -> int:
     """Watch one kata until Ctrl-C; 130, as for every program that a signal ends."""
     kata = manifest.kata(number)
-    demand_unlocked(kata, implementation())
+    demand_unlocked(manifest, kata, implementation())
     for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):
         signal.signal(getattr(signal, name), signal.default_int_handler)
     try:

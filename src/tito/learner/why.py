@@ -28,7 +28,7 @@ Swap = tuple[Kata, ...]  # katas whose files are the reference's
 def why(manifest: Manifest, number: str) -> int:
     """Say which single file, or which two, a red kata owes its failure to."""
     impl, kata = implementation(), manifest.kata(number)
-    demand_unlocked(kata, impl)
+    demand_unlocked(manifest, kata, impl)
     if not kata.file(REFERENCE).is_file():
         raise Refusal("this edition has no reference/ to compare with: tito why is unavailable")
     before = manifest.up_to(kata)
@@ -92,9 +92,11 @@ def _verdict_on(kata: Kata, impl: Path) -> list[str]:
 
 
 def _words(verdict: Verdict) -> str:
-    """The first failure in its clause's own words."""
-    message = verdict.failed[0].message if verdict.failed else verdict.problem
-    return message.partition("\n")[0] or "something was skipped"
+    """The first failure in its clause's own words, which may take several lines."""
+    if not verdict.failed:
+        return verdict.problem.partition("\n")[0] or "something was skipped"
+    clause = verdict.failed[0].message.partition("\n  [")[0]
+    return " ".join(line.strip() for line in clause.splitlines())
 
 
 def _runs(kata: Kata, impl: Path, swaps: Sequence[Swap]) -> list[Verdict]:
@@ -103,12 +105,18 @@ def _runs(kata: Kata, impl: Path, swaps: Sequence[Swap]) -> list[Verdict]:
         jobs = []
         for number, swap in enumerate(swaps):
             folder = Path(scratch) / str(number)
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(impl / "tinytorch", folder / "tinytorch", ignore=ignored)
+            shutil.copytree(impl / "tinytorch", folder / "tinytorch", ignore=_not_copied)
             for other in swap:
                 shutil.copy(other.file(REFERENCE), other.file(folder))
             jobs.append(results.job(kata, folder))
         return list(run(jobs))
+
+
+def _not_copied(folder: str, names: list[str]) -> set[str]:
+    """Bytecode, and what is neither a file nor a folder: a copy of /dev/zero has no end."""
+    paths = {name: Path(folder, name) for name in names}
+    plain = {n for n, p in paths.items() if p.is_file() or (p.is_dir() and not p.is_symlink())}
+    return set(names) - plain | {"__pycache__"}
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ class Record:
         verdict: "killed" or "survives", "accepted" or "refused"; else why there is none.
         test: the first that failed, or "".
         fingerprint: of the answer that failed it, the same in two runs, or "".
+        telling: whether that answer holds numbers enough to accuse by.
         xray: what the numbers alone say of that answer, or "".
     """
 
@@ -51,6 +52,7 @@ class Record:
     verdict: str
     test: str = ""
     fingerprint: str = ""
+    telling: bool = False
     xray: str = ""
 
 
@@ -132,7 +134,9 @@ def judged(varied: Sequence[Variant]) -> Iterator[tuple[Variant, Record, Verdict
             verdict = next(runs)
             record = _record(variant, verdict)
             if not variant.right and record != (again := _record(variant, next(runs))):
-                record = Record(record.key, _both(record, again), record.test, "", record.xray)
+                record = Record(
+                    record.key, _both(record, again), record.test, "", False, record.xray
+                )
             yield variant, record, verdict
 
 
@@ -152,7 +156,7 @@ def _record(variant: Variant, verdict: Verdict) -> Record:
         return Record(key(variant), said)
     first = verdict.failed[0]
     said = "refused" if variant.right else "killed"
-    return Record(key(variant), said, first.name, first.fingerprint, first.xray)
+    return Record(key(variant), said, first.name, first.fingerprint, first.telling, first.xray)
 
 
 def fill(kata: Kata) -> Iterator[tuple[Variant, Record]]:
@@ -195,11 +199,16 @@ def lessons(kata: Kata) -> str:
     for variant in variants.load(kata, right=False):
         record = recorded.get(name(variant))
         if record and record.test:
-            entry = {"fingerprint": record.fingerprint, "variant": variant.id}
+            entry = {"fingerprint": _accusing(variant, record), "variant": variant.id}
             found.setdefault(record.test, []).append(entry | {"lesson": variant.lesson})
     source = f"generated from {short(path(kata))} by: make records"
     content = {"generated": source, "lessons": dict(sorted(found.items()))}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _accusing(variant: Variant, record: Record) -> str:
+    """The fingerprint that a lesson is told by; nothing where another mistake may have it too."""
+    return record.fingerprint if record.telling or variant.certain else ""
 
 
 def shown(kata: Kata) -> dict[str, str]:
@@ -209,10 +218,11 @@ def shown(kata: Kata) -> dict[str, str]:
     told: dict[tuple[str, str], set[str]] = {}
     for variant in wrong:
         record = recorded[name(variant)]
-        told.setdefault((record.test, record.fingerprint), set()).add(variant.lesson)
+        told.setdefault((record.test, _accusing(variant, record)), set()).add(variant.lesson)
     found = {}
     for variant in wrong:
         record = recorded[name(variant)]
-        meant = told[record.test, record.fingerprint] if record.fingerprint else set()
+        seen = record.fingerprint
+        meant = told.get((record.test, seen), set()) if seen else set()
         found[name(variant)] = next(iter(meant)) if len(meant) == 1 else record.xray
     return found

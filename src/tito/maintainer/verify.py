@@ -27,7 +27,7 @@ gate variants  | tito gates --only variants                               | make
 gate prefix    | tito gates --only prefix                                 | make gates-NN
 gate fresh     | tito gates --only fresh                                  | make gates-NN
 gate sample    | tito gates --only sample                                 | make gates-NN
-meta tests     | {TESTS} -p xdist -n 2 spec_tests/meta                    | {TESTS} spec_tests/meta
+meta tests     | {TESTS} -n 2 spec_tests/meta                             | {TESTS} spec_tests/meta
 doctests       | {TESTS} --doctest-modules reference/tinytorch src/tito   | mend the example
 milestones     | {TESTS} milestones/test_milestones.py                    | {TESTS} milestones
 benchmarks     | py_compile benchmarks/run.py                             | make bench

@@ -28,6 +28,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tito.course.errors import Refusal
 from tito.course.files import is_lent, short
 from tito.course.manifest import ROOT, Kata, Milestone, load
+from tito.course.source import unreadable
 from tito.milestone import datasets, drawing
 
 console = Console(highlight=False, soft_wrap=True)
@@ -96,6 +97,8 @@ def run(number: int | str, implementation: Path) -> int:
         if not kata.file(implementation).is_file():
             order = f"{found.id} comes after kata {last.id}"
             raise Refusal(f"{order}, and kata {kata.id} is not unlocked yet: make module-{kata.id}")
+        if trouble := unreadable(kata.file(implementation)):
+            raise Refusal(f"{trouble}\n  next: fix that line, then: make test-{kata.id}")
     path = os.pathsep.join([str(implementation.resolve()), str(ROOT / "src")])
     environment = {"OPENBLAS_NUM_THREADS": "1"} | os.environ | {"PYTHONPATH": path}
     command = [sys.executable, "-m", "tito.milestone.run", str(found.path)]

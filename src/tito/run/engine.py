@@ -36,7 +36,15 @@ WARM = (
     "_hypothesis_pytestplugin",
     "pytest_timeout",
 )
-QUIET = ("-q", "-p", "no:cacheprovider", "--no-header", "--tb=native")  # the cheapest traceback
+ALONE = ("--disable-plugin-autoload", "-p", "hypothesispytest", "-p", "timeout")  # no other plugin
+QUIET = (
+    *ALONE,
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "--no-header",
+    "--tb=native",
+)  # the cheapest traceback
 FORKED = ("--capture=no", "-p", "no:faulthandler")  # a run has its own file for what is printed
 UNRAISED = ("-p", "no:unraisableexception")  # left out of runs in a hurry: it collects garbage
 

@@ -18,7 +18,7 @@ class Outcome:
         message: the whole failure screen, or "".
         places: lines of the learner's code that the failure is about, the likeliest first.
         kinds: what it checked with: "properties", "refusals", "PyTorch", "measures".
-        fingerprint: of the wrong answer, or "".
+        fingerprint: of the wrong answer, or ""; telling: whether it holds numbers enough.
         looks_like: what the screen says of the answer, a lesson or what the numbers say, or "".
         xray: what the numbers alone say, or "".
     """
@@ -30,6 +30,7 @@ class Outcome:
     places: tuple[Place, ...] = ()
     kinds: tuple[str, ...] = ()
     fingerprint: str = ""
+    telling: bool = False
     looks_like: str = ""
     xray: str = ""
 

@@ -41,6 +41,8 @@ class Variant:
         lesson: for a wrong one the misconception in a sentence or two; for a right one why it is right.
         xray: for a wrong one how the explanation begins that its numbers alone get, if they get one:
             written by the run, read by a person, and so known to be true.
+        certain: for a wrong one, that its answer, though it holds few numbers, can come from no
+            other mistake than its lesson's: a person has judged that.
     """
 
     kata: Kata
@@ -50,6 +52,7 @@ class Variant:
     killed_by: str
     lesson: str
     xray: str = ""
+    certain: bool = False
 
     def __str__(self) -> str:
         return f"{self.kata.id}/{'right' if self.right else 'wrong'}/{self.id}"
@@ -83,6 +86,7 @@ def load(kata: Kata, right: bool) -> list[Variant]:
                 e.get("killed_by", ""),
                 e["lesson"],
                 e.get("xray", ""),
+                e.get("certain", False),
             )
             for e in entries
         ]

@@ -32,6 +32,7 @@ class Sample:
         ones: the expected gradient, had the cotangent been all ones.
         uses: the contributions of each use of the tensor, in order.
         before: what stood in `.grad` before.
+        limit: the tolerance of the comparison.
     """
 
     got: Any
@@ -41,13 +42,14 @@ class Sample:
     ones: Array | None = None
     uses: tuple[Array, ...] = ()
     before: Array | None = None
+    limit: Any = None
 
 
 Prediction = tuple[str, str, Callable[[Sample], Array | None]]
 
 
 @np.errstate(all="ignore")
-def explain(samples: Sequence[Sample], only: tuple[str, ...] = ()) -> str:
+def read(samples: Sequence[Sample], only: tuple[str, ...] = ()) -> str:
     """One sentence for what all failing samples have in common, or nothing.
 
     Args:
@@ -422,7 +424,7 @@ def _summed(gradient: Any, shape: tuple[int, ...]) -> Array:
     return np.asarray(found.sum(axes, keepdims=True)) if axes else found
 
 
-def explain_pairs(pairs: Sequence[tuple[Any, Any]]) -> str:
+def read_pairs(pairs: Sequence[tuple[Any, Any]]) -> str:
     """Explain comparisons of which nothing but both sides is known.
 
     On small or square inputs a factor can be a coincidence, so there only the kinds are tried that
@@ -431,8 +433,8 @@ def explain_pairs(pairs: Sequence[tuple[Any, Any]]) -> str:
     samples = [Sample(got, np.asarray(want)) for got, want in pairs[:200]]
     generic = [s for s in samples if s.want.size >= 5 and 2 not in s.want.shape]
     if generic:
-        return explain(generic[:50])
-    return explain(
+        return read(generic[:50])
+    return read(
         [s for s in samples if s.want.size >= 3][:50],
         only=("zero", "sign", "transposed", "reshaped"),
     )

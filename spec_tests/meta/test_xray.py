@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.diagnose import REDUCED, Sample, explain, explain_pairs
+from support.xray import REDUCED, Sample, read, read_pairs
 
 Slip = Callable[[Sample, Any], Any]
 SEEDS = (0, 1, 2)
@@ -205,7 +205,7 @@ def test_every_kind_has_a_slip() -> None:
 def test_slip_is_named(name: str, shapes: list[tuple[int, ...]]) -> None:
     """Made on every generic sample, a slip is named, under every seed."""
     for seed in SEEDS if makes_sense(name, shapes) else ():
-        text = explain(slipped(name, shapes, seed))
+        text = read(slipped(name, shapes, seed))
         assert kinds(text) == [kind(name)], f"seed {seed}: {text or 'nothing was said'}"
 
 
@@ -216,7 +216,7 @@ def test_right_answers_beside_do_not_hide_it(name: str) -> None:
     wrong = slipped(name, shapes, 3)
     held = [sample(shape, 4) for shape in shapes]
     for order in ([*held, *wrong], [*wrong[::-1], *held]):
-        assert kinds(explain(order)) == [kind(name)]
+        assert kinds(read(order)) == [kind(name)]
 
 
 @pytest.mark.parametrize("name", [n for n in SLIPS if kind(n) not in ("precision", "upstream")])
@@ -227,7 +227,7 @@ def test_slip_in_float32_is_named(name: str) -> None:
         s if s.got is None else replace(s, got=np.asarray(s.got, np.float32), want=s.want)
         for s in wrong
     ]
-    said = kinds(explain(rounded))
+    said = kinds(read(rounded))
     assert said in ([kind(name)], []), "never another"
     if kind(name) not in ("dropped", "masked", "border", "permuted"):  # those compare exactly
         assert said == [kind(name)]
@@ -238,7 +238,7 @@ def test_confusion() -> None:
     wrong, named, total = [], 0, 0
     for name in SLIPS:
         for case in cases(name):
-            said = kinds(explain(case)) or ["nothing"]
+            said = kinds(read(case)) or ["nothing"]
             total, named = total + 1, named + (said == [kind(name)])
             if said not in ([kind(name)], ["nothing"]) and not also_true(kind(name), said[0]):
                 wrong.append(f"{name} on {[s.want.shape for s in case]} is called {said}")
@@ -282,9 +282,9 @@ def test_right_answers_get_no_explanation(shapes: list[tuple[int, ...]]) -> None
     for seed in SEEDS:
         right = [sample(shape, seed) for shape in shapes]
         rounded = [replace(s, got=s.want * (1 + 2e-16)) for s in right]
-        assert explain(right) == explain(rounded) == ""
-        assert explain_pairs([(s.got, s.want) for s in right]) == ""
-    assert explain([]) == explain_pairs([]) == ""
+        assert read(right) == read(rounded) == ""
+        assert read_pairs([(s.got, s.want) for s in right]) == ""
+    assert read([]) == read_pairs([]) == ""
 
 
 @every_set
@@ -293,8 +293,8 @@ def test_noise_gets_no_explanation(shapes: list[tuple[int, ...]]) -> None:
     for seed in range(20):
         rng = np.random.default_rng(seed)
         noise = [replace(s, got=rng.normal(size=s.want.shape)) for s in map_samples(shapes, seed)]
-        assert explain(noise) == explain(noise[:1]) == explain(noise[-1:]) == ""
-        assert explain_pairs([(s.got, s.want) for s in noise]) == ""
+        assert read(noise) == read(noise[:1]) == read(noise[-1:]) == ""
+        assert read_pairs([(s.got, s.want) for s in noise]) == ""
 
 
 def map_samples(shapes: Sequence[tuple[int, ...]], seed: int) -> list[Sample]:
@@ -311,16 +311,16 @@ def test_noise_in_one_entry_gets_no_explanation(amount: float) -> None:
             for s in map_samples(shapes, seed):
                 place = tuple(int(rng.integers(n)) for n in s.want.shape)
                 samples.append(replace(s, got=at(s.want, place, s.want[place] + amount)))
-            assert explain(samples) == explain(samples[:1]) == ""
+            assert read(samples) == read(samples[:1]) == ""
 
 
 def test_two_slips_get_no_name() -> None:
     """Samples with different slips have nothing in common; two at once may have one factor."""
     for first, second in (("sign", "doubled"), ("nan", "sign"), ("missing", "sign")):
         a, b = slipped(first, [(3, 5)], 0), slipped(second, [(5, 7)], 0)
-        assert explain([*a, *b]) == ""
+        assert read([*a, *b]) == ""
     wrong = [replace(s, got=-3 * s.want) for s in map_samples(SETS["matrices"], 0)]
-    assert explain(wrong).startswith("every value is -3 times the expected one")
+    assert read(wrong).startswith("every value is -3 times the expected one")
 
 
 def test_all_that_was_reduced_are_all_elements() -> None:
@@ -331,21 +331,21 @@ def test_all_that_was_reduced_are_all_elements() -> None:
         )
         for s in map_samples(SETS["vectors"], 0)
     ]
-    assert kinds(explain(sums)) == ["times elements"]
+    assert kinds(read(sums)) == ["times elements"]
 
 
 def test_everything_wrong_is_no_dropped_contribution() -> None:
     """Where every entry is used several times, that all differ says nothing about those uses."""
     s = sample((3, 5), 0)
     noise = np.random.default_rng(1).normal(size=(3, 5))
-    assert explain([replace(s, got=noise, ones=np.full((3, 5), 2.0))]) == ""
+    assert read([replace(s, got=noise, ones=np.full((3, 5), 2.0))]) == ""
 
 
 def test_a_large_value_does_not_hide_a_wrong_one() -> None:
     """An entry that is far off is no rounding, even where it is small beside the largest."""
     want = np.array([[1e8, 1.0, -2.0], [3.0, 0.5, 7.0]])
-    assert explain([Sample(at(want, (0, 1), -1.0), want)]) == ""
-    assert kinds(explain([Sample(want * (1 + 1e-8), want)])) == ["precision"]
+    assert read([Sample(at(want, (0, 1), -1.0), want)]) == ""
+    assert kinds(read([Sample(want * (1 + 1e-8), want)])) == ["precision"]
 
 
 # ---- where a slip has two readings ---------------------------------------------------------------
@@ -364,7 +364,7 @@ def test_small_shapes_never_mislead(name: str, shape: tuple[int, ...]) -> None:
 
 
 def both_doors(samples: list[Sample]) -> tuple[str, str]:
-    return explain(samples), explain_pairs([(s.got, s.want) for s in samples])
+    return read(samples), read_pairs([(s.got, s.want) for s in samples])
 
 
 def possible(name: str, shape: tuple[int, ...]) -> bool:
@@ -391,34 +391,34 @@ def alike(name: str, shape: tuple[int, ...], said: str) -> bool:
 def test_twice_on_pairs_is_not_a_missing_mean() -> None:
     """With n = 2 a doubling and a sum instead of a mean are one; with other sizes beside, they differ."""
     small, other = slipped("doubled", [(2, 5)], 0), slipped("doubled", [(3, 5)], 0)
-    assert explain(small) == ""
-    assert kinds(explain([*small, *other])) == ["doubled"]
+    assert read(small) == ""
+    assert kinds(read([*small, *other])) == ["doubled"]
     small, other = slipped("times rows", [(2, 5)], 0), slipped("times rows", [(3, 5)], 0)
-    assert explain(small) == ""
-    assert kinds(explain([*small, *other])) == ["times rows"]
+    assert read(small) == ""
+    assert kinds(read([*small, *other])) == ["times rows"]
 
 
 def test_the_end_of_one_vector_is_no_border() -> None:
     """One wrong number at the end of one vector may be anything; at the end of two it is the end."""
     one, other = slipped("border | last only", [(7,)], 0), slipped("border | last only", [(5,)], 0)
-    assert explain(one) == explain(other) == ""
-    assert kinds(explain([*one, *other])) == ["border"]
+    assert read(one) == read(other) == ""
+    assert kinds(read([*one, *other])) == ["border"]
 
 
 def test_a_square_does_not_tell_rows_from_columns() -> None:
     """Which count it was is said only where the counts differ."""
     square = slipped("times rows", [(3, 3)], 0)
-    assert kinds(explain(square)) == ["scaled"]
-    assert kinds(explain([*square, *slipped("times rows", [(3, 5)], 0)])) == ["times rows"]
+    assert kinds(read(square)) == ["scaled"]
+    assert kinds(read([*square, *slipped("times rows", [(3, 5)], 0)])) == ["times rows"]
 
 
 def test_an_axis_too_many_is_no_stretched_axis() -> None:
     """The output's shape with no more numbers than expected is a reshape: nothing is to be summed."""
     s = replace(sample((3, 5), 0), out_shape=(1, 3, 5))
-    assert kinds(explain([replace(s, got=s.want[None])])) == ["reshaped"]
+    assert kinds(read([replace(s, got=s.want[None])])) == ["reshaped"]
     wide = np.stack([s.want, np.zeros_like(s.want)])
-    assert kinds(explain([replace(s, got=wide, out_shape=(2, 3, 5))])) == ["unbroadcast"]
-    assert explain([replace(s, got=wide + 1, out_shape=(2, 3, 5))]) == ""
+    assert kinds(read([replace(s, got=wide, out_shape=(2, 3, 5))])) == ["unbroadcast"]
+    assert read([replace(s, got=wide + 1, out_shape=(2, 3, 5))]) == ""
 
 
 def test_equal_uses() -> None:
@@ -426,15 +426,15 @@ def test_equal_uses() -> None:
     use = np.random.default_rng(0).normal(size=(3, 5))
     two = Sample(use, 2 * use, uses=(use, use))
     three = Sample(use, 3 * use, uses=(use, use, use))
-    assert kinds(explain([two])) == ["halved"]
-    assert kinds(explain([three])) == ["one use"]
-    assert explain([two, three]) == ""
+    assert kinds(read([two])) == ["halved"]
+    assert kinds(read([three])) == ["one use"]
+    assert read([two, three]) == ""
 
 
 def test_the_same_gradient_twice() -> None:
     """Where the old gradient equals the new one, kept is doubled, and only that is said."""
     s = sample((3, 5), 0)
-    assert kinds(explain([replace(s, got=2 * s.want, before=s.want)])) == ["doubled"]
+    assert kinds(read([replace(s, got=2 * s.want, before=s.want)])) == ["doubled"]
 
 
 @pytest.mark.parametrize(
@@ -443,8 +443,8 @@ def test_the_same_gradient_twice() -> None:
 def test_pairs_know_less(name: str) -> None:
     """Of bare pairs all kinds are tried on generic shapes, and only the safest on small ones."""
     generic, small = slipped(name, [(3, 5)], 0), slipped(name, [(2, 3)], 0)
-    assert kinds(explain_pairs([(s.got, s.want) for s in generic])) == [kind(name)]
-    said = kinds(explain_pairs([(s.got, s.want) for s in small]))
+    assert kinds(read_pairs([(s.got, s.want) for s in generic])) == [kind(name)]
+    said = kinds(read_pairs([(s.got, s.want) for s in small]))
     assert said == ([kind(name)] if name in ("sign", "zero", "transposed") else [])
 
 
@@ -470,30 +470,30 @@ def test_a_tiny_error_beside_a_large_one() -> None:
     near, far = sample((3, 5), 0), sample((5, 7), 0)
     near = replace(near, got=near.want * (1 + 5e-11))
     for got in (at(far.want, 0, 0.0), far.want * (1 + np.arange(7)), far.want + 1):
-        assert explain([near, replace(far, got=got)]) == ""
+        assert read([near, replace(far, got=got)]) == ""
 
 
 def test_small_pairs_are_not_located() -> None:
     """On a few numbers that may be symmetric, places say nothing: 1 - sigmoid is sigmoid reversed."""
     x = np.array([-1.5, 0.0, 1.5])
-    assert explain_pairs([(1 / (1 + np.exp(x)), 1 / (1 + np.exp(-x)))]) == ""
-    assert explain_pairs([(np.array([0.0, 0.0, 3.0]), np.array([-2.0, 0.0, 3.0]))]) == ""
+    assert read_pairs([(1 / (1 + np.exp(x)), 1 / (1 + np.exp(-x)))]) == ""
+    assert read_pairs([(np.array([0.0, 0.0, 3.0]), np.array([-2.0, 0.0, 3.0]))]) == ""
     for few in (np.array(1.5), np.array([1.5, -2.0])):
-        assert explain_pairs([(-few, few)]) == explain_pairs([(0 * few, few)]) == ""
+        assert read_pairs([(-few, few)]) == read_pairs([(0 * few, few)]) == ""
 
 
 def test_scalars_are_left_out_where_there_is_more() -> None:
     """A single number agrees with many slips: where arrays fail too, they decide."""
     wrong = [Sample(np.array(6.0), np.array(3.0)), *slipped("sign", [(3, 5)], 0)]
-    assert kinds(explain(wrong)) == ["sign"]
-    assert kinds(explain(wrong[:1])) == ["doubled"]
+    assert kinds(read(wrong)) == ["sign"]
+    assert kinds(read(wrong[:1])) == ["doubled"]
 
 
 def test_sentences_are_for_learners() -> None:
     """Every sentence is one line, short, and without an empty word."""
     for name in SLIPS:
         shapes = SETS["matrices"]
-        text = explain(slipped(name, shapes, 0))
+        text = read(slipped(name, shapes, 0))
         assert 20 < len(text) < 175, text
         assert "\n" not in text
         assert not text.endswith((".", " "))

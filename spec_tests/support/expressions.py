@@ -13,13 +13,13 @@ import numpy as np
 from support.observe import observe
 
 
-@observe
+@observe(shown="{expression}")
 def evaluate(tt: Any, expression: str, *arrays: Any) -> Any:
     tensors = {name: tt.Tensor(array) for name, array in zip("abcd", arrays, strict=False)}
     return eval(expression, {"tt": tt, "np": np, **tensors})
 
 
-@observe
+@observe(shown="{expression}.backward(cotangent)", parts=("a.grad", "b.grad", "c.grad", "d.grad"))
 def gradients(tt: Any, expression: str, cotangent: Any, *arrays: Any) -> Any:
     tensors = {
         name: tt.Tensor(array, requires_grad=True)
