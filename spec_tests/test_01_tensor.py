@@ -35,7 +35,10 @@ from support.strategies import (
     broadcast_pairs,
     dyadic,
     fill,
+    integer,
+    one_of,
     positive,
+    real,
     seeds,
 )
 
@@ -61,7 +64,7 @@ def described(tt: Any, data: Any) -> Any:
     ("data", "dtype"),
     [
         (2.5, "float32"),
-        ([1, 2], "float32"),
+        (list(range(1, integer(2, 2, 400) + 1)), "float32"),
         ([[1, 2, 3], [4.5, 5, 6]], "float32"),
         ([True], "bool"),
     ],
@@ -95,16 +98,17 @@ def test_construct_keeps_the_dtype_of_scalars(kind: str) -> None:
 def sharing(tt: Any, data: Any) -> Any:
     x = tt.Tensor(data)
     again = tt.Tensor(x)
-    return {
-        "x.data and data share": np.shares_memory(x.data, data),
-        "Tensor(x).data and data share": np.shares_memory(again.data, data),
-    }
+    shared = [np.shares_memory(x.data, data), np.shares_memory(again.data, data)]
+    data += 1
+    names = "x.data and data share", "Tensor(x).data and data share"
+    return dict(zip(names, shared, strict=True)) | {"x.data afterwards": again.data[0].tolist()}
 
 
 def test_construct_shares_memory() -> None:
     """01.2 Whether x.data and data are one memory, also through Tensor(x)."""
     want = {"x.data and data share": True, "Tensor(x).data and data share": True}
-    assert_equal(sharing(dyadic(2, 3)), want=want)
+    a = dyadic(2, 3)
+    assert_equal(sharing(a), want=want | {"x.data afterwards": (a[0] + 1).tolist()})
 
 
 @observe
@@ -146,7 +150,8 @@ def handed_out(tt: Any, data: Any) -> Any:
 
 def test_numpy_and_tolist() -> None:
     """01.3 numpy() and tolist() of one matrix."""
-    assert_equal(handed_out(X), want={"tolist()": X.tolist(), "numpy() is x.data": True})
+    a = X * real(1.0, 0.5, 2)
+    assert_equal(handed_out(a), want={"tolist()": a.tolist(), "numpy() is x.data": True})
 
 
 @observe
@@ -192,7 +197,11 @@ def test_repr_shows_values(expression: str, want: str) -> None:
     {
         "__init__-text": ("tt.Tensor('abc')", "TypeError", "abc"),
         "__init__-none": ("tt.Tensor([None, 1])", "TypeError", "None"),
-        "__init__-complex": ("tt.Tensor(1j)", "TypeError", "1j"),
+        "__init__-complex": (
+            f"tt.Tensor({integer(1, 1, 999)}j)",
+            "TypeError",
+            f"{integer(1, 1, 999)}j",
+        ),
         "__init__-objects": ("tt.Tensor(np.array([None]))", "TypeError", "None"),
         "__init__-ragged": ("tt.Tensor([[1, 2], [3]])", "ValueError", "[3]"),
     },
@@ -972,9 +981,9 @@ def test_making_zeros() -> None:
     {
         "ones": ("tt.ones(2, 3)", np.ones((2, 3))),
         "ones-tuple": ("tt.ones((2, 3))", np.ones((2, 3))),
-        "full": ("tt.full((3,), 0.5)", np.full(3, 0.5)),
+        "full": (f"tt.full((3,), {real(0.5, 0.25, 4)})", np.full(3, real(0.5, 0.25, 4))),
         "full-integer": ("tt.full((2, 1), 3)", np.full((2, 1), 3.0)),
-        "arange": ("tt.arange(4)", np.arange(4.0)),
+        "arange": (f"tt.arange({integer(4, 3, 40)})", np.arange(float(integer(4, 3, 40)))),
         "arange-stop": ("tt.arange(2, 5)", np.arange(2.0, 5.0)),
         "arange-step": ("tt.arange(1, 2, 0.25)", np.arange(1, 2, 0.25)),
     },
@@ -1024,19 +1033,20 @@ def test_random_repeats_after_manual_seed(name: str) -> None:
 
 
 @observe
-def drawn_by(tt: Any, name: str) -> Any:
+def drawn_by(tt: Any, name: str, count: int) -> Any:
     draw = getattr(tt, name)
     return {
-        "3": draw(5, generator=np.random.default_rng(3)),
-        "3 again": draw(5, generator=np.random.default_rng(3)),
-        "4": draw(5, generator=np.random.default_rng(4)),
+        "3": draw(count, generator=np.random.default_rng(3)),
+        "3 again": draw(count, generator=np.random.default_rng(3)),
+        "4": draw(count, generator=np.random.default_rng(4)),
     }
 
 
 @pytest.mark.parametrize("name", ["rand", "randn"])
 def test_random_draws_from_a_generator(name: str) -> None:
     """01.18 Equal generators give equal numbers, others give others."""
-    got = drawn_by(name)
+    got = drawn_by(name, integer(5, 5, 50))
+    assert_equal(got["4"].shape, want=(integer(5, 5, 50),))
     assert_alike(got, "3", "3 again")
     assert_equal(bool((got["3"] == got["4"]).any()), want=False)
 
@@ -1118,15 +1128,19 @@ EVERY = {
 
 
 @observe
-def dtype_of(tt: Any, expression: str, a: Any, b: Any) -> Any:
-    return str(eval(expression, {"tt": tt, "np": np, "a": tt.Tensor(a), "b": tt.Tensor(b)}).dtype)
+def dtypes_of(tt: Any, expression: str, *pairs: Any) -> Any:
+    names = [{"tt": tt, "np": np, "a": tt.Tensor(a), "b": tt.Tensor(b)} for a, b in pairs]
+    return [str(eval(expression, known).dtype) for known in names]
 
 
 @by_name("expression", EVERY)
 def test_float32_stays_float32(expression: str) -> None:
     """01.19 The dtype of each operation on float32 and a number, list, integer or scalar."""
-    a = positive(2, 3).astype(np.float32)
-    assert_equal(dtype_of(expression, a, a + 1), want="float32")
+    kinds = [
+        one_of("float32", "float64", seed=i) if i else "float32" for i in range(integer(1, 8, 8))
+    ]
+    pairs = [(positive(2, 3).astype(kind), (positive(2, 3) + 1).astype(kind)) for kind in kinds]
+    assert_equal(dtypes_of(expression, *pairs), want=kinds)
 
 
 @observe
@@ -1178,9 +1192,9 @@ def test_results_are_new_memory(expression: str) -> None:
 @by_name("expression", {"exp": "a.exp()", "multiply": "a * a", "sum_": "a.sum(axis=0)"})
 def test_strided_and_empty_inputs(expression: str) -> None:
     """01.21 exp, a product and a sum: of a strided view and of its copy, and without rows."""
-    a = dyadic(6, 5)[::2, ::-1]
+    a, columns = dyadic(6, 5)[::2, ::-1], integer(5, 5, 50)
     assert_close(evaluate(expression, a), want=evaluate(expression, a.copy()))
-    assert_equal(evaluate(expression, np.zeros((0, 5))).shape[-1], want=5)
+    assert_equal(evaluate(expression, np.zeros((0, columns))).shape[-1], want=columns)
 
 
 @by_name("expression", {"flatten": "a.flatten(1)", "var": "a.unsqueeze(1).var(axis=1)"})

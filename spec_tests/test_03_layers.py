@@ -24,7 +24,7 @@ from support.asserts import (
     assert_zeros,
 )
 from support.observe import observe
-from support.strategies import dyadic, fill, normal, seeds
+from support.strategies import dyadic, fill, integer, named, normal, seeds
 
 WEIGHT = np.array([[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]])  # the README's worked example
 BIAS = np.array([10.0, 20.0])
@@ -122,14 +122,15 @@ def linear_attributes(tt: Any, n_in: int, n_out: int) -> Any:
 
 def test_linear_attributes() -> None:
     """03.3 weight and bias of a Linear: shapes, dtypes, kinds."""
+    n_out = integer(2, 1, 50)
     want = {
-        "weight": [(2, 3), "float32"],
-        "bias": [(2,), "float32"],
+        "weight": [(n_out, 3), "float32"],
+        "bias": [(n_out,), "float32"],
         "both are Parameters": [True, True],
-        "in_features, out_features": [3, 2],
+        "in_features, out_features": [3, n_out],
         "bias of Linear(..., bias=False)": None,
     }
-    assert_equal(linear_attributes(3, 2), want=want)
+    assert_equal(linear_attributes(3, n_out), want=want)
 
 
 @observe
@@ -183,6 +184,7 @@ def linear_of_shape(tt: Any, n_in: int, n_out: int, shape: Any) -> Any:
 @pytest.mark.parametrize("shape", [(2, 4), (3, 2), (4,), (2, 3, 4), ()], ids=str)
 def test_linear_refuses_other_widths(shape: tuple[int, ...]) -> None:
     """03.5 Inputs that are too wide or too narrow."""
+    shape = (*shape[:-1], integer(shape[-1], 4, 99)) if shape else ()
     assert_raises(linear_of_shape, 3, 2, shape, error="ValueError", says=("3", str(shape)))
 
 
@@ -202,7 +204,8 @@ def start(tt: Any, name: str, n_in: int, n_out: int) -> Any:
 @pytest.mark.parametrize("name", ["weight", "bias"])
 def test_linear_start_is_uniform(name: str) -> None:
     """03.6 The largest value, mean and variance of a layer with 30,000 outputs, within 5 sigma."""
-    x, bound = start(name, 4, 30_000).astype(np.float64), 0.5
+    n_in = integer(4, 2, 16)
+    x, bound = start(name, n_in, 30_000).astype(np.float64), n_in**-0.5
     assert_below(float(np.abs(x).max()), limit=bound * (1 + 1e-6), what=f"largest |{name}|")
     assert_above(float(np.abs(x).max()), limit=bound * 0.99, what=f"largest |{name}|")
     sigma = bound / np.sqrt(3 * x.size)
@@ -239,13 +242,15 @@ def test_linear_start_is_reproducible() -> None:
 @observe
 def linear_output(tt: Any, shape: Any) -> Any:
     out = tt.Linear(3, 2)(tt.Tensor(np.ones(shape, np.float32)))
-    return {"dtype": str(out.dtype), "requires_grad": out.requires_grad}
+    return {"dtype": str(out.dtype), "requires_grad": out.requires_grad, "size": out.size}
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (2, 2, 3)], ids=str)
 def test_linear_keeps_dtype_and_history(shape: tuple[int, ...]) -> None:
     """03.7 Dtype of the output, and whether it was made of tensor operations."""
-    assert_equal(linear_output(shape), want={"dtype": "float32", "requires_grad": True})
+    rows = integer(1, 1, 50)
+    want = {"dtype": "float32", "requires_grad": True, "size": rows * int(np.prod(shape[:-1])) * 2}
+    assert_equal(linear_output((*shape[:-1], 3) if rows == 1 else (rows, *shape)), want=want)
 
 
 @observe
@@ -287,9 +292,10 @@ def about(tt: Any, expression: str, net: str) -> Any:
 
 
 NAMES = "[n for n, _ in net.named_parameters()]"
-NESTED = """Net(
+WIDE = integer(3, 1, 50)
+NESTED = f"""Net(
     width=3,
-    first=Linear(2, 3),
+    first=Linear(2, {WIDE}),
     block=Net(inner=Linear(3, 3, bias=False), gain=Parameter([1.0, 2.0])),
     nothing=None, table=np.ones(2), running=Tensor([0.25]),
     scale=Parameter([0.5]),
@@ -299,7 +305,7 @@ NESTED = """Net(
 def test_named_parameters() -> None:
     """03.8 A net with parts of parts, tables and plain tensors."""
     got = about("[(n, p.shape) for n, p in net.named_parameters()]", NESTED)
-    first = [("first.weight", (3, 2)), ("first.bias", (3,))]
+    first = [("first.weight", (WIDE, 2)), ("first.bias", (WIDE,))]
     block = [("block.inner.weight", (3, 3)), ("block.gain", (2,))]
     assert_equal(got, want=[*first, *block, ("scale", (1,))])
 
@@ -313,6 +319,7 @@ def test_parameters() -> None:
     assert_equal(about("sum(p.data.nbytes for p in net.parameters())", net), want=52)
 
 
+LEFT, ENCODE = named("left"), named("encode")
 CONTAINERS = {
     "list": (
         "Net(blocks=[Linear(2, 2), Linear(2, 2, bias=False)])",
@@ -320,8 +327,8 @@ CONTAINERS = {
     ),
     "tuple": ("Net(pair=(Parameter([1.0]), 'text', Parameter([2.0])))", ["pair.0", "pair.2"]),
     "dict": (
-        "Net(heads={'left': Linear(2, 1), 'size': 3})",
-        ["heads.left.weight", "heads.left.bias"],
+        f"Net(heads={{'{LEFT}': Linear(2, 1), 'size': 3}})",
+        [f"heads.{LEFT}.weight", f"heads.{LEFT}.bias"],
     ),
     "nested": (
         "Net(deep=[[Parameter([1.0])], {'a': (Parameter([2.0]),)}, []])",
@@ -345,14 +352,15 @@ def test_attributes_may_change() -> None:
     assert_equal(got, want=["blocks.0.weight", "blocks.1"])
 
 
-SHARED_PART = "Net(encode=(one := Linear(2, 3)), again=[one], last=Linear(3, 1, bias=False))"
-SHARED_PARAMETER = "Net(encode=(one := Linear(2, 3)), tied=Net(weight=one.weight))"
+SHARED_PART = f"Net({ENCODE}=(one := Linear(2, 3)), again=[one], last=Linear(3, 1, bias=False))"
+SHARED_PARAMETER = f"Net({ENCODE}=(one := Linear(2, 3)), tied=Net(weight=one.weight))"
 
 
 def test_shared_parameter_is_given_once() -> None:
     """03.10 One parameter in two layers, one layer in two places."""
-    assert_equal(about(NAMES, SHARED_PARAMETER), want=["encode.weight", "encode.bias"])
-    assert_equal(about(NAMES, SHARED_PART), want=["encode.weight", "encode.bias", "last.weight"])
+    encode = [f"{ENCODE}.weight", f"{ENCODE}.bias"]
+    assert_equal(about(NAMES, SHARED_PARAMETER), want=encode)
+    assert_equal(about(NAMES, SHARED_PART), want=[*encode, "last.weight"])
 
 
 @pytest.mark.parametrize(
@@ -389,7 +397,8 @@ def test_part_may_hold_the_whole(expression: str, want: list[Any]) -> None:
 
 # ---- modes: 03.11 and 03.12 ----------------------------------------------------------------------
 
-PARTS = "Net(parts=[Linear(2, 2), Net(inner=Linear(2, 2))])"
+MORE = integer(0, 0, 50)
+PARTS = f"Net(parts=[Linear(2, 2), Net(inner=Linear(2, 2)){', Linear(1, 1)' * MORE}])"
 FLAGS = "[m.training for m in net.modules()]"
 
 
@@ -406,24 +415,24 @@ FLAGS = "[m.training for m in net.modules()]"
 def test_modes_reach_every_part(call: str, mode: bool) -> None:
     """03.11 training of each part, after train(), eval() and train(False)."""
     got = about(f"[{call} is net, {FLAGS}]", PARTS)
-    assert_equal(got, want=[True, [mode, mode, mode, mode]])
+    assert_equal(got, want=[True, [mode] * (4 + MORE)])
 
 
 def test_modes_stay_with_their_model() -> None:
     """03.11 A model in eval mode beside new ones."""
     got = about(f"[{FLAGS}, net.eval() is net, Net().training, Linear(1, 1).training]", PARTS)
-    assert_equal(got, want=[[True] * 4, True, True, True])
+    assert_equal(got, want=[[True] * (4 + MORE), True, True, True])
 
 
 @observe
-def gradients_afterwards(tt: Any, expression: str) -> Any:
+def gradients_afterwards(tt: Any, expression: str, parts: int) -> Any:
     class Net(tt.Module):
         def __init__(self):
             self.first = tt.Linear(2, 2)
-            self.rest = [tt.Linear(2, 1)]
+            self.rest = [tt.Linear(2, 1) for _ in range(parts)]
 
     net = Net()
-    found = [net.first.weight, net.first.bias, net.rest[0].weight, net.rest[0].bias]
+    found = [p for layer in (net.first, *net.rest) for p in (layer.weight, layer.bias)]
     for p in found:
         p.grad = np.ones(p.shape, np.float32)
     eval(expression, {"net": net})
@@ -432,7 +441,8 @@ def gradients_afterwards(tt: Any, expression: str) -> Any:
 
 def test_zero_grad_forgets_every_gradient() -> None:
     """03.12 Parameters of a layer, and of one in a list."""
-    assert_equal(gradients_afterwards("net.zero_grad()"), want=[None, None, None, None])
+    parts = integer(1, 1, 50)
+    assert_equal(gradients_afterwards("net.zero_grad()", parts), want=[None, None] * (1 + parts))
 
 
 # ---- state: 03.13 to 03.15 -----------------------------------------------------------------------
@@ -444,7 +454,7 @@ STATEFUL = "Net(first=Linear(2, 3), running=Tensor([0.25, 4.0]), table=np.ones(2
     ("net", "want"),
     [
         (STATEFUL, ["first.weight", "first.bias", "running"]),
-        (SHARED_PARAMETER, ["encode.weight", "encode.bias", "tied.weight"]),
+        (SHARED_PARAMETER, [f"{ENCODE}.weight", f"{ENCODE}.bias", "tied.weight"]),
         ("Net(a=(one := Linear(1, 2, bias=False)), b=[one])", ["a.weight", "b.0.weight"]),
         (CONTAINERS["list"][0], CONTAINERS["list"][1]),
     ],
@@ -533,12 +543,13 @@ def load(tt: Any, state: Any) -> Any:
     tt.Linear(2, 3).load_state_dict(state)
 
 
+GAIN = named("gain")
 UNFIT: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "missing": ({"weight": dyadic(3, 2)}, ("bias",)),
-    "unknown": (STATE | {"gain": dyadic(2)}, ("gain",)),
+    "unknown": (STATE | {GAIN: dyadic(2)}, (GAIN,)),
     "broadcasts": ({"weight": dyadic(3, 2), "bias": dyadic(1)}, ("bias", "(1,)", "(3,)")),
     "shape": ({"weight": dyadic(2, 3), "bias": dyadic(3)}, ("weight", "(2, 3)", "(3, 2)")),
-    "several": ({"weight": dyadic(2, 3), "gain": dyadic(2)}, ("weight", "(2, 3)", "bias", "gain")),
+    "several": ({"weight": dyadic(2, 3), GAIN: dyadic(2)}, ("weight", "(2, 3)", "bias", GAIN)),
 }
 
 
@@ -775,8 +786,9 @@ SMALL = [
 )
 def test_function_as_module(module: str, function: str) -> None:
     """03.19 Each module beside its function, on the same input."""
-    x = dyadic(2, 3, 2)
+    x = dyadic(2, 3, integer(2, 2, 50))
     want = applied(function, x)["out"]
+    assert_equal(want.size, want=x.size)
     got = applied(f"{module}(a)", x)
     assert_close(got["out"], want=want)
     assert_equal(got["requires_grad"], want=True)
@@ -784,7 +796,8 @@ def test_function_as_module(module: str, function: str) -> None:
 
 # ---- printing: 03.20 -----------------------------------------------------------------------------
 
-MODEL = "Net(body=Sequential(Linear(784, 128), ReLU(), Dropout(0.25)), heads=[Linear(128, 10)])"
+OUT = integer(128, 11, 999)
+MODEL = f"Net(body=Sequential(Linear(784, {OUT}), ReLU(), Dropout(0.25)), heads=[Linear(128, 10)])"
 
 
 PRINTED = [
@@ -804,11 +817,11 @@ def test_repr_is_nested() -> None:
     assert_equal([m[0] for m in parts if m], want=PRINTED)
 
 
-SETTINGS = ["in_features=784", "out_features=128", "p=0.25", "ReLU()"]
-SETTINGS += ["in_features=784, out_features=128"]
+SETTINGS = ["in_features=784", f"out_features={OUT}", "p=0.25", "ReLU()"]
+SETTINGS += [f"in_features=784, out_features={OUT}"]
 
 
-@pytest.mark.parametrize("text", SETTINGS)
+@pytest.mark.parametrize("text", SETTINGS, ids=[t.replace(str(OUT), "128") for t in SETTINGS])
 def test_repr_shows_settings(text: str) -> None:
     """03.20 Settings in brackets, as name=value; training is no setting."""
     found = about(f"{{text: text in net.__repr__() for text in ({text!r}, 'training')}}", MODEL)

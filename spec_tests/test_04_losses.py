@@ -22,7 +22,19 @@ from support.asserts import (
 from support.expressions import evaluate
 from support.observe import observe
 from support.oracle import Case, check_values
-from support.strategies import CURATED, Shape, dyadic, fill, normal, seeds, shapes
+from support.strategies import (
+    CURATED,
+    Shape,
+    dyadic,
+    fill,
+    flags,
+    integer,
+    named,
+    normal,
+    real,
+    seeds,
+    shapes,
+)
 
 LOG2, LOG3 = math.log(2), math.log(3)
 PREDICTION, TARGET = np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([[1.0, 4.0], [3.0, 2.0]])
@@ -31,6 +43,7 @@ LOGITS = np.array([[LOG2, 0.0, 0.0], [0.0, 0.0, 0.0]])  # these are the README's
 SAME = tuple((s, s) for s in CURATED)
 FLAT = tuple((s, s) for s in ((1, 3), (4, 3), (3, 3), (5, 7)))
 DEEP = tuple((s, s) for s in ((2, 3, 5), (3, 3, 3), (2, 5, 1, 3), (3, 5, 7)))
+OTHER = named("average")
 UNEQUAL = [((4, 1), (4,)), ((4,), (4, 1)), ((2, 3), (3,)), ((2, 3), ()), ((2, 3), (3, 2))]
 NUMBERS = [
     *["[0, 1, 1]", "[0.0, 1.0, 1.0]", "np.array([0, 1, 1])", "np.array([0.0, 1.0, 1.0])"],
@@ -42,7 +55,8 @@ MISFITS = [
     *[((2, 3), (3,)), ((3, 3), (3, 3)), ((2, 3), (2, 1)), ((3,), (3,))],
     *[((2, 3, 5), (2, 3)), ((2, 3, 5), (2,))],
 ]
-OUTSIDE = [3, 17, -1, -3]
+OUTSIDE = [3, integer(17, 4, 999), -1, integer(-3, -99, -2)]
+outside = pytest.mark.parametrize("wrong", OUTSIDE, ids=["3", "17", "-1", "-3"])
 
 
 def case(title: str, call: str, shapes: Any = SAME, kind: str = "normal") -> Case:
@@ -77,8 +91,8 @@ def pick(x: Any, classes: Any) -> Any:
 
 def refused_shapes(name: str, pair: tuple[Shape, Shape]) -> None:
     """A loss of numbers against numbers refuses two different shapes, and names both."""
-    a, b = fill(pair[0]), fill(pair[1], 1)
-    says = (str(pair[0]), str(pair[1]))
+    first, second = [tuple(n * integer(1, 1, 30) if n > 1 else n for n in shape) for shape in pair]
+    a, b, says = fill(first), fill(second, 1), (str(first), str(second))
     assert_raises(evaluate, f"tt.{name}(a, b)", a, b, error="ValueError", says=says)
 
 
@@ -143,13 +157,18 @@ REDUCTIONS = [
 def test_reduction(case: Case) -> None:
     """04.3 Each loss with each reduction: values that PyTorch gives."""
     check_values("04", case)
+    a, b = normal(2, 3), normal(2, 3, seed=1)
+    losses = (a - b) ** 2 if "mse" in case.name else np.abs(a - b)
+    reduced = {"none": losses, "sum": np.float64(losses.sum()), "mean": np.float64(losses.mean())}
+    assert_close(evaluate(case.expression, a, b), want=reduced[case.name.split("-")[1]])
 
 
 @observe
-def remembered(tt: Any, expression: str, data: Any, target: Any) -> Any:
+def remembered(tt: Any, expression: str, data: Any, target: Any, flags: Any) -> Any:
     a, b = tt.Tensor(data, requires_grad=True), tt.Tensor(target)
     loss = eval(expression, {"tt": tt, "a": a, "b": b})
-    constant = eval(expression, {"tt": tt, "a": tt.Tensor(data), "b": b})
+    inputs = [tt.Tensor(data, requires_grad=flag) for flag in flags]
+    losses = [eval(expression, {"tt": tt, "a": each, "b": b}) for each in inputs]
     seen, waiting = [], [loss]
     while waiting:
         seen.append(waiting.pop())
@@ -157,16 +176,17 @@ def remembered(tt: Any, expression: str, data: Any, target: Any) -> Any:
         waiting += [p for p in (note.parents if note else ()) if p is not None]
     return {
         "the loss is a Tensor": isinstance(loss, tt.Tensor),
-        "it requires a gradient when a does": getattr(loss, "requires_grad", None),
-        "and none when a does not": getattr(constant, "requires_grad", None),
+        "it requires a gradient when a does": [getattr(x, "requires_grad", None) for x in losses],
         "its notes lead to a": any(s is a for s in seen),
     }
 
 
 def check_history(expression: str) -> None:
     """Kata 05 will find its way from this loss to its input."""
-    got = remembered(expression, dyadic(2, 3), dyadic(2, 3, seed=1))
-    assert_equal(got, want=dict.fromkeys(got, True) | {"and none when a does not": False})
+    does = flags(True, False)
+    got = remembered(expression, dyadic(2, 3), dyadic(2, 3, seed=1), does)
+    want = dict.fromkeys(got, True) | {"it requires a gradient when a does": does}
+    assert_equal(got, want=want)
 
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
@@ -178,8 +198,8 @@ def test_history(name: str) -> None:
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
 def test_unknown_reduction(name: str) -> None:
     """04.3 mse_loss and l1_loss with another name."""
-    call, a = f"tt.{name}(a, a, reduction='average')", dyadic(2, 3)
-    assert_raises(evaluate, call, a, error="ValueError", says=("average",))
+    call, a = f"tt.{name}(a, a, reduction='{OTHER}')", dyadic(2, 3)
+    assert_raises(evaluate, call, a, error="ValueError", says=(OTHER,))
 
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
@@ -192,9 +212,10 @@ def test_shapes_must_be_equal(name: str, pair: Any) -> None:
 @pytest.mark.parametrize("target", NUMBERS)
 def test_targets_take_the_dtype_of_the_input(target: str) -> None:
     """04.5 The dtype of the loss, for each kind of target."""
-    x = np.array([1.0, 3.0, -2.0], np.float32)
-    assert_close(evaluate(f"tt.mse_loss(a, {target})", x), want=np.float32(14 / 3))
-    assert_close(evaluate(f"tt.l1_loss(a, {target})", x), want=np.float32(2.0))
+    x = np.array([1.0, 3.0, -2.0], np.float32) * np.float32(real(1.0, 1.25, 1.75))
+    off = x.astype(np.float64) - [0, 1, 1]
+    assert_close(evaluate(f"tt.mse_loss(a, {target})", x), want=np.float32((off**2).mean()))
+    assert_close(evaluate(f"tt.l1_loss(a, {target})", x), want=np.float32(np.abs(off).mean()))
 
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
@@ -240,14 +261,15 @@ def test_binary_cross_entropy_of_any_shape(shape: Shape, seed: int) -> None:
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_binary_cross_entropy_is_stable(dtype: str) -> None:
     """04.7 Logits such as 1000 and -1000, with either target."""
-    z = np.array([1000, -1000, 1000, -1000, 1000, 40], dtype)
+    share = real(1.0, 0.75, 1.0)
+    z = (np.array([1000, -1000, 1000, -1000, 1000, 40]) * share).astype(dtype)
     got = evaluate(f"tt.{NAME}(a, [0, 1, 1, 0, 0.5, 0], reduction='none')", z)
-    assert_close(got, want=np.array([1000, 1000, 0, 0, 500, 40], dtype))
+    assert_close(got, want=(np.array([1000, 1000, 0, 0, 500, 40]) * share).astype(dtype))
 
 
 def test_binary_cross_entropy_unknown_reduction() -> None:
     """04.3 binary_cross_entropy_with_logits with another name."""
-    refused_target(f"{NAME}(a, a, reduction='average')", (3,), "ValueError", "average")
+    refused_target(f"{NAME}(a, a, reduction='{OTHER}')", (3,), "ValueError", OTHER)
 
 
 @pytest.mark.parametrize("pair", UNEQUAL, ids=str)
@@ -269,8 +291,9 @@ def test_binary_cross_entropy_targets(target: str) -> None:
 
 def test_nll_loss_example() -> None:
     """04.8 The worked example."""
-    log_p = np.array([[-1.0, -2.0], [-0.5, -4.0]])
-    assert_close(evaluate("tt.nll_loss(a, [1, 0])", log_p), want=np.float64(1.25))
+    scale = real(1.0, 0.5, 2.0)
+    log_p = np.array([[-1.0, -2.0], [-0.5, -4.0]]) * scale
+    assert_close(evaluate("tt.nll_loss(a, [1, 0])", log_p), want=np.float64(1.25 * scale))
 
 
 NLL = [
@@ -288,7 +311,7 @@ def test_nll_loss(case: Case) -> None:
 
 def test_nll_loss_unknown_reduction() -> None:
     """04.3 nll_loss with another name."""
-    refused_target("nll_loss(a, [0, 1], reduction='average')", (2, 3), "ValueError", "average")
+    refused_target(f"nll_loss(a, [0, 1], reduction='{OTHER}')", (2, 3), "ValueError", OTHER)
 
 
 def test_nll_loss_of_positions_example() -> None:
@@ -345,7 +368,7 @@ def test_class_numbers_must_fit(shape: Shape, target: Shape) -> None:
     refused_target(call, shape, "ValueError", str(shape), str(target))
 
 
-@pytest.mark.parametrize("wrong", OUTSIDE)
+@outside
 def test_class_out_of_range(wrong: int) -> None:
     """04.11 nll_loss with classes below 0 and above C - 1."""
     call = f"nll_loss(a, [0, {wrong}, 1, 2])"
@@ -366,6 +389,16 @@ IGNORE = [
 def test_ignore_index(case: Case) -> None:
     """04.12 nll_loss: values that PyTorch gives, for each reduction."""
     check_values("04", case)
+    x, classes, kept = ignored()
+    got = evaluate("tt.nll_loss(a, b)", x, np.where(kept, classes, -100))
+    assert_close(got, want=np.float64(-pick(x, classes)[kept].mean()))
+
+
+def ignored() -> tuple[Any, Any, Any]:
+    """Logits, a class for each row, and which rows are not ignored."""
+    kept = np.array([True, *flags(True, False)])
+    shape = (kept.size, 3)
+    return fill(shape, 5, "normal"), classes_for(shape, integer(5, 0, 999)), kept
 
 
 @observe
@@ -426,9 +459,10 @@ def test_cross_entropy_of_any_shape(shape: Shape, seed: int) -> None:
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_cross_entropy_is_stable(dtype: str) -> None:
     """04.14 Rows such as [1000, 0, -1000]."""
-    logits = np.array([[1000, -1000, 0], [-1000, 0, 1000], [1000, 1000, -1000]], dtype)
+    share, rows = real(1.0, 0.75, 1.0), [[1000, -1000, 0], [-1000, 0, 1000], [1000, 1000, -1000]]
+    logits = (np.array(rows) * share).astype(dtype)
     got = evaluate("tt.cross_entropy(a, [0, 0, 1], reduction='none')", logits)
-    assert_close(got, want=np.array([0, 2000, LOG2], dtype))
+    assert_close(got, want=np.array([0, 2000 * share, LOG2], dtype))
 
 
 LARGE = [
@@ -469,7 +503,7 @@ def test_cross_entropy_targets_must_fit(shape: Shape, target: Shape) -> None:
     refused_target(call, shape, "ValueError", str(shape), str(target))
 
 
-@pytest.mark.parametrize("wrong", OUTSIDE)
+@outside
 def test_cross_entropy_class_out_of_range(wrong: int) -> None:
     """04.11 cross_entropy with classes below 0 and above C - 1."""
     call = f"cross_entropy(a, [0, {wrong}, 1, 2])"
@@ -543,6 +577,12 @@ BOTH = [
 def test_smoothing_with_ignored_positions(case: Case) -> None:
     """04.16 Values that PyTorch gives, for each reduction."""
     check_values("04", case)
+    x, classes, kept = ignored()
+    call = "tt.cross_entropy(a, b, label_smoothing=0.25)"
+    log_p = log_softmax_of(x)
+    losses = 0.75 * pick(log_p, classes) + 0.25 * log_p.mean(axis=1)
+    got = evaluate(call, x, np.where(kept, classes, -100))
+    assert_close(got, want=np.float64(-losses[kept].mean()))
 
 
 # ---- modules: 04.17 ------------------------------------------------------------------------------
@@ -580,6 +620,9 @@ MODULES = [
 def test_modules(case: Case) -> None:
     """04.17 Each module with options: the same value as the function."""
     check_values("04", case)
+    a, b = normal(2, 3), normal(2, 3, seed=1)
+    got = evaluate("tt.MSELoss(reduction='sum')(a, b)", a, b)
+    assert_close(got, want=np.float64(((a - b) ** 2).sum()))
 
 
 @observe
@@ -612,21 +655,25 @@ def test_history_leads_to_the_input(expression: str) -> None:
 
 
 @observe
-def reaches_the_target(tt: Any, expression: str, data: Any, target: Any) -> Any:
+def reaches_the_target(tt: Any, expression: str, data: Any, target: Any, flags: Any) -> Any:
     a, b = tt.Tensor(data), tt.Tensor(target, requires_grad=True)
     loss = eval(expression, {"tt": tt, "a": a, "b": b})
     seen, waiting = [], [loss]
     while waiting:
         seen.append(waiting.pop())
         waiting += [p for p in (seen[-1].note.parents if seen[-1].note else ()) if p is not None]
-    return {"requires_grad": loss.requires_grad, "notes lead to b": any(s is b for s in seen)}
+    targets = [tt.Tensor(target, requires_grad=flag) for flag in flags]
+    losses = [eval(expression, {"tt": tt, "a": a, "b": each}) for each in targets]
+    needed = [loss.requires_grad for loss in losses]
+    return {"requires_grad": needed, "notes lead to b": any(s is b for s in seen)}
 
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss", NAME])
 def test_history_leads_to_a_target_that_learns(name: str) -> None:
     """04.21 The notes, walked back from the loss."""
-    got = reaches_the_target(f"tt.{name}(a, b)", dyadic(2, 3), dyadic(2, 3, seed=1))
-    assert_equal(got, want={"requires_grad": True, "notes lead to b": True})
+    does = flags(True, False)
+    got = reaches_the_target(f"tt.{name}(a, b)", dyadic(2, 3), dyadic(2, 3, seed=1), does)
+    assert_equal(got, want={"requires_grad": does, "notes lead to b": True})
 
 
 @observe
@@ -673,18 +720,19 @@ def peak(tt: Any, expression: str, data: Any, target: Any) -> Any:
 
     names = {"tt": tt, "a": tt.Tensor(data), "target": target}
     tracemalloc.start()
-    eval(expression, names)
+    loss = eval(expression, names)
     found = tracemalloc.get_traced_memory()[1] / data.nbytes
     tracemalloc.stop()
-    return found
+    return [found, loss]
 
 
 def test_picking_needs_no_memory() -> None:
     """04.20 The largest amount of memory during one call, for 8,192 classes."""
     a = normal(32, 8192).astype(np.float32)
     target = classes_for(a.shape, 0)
-    alone = peak("tt.log_softmax(a, 1)", a, target)
-    got = peak("tt.cross_entropy(a, target)", a, target)
+    alone, _ = peak("tt.log_softmax(a, 1)", a, target)
+    got, _ = peak("tt.cross_entropy(a, target)", a, target)
     assert_below(got, limit=max(alone, 2.0) + 0.5, what="peak memory, in sizes of the input")
-    got = peak("tt.nll_loss(a, target)", a, target)
+    got, loss = peak("tt.nll_loss(a, target)", a, target)
+    assert_close(loss, want=-pick(a, target).mean(), terms=1.0)
     assert_below(got, limit=0.25, what="peak memory, in sizes of the input")

@@ -32,8 +32,11 @@ from support.strategies import (
     broadcast_pairs,
     dyadic,
     fill,
+    integer,
+    named,
     normal,
     positive,
+    real,
     seeds,
     shapes,
 )
@@ -208,14 +211,16 @@ def test_backward_from_a_leaf() -> None:
 
 
 @observe
-def first_cotangents(tt: Any, a: Any, cotangent: Any) -> Any:
-    seen = []
+def first_cotangents(tt: Any, arrays: Any, cotangent: Any) -> Any:
+    seen, leaves = [], []
     probe = tt.primitive(lambda x, /: x * 1)
     tt.defvjp(probe, lambda g, out, x: seen.append(str(g.dtype)) or g)
-    x, leaf = tt.Tensor(a, requires_grad=True), tt.Tensor(a, requires_grad=True)
-    probe(x).backward(cotangent)
-    leaf.backward(cotangent)
-    return {"of the result": seen, "of a leaf itself": [str(leaf.grad.dtype)]}
+    for a in arrays:
+        x, leaf = tt.Tensor(a, requires_grad=True), tt.Tensor(a, requires_grad=True)
+        probe(x).backward(cotangent)
+        leaf.backward(cotangent)
+        leaves.append(str(leaf.grad.dtype))
+    return {"of the result": seen, "of a leaf itself": leaves}
 
 
 @pytest.mark.parametrize(
@@ -223,8 +228,9 @@ def first_cotangents(tt: Any, a: Any, cotangent: Any) -> Any:
 )
 def test_first_cotangent_is_like_the_result(cotangent: Any) -> None:
     """05.19 The dtype of the first cotangent, for float32 results and cotangents of other kinds."""
-    got = first_cotangents(np.array([1.5], np.float32), cotangent)
-    assert_equal(got, want={"of the result": ["float32"], "of a leaf itself": ["float32"]})
+    kinds = ["float32", *(["float64"] * integer(0, 0, 99))]
+    got = first_cotangents([np.array([1.5], kind) for kind in kinds], cotangent)
+    assert_equal(got, want={"of the result": kinds, "of a leaf itself": kinds})
 
 
 def test_uses_add_up() -> None:
@@ -450,8 +456,11 @@ def test_rule_receives_what_the_operation_noted() -> None:
     )
 
 
+PULL = [float(integer(1, 1, 999)), float(integer(10, 10, 9999))]
+
+
 @observe
-def rules_called(tt: Any, needed: Any, fused: bool) -> Any:
+def rules_called(tt: Any, needed: Any, fused: bool, cotangent: Any) -> Any:
     calls, masks = [], []
     operation = tt.primitive(lambda a, b, c, /: a * b * c)
     one_by_one = [lambda g, out, a, b, c, i=i: calls.append(i) or g for i in range(3)]
@@ -463,7 +472,7 @@ def rules_called(tt: Any, needed: Any, fused: bool) -> Any:
 
     tt.defvjp_fused(operation, together) if fused else tt.defvjp(operation, *one_by_one)
     tensors = [tt.Tensor([2.0, 3.0], requires_grad=n) for n in needed]
-    operation(*tensors).backward([1.0, 10.0])
+    operation(*tensors).backward(cotangent)
     return {
         "calls": calls,
         "masks": masks,
@@ -478,9 +487,9 @@ def rules_called(tt: Any, needed: Any, fused: bool) -> Any:
 )
 def test_rule_is_skipped_where_no_gradient_is_needed(needed: Any) -> None:
     """05.8 How often each rule is called."""
-    got = rules_called(needed, False)
+    got = rules_called(needed, False, PULL)
     assert_equal(sorted(got["calls"]), want=[i for i, n in enumerate(needed) if n])
-    assert_equal(got["gradients"], want=[[1.0, 10.0] if n else None for n in needed])
+    assert_equal(got["gradients"], want=[PULL if n else None for n in needed])
 
 
 @observe
@@ -522,19 +531,20 @@ def test_rule_may_answer_in_the_outputs_shape() -> None:
 )
 def test_fused_rule_serves_all_operands(needed: Any) -> None:
     """05.9 The mask and the arguments that a fused rule gets."""
-    got = rules_called(needed, True)
+    got = rules_called(needed, True, PULL)
     assert_equal([got["calls"], got["masks"]], want=[["all"], [list(needed)]])
     assert_equal(
         got["gradients"],
-        want=[[i + 1.0, 10.0 * (i + 1)] if n else None for i, n in enumerate(needed)],
+        want=[[(i + 1) * pull for pull in PULL] if n else None for i, n in enumerate(needed)],
     )
 
 
 @observe
-def without_a_rule(tt: Any, rules: int, needed: Any) -> Any:
+def without_a_rule(tt: Any, rules: int, needed: Any, name: str = "exotic") -> Any:
     def exotic(a, b, /):
         return a * b
 
+    exotic.__name__ = exotic.__qualname__ = name
     operation = tt.primitive(exotic)
     if rules:
         tt.defvjp(operation, *[lambda g, out, a, b: g * b][:rules])
@@ -554,7 +564,8 @@ def without_a_rule(tt: Any, rules: int, needed: Any) -> Any:
 )
 def test_missing_rule_is_named(rules: int, needed: Any, position: str) -> None:
     """05.10 An operation without any rule, and one with too few."""
-    assert_raises(without_a_rule, rules, needed, error="RuntimeError", says=("exotic", position))
+    says = (named("exotic"), position)
+    assert_raises(without_a_rule, rules, needed, says[0], error="RuntimeError", says=says)
 
 
 def test_missing_rule_is_not_needed() -> None:
@@ -620,7 +631,9 @@ def test_arithmetic_gradients_of_any_shapes(shapes: Any, seed: int, expression: 
 )
 def test_power_at_zero(expression: str, want: Any) -> None:
     """05.11 Several exponents, 0 among them, with a zero in a."""
-    assert_close(gradients(expression, np.ones(2), np.array([0.0, 2.0]))[0], want=np.array(want))
+    pull = real(1.0, 0.5, 2.0)
+    got = gradients(expression, np.full(2, pull), np.array([0.0, 2.0]))[0]
+    assert_close(got, want=pull * np.array(want))
 
 
 @pytest.mark.parametrize(
@@ -942,6 +955,8 @@ MOVEMENT = [
 def test_movement_gradients(case: Case) -> None:
     """05.15 Values that PyTorch gives, for each function."""
     check_gradients("05", case)
+    pull = normal(3, 2)
+    assert_close(gradients("a.T", pull, dyadic(2, 3)), want=[pull.T])
 
 
 @pytest.mark.parametrize(
@@ -1577,8 +1592,8 @@ def test_gradcheck_needs_float64() -> None:
 
 
 @observe
-def backward_from(tt: Any, expression: str, gradient: Any, requires_grad: bool) -> Any:
-    x = tt.Tensor(np.ones((2, 3)), requires_grad=requires_grad)
+def backward_from(tt: Any, expression: str, gradient: Any, requires_grad: bool, n: int) -> Any:
+    x = tt.Tensor(np.ones((2, n)), requires_grad=requires_grad)
     eval(expression, {"tt": tt, "x": x}).backward(gradient)
     return x.grad
 
@@ -1610,7 +1625,9 @@ def test_backward_refuses(
     expression: str, gradient: Any, requires_grad: bool, error: str, says: Any
 ) -> None:
     """05.22 One refusal each, with what the message must name."""
-    assert_raises(backward_from, expression, gradient, requires_grad, error=error, says=says)
+    n = integer(3, 3, 99)
+    says = tuple(said.replace("(2, 3)", f"(2, {n})") for said in says)
+    assert_raises(backward_from, expression, gradient, requires_grad, n, error=error, says=says)
 
 
 # ---- systems: 05.23 and 05.24 --------------------------------------------------------------------

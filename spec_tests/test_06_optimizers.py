@@ -22,10 +22,12 @@ from support.asserts import (
     assert_raises,
 )
 from support.observe import observe
-from support.strategies import dyadic, fill, normal, seeds
+from support.strategies import dyadic, fill, integer, normal, real, seeds
 
 START = np.array([1.0, -2.0])  # the README's worked example
 PUSHES = np.array([[0.5, 0.25], [0.5, -0.25], [1.0, 0.5]])
+SCALE, RATE = real(1.0, 0.5, 2.0), real(0.5, 0.1, 0.9)
+NEGATIVE, NUMBER = real(-0.5, -9.0, -1.0), real(3.5, 2.0, 9.0)
 
 STEPS, SIZE = 50, 10  # of the recorded runs: three parameters of shapes (), (3,) and (2, 3)
 SEEN = [0, 1, 2, 9, 49]
@@ -192,8 +194,8 @@ def built(tt: Any, expression: str, options: Any) -> Any:
 @pytest.mark.parametrize("params", ["[a, b]", "(t for t in [a, b])"], ids=["list", "generator"])
 def test_param_groups(params: str) -> None:
     """06.1 A list and a generator of tensors."""
-    got = built(f"tt.Optimizer({params}, {{'lr': 0.5}})", ["lr"])
-    assert_equal(got, want=[{"params": ["a", "b"], "lr": 0.5}])
+    got = built(f"tt.Optimizer({params}, {{'lr': {RATE}}})", ["lr"])
+    assert_equal(got, want=[{"params": ["a", "b"], "lr": RATE}])
 
 
 @pytest.mark.parametrize("first", ["[b]", "(t for t in [b])"], ids=["list", "generator"])
@@ -209,7 +211,7 @@ def test_param_groups_of_groups(first: str) -> None:
     [
         ("[]", "ValueError", ""),
         ("a", "TypeError", "Tensor"),
-        ("[a, 3.5]", "TypeError", "3.5"),
+        pytest.param(f"[a, {NUMBER}]", "TypeError", str(NUMBER), id="[a, 3.5]-TypeError-3.5"),
         ("[a, np.ones(3)]", "TypeError", "ndarray"),
         ("[a, tt.Tensor([1.0, 2.0])]", "ValueError", "(2,)"),
         ("[a, b * 2]", "ValueError", "(3,)"),
@@ -225,8 +227,8 @@ def test_parameters_refused(params: str, error: str, says: str) -> None:
 
 
 @observe
-def zeroed(tt: Any, expression: str) -> Any:
-    p = [tt.Tensor([1.0, 2.0], requires_grad=True) for _ in range(3)]
+def zeroed(tt: Any, expression: str, many: int) -> Any:
+    p = [tt.Tensor([1.0, 2.0], requires_grad=True) for _ in range(many)]
     for tensor in p[:2]:
         tensor.grad = np.ones(2, np.float32)
     eval(expression, {"tt": tt, "p": p}).zero_grad()
@@ -236,7 +238,9 @@ def zeroed(tt: Any, expression: str) -> Any:
 @pytest.mark.parametrize("params", ["p", "[{'params': p[1:]}, {'params': p[:1]}]"])
 def test_zero_grad(params: str) -> None:
     """06.4 Two parameters with a gradient and one without."""
-    assert_equal(zeroed(f"tt.Optimizer({params}, {{'lr': 0.5}})"), want=[None, None, None])
+    many = integer(3, 3, 99)
+    got = zeroed(f"tt.Optimizer({params}, {{'lr': 0.5}})", many)
+    assert_equal(got, want=[None] * many)
 
 
 def check_defaults(expression: str, **options: Any) -> None:
@@ -262,7 +266,7 @@ def test_sgd_options(rate: str, lr: float) -> None:
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        ("SGD([a], lr=-0.5)", "-0.5"),
+        pytest.param(f"SGD([a], lr={NEGATIVE})", str(NEGATIVE), id="SGD([a], lr=-0.5)--0.5"),
         ("SGD([a], lr=0.5, momentum=-1.5)", "-1.5"),
         ("SGD([a], lr=0.5, weight_decay=-0.25)", "-0.25"),
         ("SGD([a], lr=0.5, nesterov=True)", "nesterov"),
@@ -283,7 +287,7 @@ def test_a_rate_of_zero_is_accepted() -> None:
 def test_sgd_example() -> None:
     """06.5 The worked example: three steps."""
     want = np.array([[0.75, -2.125], [0.5, -2.0], [0.0, -2.25]])
-    assert_close(path("tt.SGD(p, lr=0.5)", START, PUSHES), want=want)
+    assert_close(path("tt.SGD(p, lr=0.5)", START * SCALE, PUSHES * SCALE), want=want * SCALE)
 
 
 @pytest.mark.parametrize("title", ["SGD"])
@@ -294,9 +298,9 @@ def test_sgd(title: str) -> None:
 
 def test_weight_decay_example() -> None:
     """06.6 SGD with weight_decay: three steps on paper."""
-    got = path("tt.SGD(p, lr=0.5, weight_decay=0.5)", START, PUSHES)
+    got = path("tt.SGD(p, lr=0.5, weight_decay=0.5)", START * SCALE, PUSHES * SCALE)
     want = np.array([[0.5, -1.625], [0.125, -1.09375], [-0.40625, -1.0703125]])
-    assert_close(got, want=want)
+    assert_close(got, want=want * SCALE)
 
 
 @pytest.mark.parametrize("title", ["SGD-decay"])
@@ -307,16 +311,16 @@ def test_weight_decay(title: str) -> None:
 
 def test_momentum_example() -> None:
     """06.7 The worked example: three steps."""
-    got = path("tt.SGD(p, lr=0.5, momentum=0.5)", START, PUSHES)
+    got = path("tt.SGD(p, lr=0.5, momentum=0.5)", START * SCALE, PUSHES * SCALE)
     want = np.array([[0.75, -2.125], [0.375, -2.0625], [-0.3125, -2.28125]])
-    assert_close(got, want=want)
+    assert_close(got, want=want * SCALE)
 
 
 def test_dampening_example() -> None:
     """06.7 Three steps on paper, with dampening."""
-    got = path("tt.SGD(p, lr=0.5, momentum=0.5, dampening=0.5)", START, PUSHES)
+    got = path("tt.SGD(p, lr=0.5, momentum=0.5, dampening=0.5)", START * SCALE, PUSHES * SCALE)
     want = np.array([[0.75, -2.125], [0.5, -2.125], [0.125, -2.25]])
-    assert_close(got, want=want)
+    assert_close(got, want=want * SCALE)
 
 
 @observe
@@ -333,8 +337,8 @@ def beside(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
 def test_momentum_of_two_parameters() -> None:
     """06.13 SGD with momentum on two parameters."""
     expression = "tt.SGD(p, lr=0.5, momentum=0.5)"
-    got = beside(expression, START, PUSHES)
-    assert_close(got, want=sgd(START, PUSHES, 0.5, 0.5))
+    got = beside(expression, START * SCALE, PUSHES * SCALE)
+    assert_close(got, want=sgd(START * SCALE, PUSHES * SCALE, 0.5, 0.5))
 
 
 @pytest.mark.parametrize("title", ["SGD-momentum", "SGD-dampening", "SGD-all"])
@@ -527,8 +531,8 @@ def test_rate_is_read_at_every_step(name: str) -> None:
 )
 def test_rate_is_not_in_the_buffer(call: str, want: list[float]) -> None:
     """06.12 lr is changed between steps, with momentum: the buffer holds gradients, not steps."""
-    got = scheduled(f"tt.{call}", np.zeros(1), [1.0, 0.5, 2.0])
-    assert_close(got, want=np.array(want)[:, None])
+    got = scheduled(f"tt.{call}", np.zeros(1), [SCALE * rate for rate in (1.0, 0.5, 2.0)])
+    assert_close(got, want=SCALE * np.array(want)[:, None])
 
 
 @observe
@@ -583,8 +587,8 @@ def test_runs_with_gaps(title: str) -> None:
 
 
 @observe
-def misfit(tt: Any, expression: str) -> Any:
-    p = [tt.Tensor(np.ones((2, 3)), requires_grad=True)]
+def misfit(tt: Any, expression: str, rows: int) -> Any:
+    p = [tt.Tensor(np.ones((rows, 3)), requires_grad=True)]
     p[0].grad = np.ones(3)
     eval(expression, {"tt": tt, "p": p}).step()
     return p[0].data
@@ -593,7 +597,9 @@ def misfit(tt: Any, expression: str) -> Any:
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
 def test_gradient_of_another_shape(name: str) -> None:
     """06.13 A gradient that would broadcast is refused."""
-    assert_raises(misfit, f"tt.{name}(p, lr=0.1)", error="ValueError", says=("(3,)", "(2, 3)"))
+    rows = integer(2, 2, 99)
+    says = ("(3,)", f"({rows}, 3)")
+    assert_raises(misfit, f"tt.{name}(p, lr=0.1)", rows, error="ValueError", says=says)
 
 
 # ---- saving: 06.14 to 06.16 ----------------------------------------------------------------------
@@ -625,9 +631,9 @@ def saved(tt: Any, expression: str) -> Any:
 def test_state_dict(name: str) -> None:
     """06.14 The keys of a state of two groups, and what kind its values are."""
     options = ", momentum=0.9" if name == "SGD" else ""
-    groups = "[{'params': p[:1]}, {'params': p[1:], 'lr': 0.25}]"
+    groups = f"[{{'params': p[:1]}}, {{'params': p[1:], 'lr': {NUMBER}}}]"
     got = saved(f"tt.{name}({groups}, lr=0.5{options})")
-    want = {"keys": ["param_groups", "state"], "parameters": [[0], [1, 2]], "rates": [0.5, 0.25]}
+    want = {"keys": ["param_groups", "state"], "parameters": [[0], [1, 2]], "rates": [0.5, NUMBER]}
     shapes = {"0": [(2,)], "2": [(4,)]}
     assert_equal(got, want={**want, "numbers and arrays only": True, "shapes": shapes})
 
@@ -684,10 +690,11 @@ def continued(tt: Any, expression: str, other: str, start: Any, gradients: Any) 
 @pytest.mark.parametrize("expression", EVERY)
 def test_load_state_dict_goes_on_exactly(expression: str) -> None:
     """06.15 Runs with and without a break; the loaded lr."""
-    other = expression.replace("lr=0.1", "lr=0.7")
-    got = continued(expression, other, normal(3), rows((6, 3), 1))
+    rate, other = real(0.1, 0.05, 0.2), expression.replace("lr=0.1", "lr=0.7")
+    own = expression.replace("lr=0.1", f"lr={rate}")
+    got = continued(own, other, normal(3), rows((6, 3), 1))
     assert_alike(got, "without a break", "with a break", exactly=True)
-    assert_equal(got["rates"], want=[0.1, 0.1, 0.1])
+    assert_equal(got["rates"], want=[rate] * 3)
 
 
 @observe(shown="{expression}")
@@ -727,10 +734,11 @@ def after_refusal(tt: Any, expression: str, a: str, b: str, p: Any, q: Any) -> A
 
 LOADING = "b.load_state_dict(a.state_dict())"
 TWO_GROUPS = "tt.Adam([{'params': p[:1]}, {'params': p[1:]}], lr=0.5)"
+MORE = integer(4, 4, 999)
 MISMATCHES = [
     ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3), (3,)], [(2, 3), (3,), (3,)], ("2", "3")),
     ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3), (3,), (3,)], [(2, 3), (3,)], ("2", "3")),
-    ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3), (3,)], [(2, 3), (4,)], ("(3,)", "(4,)")),
+    ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3), (3,)], [(2, 3), (MORE,)], ("(3,)", f"({MORE},)")),
     ("tt.Adam(p, lr=0.5)", "tt.SGD(q, momentum=0.9)", [(3,)], [(3,)], ("betas",)),
     ("tt.SGD(p, lr=0.5, momentum=0.9)", "tt.RMSprop(q)", [(3,)], [(3,)], ("alpha",)),
     (TWO_GROUPS, "tt.Adam(q)", [(3,), (2,)], [(3,), (2,)], ("2", "1")),
@@ -781,14 +789,16 @@ def in_place(tt: Any, expression: str, start: Any, gradient: Any) -> Any:
         "gradient unchanged": bool((given == gradient).all()),
         "p requires grad": p[0].requires_grad,
         "p has a note": p[0].note is not None,
+        "numbers": p[0].data.size,
     }
 
 
 @pytest.mark.parametrize("expression", EVERY)
 def test_updates_are_in_place(expression: str) -> None:
     """06.17 The arrays before and after three steps."""
-    got = in_place(expression, normal(3), rows((3,), 1))
-    want = dict.fromkeys(got, True) | {"p has a note": False}
+    many = integer(3, 3, 99)
+    got = in_place(expression, normal(many), rows((many,), 1))
+    want = dict.fromkeys(got, True) | {"p has a note": False, "numbers": many}
     assert_equal(got, want=want)
 
 
@@ -813,14 +823,16 @@ def test_gradients_are_not_kept(expression: str) -> None:
 
 
 @observe
-def dtypes(tt: Any, expression: str) -> Any:
-    p = [tt.Tensor(np.ones(3, np.float32), requires_grad=True)]
+def dtypes(tt: Any, expression: str, kinds: Any) -> Any:
+    p = [tt.Tensor(np.ones(3, kind), requires_grad=True) for kind in kinds]
     optimizer = eval(expression, {"tt": tt, "np": np, "p": p})
     for _ in range(2):
-        p[0].grad = np.ones(3, np.float32)
+        for tensor, kind in zip(p, kinds, strict=True):
+            tensor.grad = np.ones(3, kind)
         optimizer.step()
-    arrays = optimizer.state_dict()["state"].get(0, {}).values()
-    return sorted({str(a.dtype) for a in [p[0].data, *arrays] if np.ndim(a)})
+    arrays = [optimizer.state_dict()["state"].get(i, {}).values() for i in range(len(p))]
+    pairs = zip(p, arrays, strict=True)
+    return [sorted({str(a.dtype) for a in [t.data, *own] if np.ndim(a)}) for t, own in pairs]
 
 
 @pytest.mark.parametrize(
@@ -833,7 +845,8 @@ def dtypes(tt: Any, expression: str) -> Any:
 )
 def test_float32_stays_float32(expression: str) -> None:
     """06.18 The dtypes of parameter and state after a step, with options that are NumPy numbers."""
-    assert_equal(dtypes(expression), want=["float32"])
+    kinds = ["float32", *(["float64"] * integer(0, 0, 99))]
+    assert_equal(dtypes(expression, kinds), want=[[kind] for kind in kinds])
 
 
 @observe
@@ -885,14 +898,15 @@ def test_large_parameters(expression: str) -> None:
 
 
 @observe
-def state_bytes(tt: Any, expression: str) -> Any:
-    p = [tt.Tensor(np.ones((100, 100), np.float32), requires_grad=True)]
+def state_bytes(tt: Any, expression: str, n: int) -> Any:
+    p = [tt.Tensor(np.ones((n, 100), np.float32), requires_grad=True)]
     optimizer = eval(expression, {"tt": tt, "p": p})
     for _ in range(2):
-        p[0].grad = np.ones((100, 100), np.float32)
+        p[0].grad = np.ones((n, 100), np.float32)
         optimizer.step()
     arrays = optimizer.state_dict()["state"].get(0, {}).values()
-    return round(sum(np.asarray(a).nbytes for a in arrays) / p[0].data.nbytes, 2)
+    held = sum(np.asarray(a).nbytes for a in arrays) / p[0].data.nbytes
+    return {"sizes of the parameter": round(held, 2), "rows": p[0].shape[0]}
 
 
 @pytest.mark.parametrize(
@@ -908,12 +922,13 @@ def state_bytes(tt: Any, expression: str) -> Any:
 )
 def test_bytes_of_state(expression: str, want: float) -> None:
     """06.19 The bytes of the state's arrays."""
-    assert_equal(state_bytes(expression), want=want)
+    n = integer(100, 100, 400)
+    assert_equal(state_bytes(expression, n), want={"sizes of the parameter": want, "rows": n})
 
 
 def test_bytes_of_rmsprop() -> None:
     """06.19 RMSprop without momentum keeps one array of the parameter's size, or two."""
-    found = state_bytes("tt.RMSprop(p)")
+    found = state_bytes("tt.RMSprop(p)", 100)["sizes of the parameter"]
     assert_above(found, limit=1.0, what="state, in sizes of the parameter")
     assert_below(found, limit=2.0, what="state, in sizes of the parameter")
 
@@ -966,6 +981,6 @@ def descended(tt: Any, expression: str, start: Any, target: Any, steps: int) -> 
 )
 def test_descends_to_the_minimum(call: str) -> None:
     """06.20 400 steps from zeros."""
-    target = np.array([0.5, -1.0, 1.5])
+    target = np.array([0.5, -1.0, 1.5]) * real(1.0, 0.8, 1.2)
     got = descended(f"tt.{call}", np.zeros(3), target, 400)
     assert_below(float(np.abs(got - target).max()), limit=0.01, what="distance from the minimum")

@@ -19,7 +19,7 @@ from support.asserts import (
     assert_raises,
 )
 from support.observe import observe
-from support.strategies import dyadic, fill, normal, seeds
+from support.strategies import dyadic, fill, integer, normal, real, seeds
 
 
 def network(seed: int = 0, base: int | None = None) -> list[Any]:
@@ -151,7 +151,8 @@ def global_state(tt: Any, count: int) -> Any:
 
 def test_batches_draw_nothing_from_the_shared_generator() -> None:
     """07.3 default_generator before and after, and another manual_seed."""
-    assert_equal(global_state(20), want={"kept": True, "same": True, "count": 20})
+    count = integer(20, 20, 99)
+    assert_equal(global_state(count), want={"kept": True, "same": True, "count": count})
 
 
 @observe
@@ -251,8 +252,9 @@ def first_rates(tt: Any, base_lr: float) -> Any:
 
 def test_schedule_sets_the_rate_of_step_0_when_built() -> None:
     """07.4 lr after building and after a step; get_last_lr() gives the same."""
-    want = {"rate at step 0": 0.2, "rate at step 1": 0.3, "get_last_lr": 0.3}
-    assert_close(first_rates(0.4), want=want)
+    base = real(0.4, 0.2, 0.9)
+    want = {"rate at step 0": 0.5 * base, "rate at step 1": 0.75 * base}
+    assert_close(first_rates(base), want=want | {"get_last_lr": 0.75 * base})
 
 
 UP, DOWN = 0.1 * (2 + 2**0.5) / 4, 0.1 * (2 - 2**0.5) / 4
@@ -467,8 +469,9 @@ def load_other_groups(tt: Any, saved: Any, loading: Any) -> Any:
 
 def test_schedule_refuses_other_groups() -> None:
     """07.9 A state of three groups for a schedule of two."""
-    sizes = ([0.1, 0.2, 0.3], [0.1, 0.2])
-    assert_raises(load_other_groups, *sizes, error="ValueError", says=("3", "2"))
+    sizes = ([0.1] * integer(3, 3, 99), [0.1, 0.2])
+    says = (str(len(sizes[0])), "2")
+    assert_raises(load_other_groups, *sizes, error="ValueError", says=says)
 
 
 @observe
@@ -664,8 +667,10 @@ PENCIL = (np.array([[1.0], [3.0]]), np.array([[0.0], [3.0]]))
 
 def test_step_example() -> None:
     """07.12 The worked example: loss and weights of one step."""
-    got = steps_by_hand(2.0, *PENCIL, 1, None, 1, 0.0)
-    assert_close({"loss": got["losses"][0], "w": got["w"]}, want={"loss": 6.5, "w": 0.9})
+    w = real(2.0, 1.5, 3.0)
+    got = steps_by_hand(w, *PENCIL, 1, None, 1, 0.0)
+    want = {"loss": (w**2 + (3 * w - 3) ** 2) / 2, "w": w - 0.1 * (10 * w - 9)}
+    assert_close({"loss": got["losses"][0], "w": got["w"]}, want=want, terms=10.0)
     assert_equal(got["type"], want="float")
 
 
@@ -772,8 +777,10 @@ def step_in_parts(tt: Any, weights: Any, x: Any, y: Any, accumulate: int, clip: 
 
 def test_accumulation_example() -> None:
     """07.13 Two parts of one sample each: loss 2 + 4.5, gradient 2 + 9, as for the whole batch."""
-    got = steps_by_hand(2.0, *PENCIL, 1, None, 2, 0.0)
-    assert_close({"loss": got["losses"][0], "w": got["w"]}, want={"loss": 6.5, "w": 0.9})
+    w = real(2.0, 1.5, 3.0)
+    got = steps_by_hand(w, *PENCIL, 1, None, 2, 0.0)
+    want = {"loss": (w**2 + (3 * w - 3) ** 2) / 2, "w": w - 0.1 * (10 * w - 9)}
+    assert_close({"loss": got["losses"][0], "w": got["w"]}, want=want, terms=10.0)
 
 
 @pytest.mark.parametrize(
@@ -1090,9 +1097,10 @@ def fit_and_evaluate(tt: Any, method: str, x: Any, y: Any, *args: Any) -> Any:
 @pytest.mark.parametrize("method", ["fit", "evaluate"])
 def test_lengths_must_agree(method: str) -> None:
     """07.14 More x than y, and none."""
-    args = (1, 2) if method == "fit" else (2,)
-    x, y = data(7)
-    assert_raises(fit_and_evaluate, method, x, y[:5], *args, error="ValueError", says=("7", "5"))
+    args, rows = (1, 2) if method == "fit" else (2,), integer(7, 7, 99)
+    x, y = data(rows)
+    says = (str(rows), "5")
+    assert_raises(fit_and_evaluate, method, x, y[:5], *args, error="ValueError", says=says)
     assert_raises(fit_and_evaluate, method, x[:0], y[:0], *args, error="ValueError", says=("0",))
     assert_raises(
         fit_and_evaluate, method, x, y, *args[:-1], 0, error="ValueError", says=("batch_size",)
@@ -1241,6 +1249,7 @@ def modes(tt: Any, x: Any, y: Any, training: bool, fails: bool) -> Any:
         "failed": seen[-1] == "failed",
         "training after": [m.training for m in model.modules()],
         "notes after": again.requires_grad,
+        "batches": len(seen) - fails,
     }
 
 
@@ -1250,7 +1259,8 @@ def modes(tt: Any, x: Any, y: Any, training: bool, fails: bool) -> Any:
 )
 def test_evaluate_puts_the_mode_back(training: bool, fails: bool) -> None:
     """07.16 Modes and requires_grad inside; the mode after it, also after an error."""
-    got = modes(*data(), training, fails)
+    rows = integer(7, 7, 99)
+    got = modes(*data(rows), training, fails)
     assert_equal(
         got,
         want={
@@ -1258,6 +1268,7 @@ def test_evaluate_puts_the_mode_back(training: bool, fails: bool) -> None:
             "failed": fails,
             "training after": [training] * 3,
             "notes after": True,
+            "batches": 1 if fails else -(-rows // 4),
         },
     )
 
@@ -1397,17 +1408,19 @@ def progress(tt: Any, records: Any) -> Any:
 
 def test_print_progress() -> None:
     """07.17 What is printed for two lines of history."""
+    loss = real(0.25, 0.1, 0.9)
     got = progress(
-        [{"epoch": 3, "loss": 0.25, "lr": 0.1}, {"epoch": 4, "loss": 0.123456, "val_accuracy": 0.5}]
+        [{"epoch": 3, "loss": loss, "lr": 0.1}, {"epoch": 4, "loss": 0.123456, "val_accuracy": 0.5}]
     )
-    assert_equal(got, want="epoch 3  loss 0.25  lr 0.1\nepoch 4  loss 0.1235  val_accuracy 0.5\n")
+    lines = f"epoch 3  loss {loss:.4g}  lr 0.1", "epoch 4  loss 0.1235  val_accuracy 0.5"
+    assert_equal(got, want="".join(f"{line}\n" for line in lines))
 
 
 # ---- 07.18: Ctrl-C -------------------------------------------------------------------------------
 
 
 @observe
-def interrupted(tt: Any, weights: Any, x: Any, y: Any, stop: int, where: str) -> Any:
+def interrupted(tt: Any, weights: Any, x: Any, y: Any, epochs: int, stop: int, where: str) -> Any:
     import signal
 
     def build(pressing):
@@ -1445,7 +1458,7 @@ def interrupted(tt: Any, weights: Any, x: Any, y: Any, stop: int, where: str) ->
         model, trainer = build(pressing)
         stopped = "fit was not interrupted"
         try:
-            trainer.fit(x, y, 3, 3)
+            trainer.fit(x, y, epochs, 3)
         except KeyboardInterrupt:
             stopped = {
                 "steps": trainer.steps,
@@ -1453,7 +1466,7 @@ def interrupted(tt: Any, weights: Any, x: Any, y: Any, stop: int, where: str) ->
                 "seen": trainer.seen,
                 "in train mode": model.training,
             }
-            trainer.fit(x, y, 3, 3)
+            trainer.fit(x, y, epochs, 3)
         losses = [h["loss"] for h in trainer.history]
         return {
             "stopped": stopped,
@@ -1481,7 +1494,9 @@ def interrupted(tt: Any, weights: Any, x: Any, y: Any, stop: int, where: str) ->
 )
 def test_ctrl_c_leaves_a_whole_trainer(where: str, stop: int, books: tuple[int, int, int]) -> None:
     """07.18 An interrupt at each place of a step; then the same fit again."""
-    whole, resumed = interrupted(network(), *data(7), stop, where)
+    epochs = integer(3, 3, 30)
+    whole, resumed = interrupted(network(), *data(7), epochs, stop, where)
+    assert_equal([whole["steps"], len(whole["losses"])], want=[3 * epochs, epochs])
     assert_equal(
         resumed["stopped"],
         want={"steps": books[0], "epoch": books[1], "seen": books[2], "in train mode": True},
@@ -1876,7 +1891,7 @@ def test_checkpoint_refuses_what_is_not_plain() -> None:
 
 
 @observe
-def load_damaged(tt: Any, damage: str) -> Any:
+def load_damaged(tt: Any, damage: str, version: int) -> Any:
     import json
     import pathlib
     import tempfile
@@ -1933,7 +1948,7 @@ def load_damaged(tt: Any, damage: str) -> Any:
         elif damage in ("version", "version-and-layout", "format"):
             with np.load(path) as archive:
                 arrays = dict(archive)
-            header = json.loads(arrays["header"].tobytes()) | {damage.split("-")[0]: 97531}
+            header = json.loads(arrays["header"].tobytes()) | {damage.split("-")[0]: version}
             if damage == "version-and-layout":
                 header["state"] = {"all": [], "looks": [], "otherwise": []}
             arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
@@ -1945,7 +1960,7 @@ def load_damaged(tt: Any, damage: str) -> Any:
         try:
             tt.load_checkpoint(path, trainer)
         except ValueError as error:
-            named = [word for word in ("training.ckpt", "97531") if word in str(error)]
+            named = [word for word in ("training.ckpt", str(version)) if word in str(error)]
             return {
                 "named in the ValueError": named if "version" in damage else named[:1],
                 "unchanged": state(trainer) == before,
@@ -1974,8 +1989,10 @@ DAMAGES = [
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: f"load_checkpoint-{damage}")
 def test_checkpoint_refuses_other_files(damage: str) -> None:
     """07.20 A file damaged in one way each: the error and the trainer after it."""
-    named = ["training.ckpt", "97531"] if "version" in damage else ["training.ckpt"]
-    assert_equal(load_damaged(damage), want={"named in the ValueError": named, "unchanged": True})
+    version = integer(97531, 10_000, 99_999)
+    named = ["training.ckpt", str(version)] if "version" in damage else ["training.ckpt"]
+    got = load_damaged(damage, version)
+    assert_equal(got, want={"named in the ValueError": named, "unchanged": True})
 
 
 @observe

@@ -504,10 +504,11 @@ TITO = ROOT / "src" / "tito"
 KNOWS = {  # what the modules of a room may import of the tool, their own room aside
     "course": set(),
     "run": {"course"},
+    "certificate": {"course", "run"},
     "milestone": {"course"},
-    "learner": {"course", "run", "milestone"},
-    "maintainer": {"course", "run", "milestone"},
-    "teacher": {"course", "run", "milestone"},
+    "learner": {"course", "run", "certificate", "milestone"},
+    "maintainer": {"course", "run", "certificate", "milestone"},
+    "teacher": {"course", "run", "certificate", "milestone"},
 }
 SHARED = "learner.summary"  # the one module of the learner's room that its commands may import
 

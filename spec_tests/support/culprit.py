@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from support import course
 from support.observe import ClauseFailure, Frame, entered, implementation
+from tito.course.parsing import parsed
 
 OPERATORS = {
     ast.Add: "add",
@@ -109,13 +109,11 @@ def _entries(tree: ast.Module, names: set[str], lines: set[int]) -> Iterator[tup
 
 
 def _parsed(path: Path) -> ast.Module:
-    """A learner's file; Python's warnings about it, such as of "\\s" in a text, are not asked for."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return ast.parse(path.read_bytes())
-        except (OSError, SyntaxError, ValueError):
-            return ast.Module([], [])
+    """A learner's file, or nothing where Python cannot read it."""
+    try:
+        return parsed(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
 
 
 def _names(text: str) -> list[str]:

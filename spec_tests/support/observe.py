@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from support import course
+from tito.course.parsing import parsed
 
 CALL_SECONDS = float(os.environ.get("TINYTORCH_SECONDS", "5"))
 PRINTED_CHARACTERS = 2_000
@@ -196,8 +197,10 @@ def observe(
         bound = signature.bind(None, *args, **keywords)
         arguments = dict(list(bound.arguments.items())[1:])
         last_call = call = Call(function, arguments, shown, parts)
-        call.again = lambda: _run(function, copy.deepcopy(args), copy.deepcopy(keywords), Call())
-        run = remote or _run
+        call.again = lambda: run_here(
+            function, copy.deepcopy(args), copy.deepcopy(keywords), Call()
+        )
+        run = remote or run_here
         return run(function, copy.deepcopy(args), copy.deepcopy(keywords), call)
 
     return observation
@@ -293,7 +296,7 @@ def asked_line(frames: Any, folder: str) -> Any:
     return own
 
 
-def _run(function: Callable[..., Any], args: Any, keywords: Any, call: Call) -> Any:
+def run_here(function: Callable[..., Any], args: Any, keywords: Any, call: Call) -> Any:
     """Run one observation: limited in time, quiet, with every way out turned into a failure."""
     with (
         _limit(CALL_SECONDS),
@@ -342,8 +345,8 @@ def only_numpy(folder: Path) -> None:
         try:
             content = path.read_bytes()
             content.decode()  # Python itself takes any byte in a comment; no editor knows which it is
-            tree = ast.parse(content, str(path))
-        except (SyntaxError, ValueError) as error:
+            tree = parsed(content, str(path))
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise _unreadable(error, path) from None
         for node in ast.walk(tree):
             names = (

@@ -8,6 +8,7 @@ back is read without trust: lengths are checked first, nothing in it can act.
 from __future__ import annotations
 
 import ast
+import ctypes
 import inspect
 import json
 import math
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -31,10 +32,12 @@ import numpy as np
 import pytest
 
 from support import observe
+from support.asserts import TestDefect
 from support.observe import CALL_SECONDS, ClauseFailure, Frame, LearnerError
 
-TEXT_BYTES, ARRAY_BYTES = 4 << 20, 64 << 20  # the most that one answer may hold
-START_SECONDS, GRACE_SECONDS = 10.0, 2.0
+TEXT_BYTES, ARRAY_BYTES, PARTS = 1 << 18, 64 << 20, 20_000  # the most that one answer may hold
+START_SECONDS, GRACE_SECONDS = 30.0, 2.0
+TOLD = 500  # characters of an error of the judge's own
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,6 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Send every observation to a worker; here the learner's package cannot be imported."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # ends with the process that forked it
     box, *command = json.loads(config.getoption("--worker"))
     observe.remote = worker = Worker(command, Path(box))
     config.pluginmanager.register(worker)
@@ -134,7 +139,21 @@ class Worker:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # not reaped yet: the number is still its own
         self.channel.close()
-        return f" (exit code {process.wait()})"
+        return f" ({_ended(process.wait())})"
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self) -> Iterator[Any]:
+        """An answer of another kind than was asked for breaks a test that looks into it: a verdict."""
+        try:
+            return (yield)
+        except (ClauseFailure, TestDefect):
+            raise
+        except Exception as error:
+            first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            if isinstance(first, (ClauseFailure, TestDefect)):
+                raise first from None
+            odd = f"another kind of answer was expected ({type(first).__name__}: {first})"
+            raise ClauseFailure(odd[:TOLD]) from None
 
     def pytest_sessionfinish(self) -> None:
         """When the report is written, nothing of the learner's runs any more."""
@@ -146,10 +165,13 @@ def _unpack(read: Callable[[int], bytes]) -> Any:
     (size,) = struct.unpack("<I", read(4))
     if size > TEXT_BYTES:
         raise ValueError(f"an answer of {size:,} bytes of text")
-    room = ARRAY_BYTES
+    room, parts = ARRAY_BYTES, PARTS
 
     def value(part: Any) -> Any:
-        nonlocal room
+        nonlocal room, parts
+        parts -= 1
+        if parts < 0:
+            raise ValueError(f"an answer of more than {PARTS:,} parts")
         if isinstance(part, list):
             return [value(p) for p in part]
         if not isinstance(part, dict):
@@ -183,6 +205,13 @@ def _helpers() -> str:
     """What makes plain data of an answer and keeps what is printed: the suite's own code."""
     helpers = (observe.plain, observe.Ear, observe.asked_line)
     return "\n\n".join(inspect.getsource(helper) for helper in helpers)
+
+
+def _ended(code: int) -> str:
+    """How a worker's process ended."""
+    if code == -signal.SIGXCPU:
+        return f"a call used more CPU time than {2 * CALL_SECONDS:g} s"
+    return f"exit code {code}"
 
 
 def _failure(kinds: list[str], message: str, place: Any) -> Any:

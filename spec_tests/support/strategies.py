@@ -1,18 +1,23 @@
 """Inputs. Hypothesis chooses structure (shapes, kinds, seeds); NumPy fills in the numbers.
 
 The usual fill is dyadic: distinct, non-zero multiples of 1/8. They are exact in float32 and in
-float64, stay off the kinks of relu and max, and are short to print.
+float64, stay off the kinks of relu and max, and are short to print. Under another seed than 0, such
+as the secret one of a certificate, each of them is moved by less than half a step: the numbers come
+from a continuum, and stay distinct and off the kinks. What a test draws by `one_of`, `integer` or `real`
+is its usual value under seed 0.
 """
 
 from __future__ import annotations
 
 import math
 import os
+from typing import TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+T = TypeVar("T")
 Shape = tuple[int, ...]
 Array = NDArray[np.float64]
 
@@ -54,15 +59,47 @@ def fill(shape: Shape, seed: int = 0, kind: str = "dyadic", base: int = BASE_SEE
     """A float64 array of one kind: dyadic, positive, normal, large, ties, zeros."""
     rng, n = np.random.default_rng([base, seed]), math.prod(shape)
     signs = np.where(rng.random(n) < 0.5, -1.0, 1.0)
+    moved = (rng.random(n) - 0.5) * 0.8 if base else 0.0
     values = {
-        "dyadic": lambda: signs * (rng.permutation(n) + 1) / 8,
-        "positive": lambda: (rng.permutation(n) + 1) / 8,
+        "dyadic": lambda: signs * (rng.permutation(n) + 1 + moved) / 8,
+        "positive": lambda: (rng.permutation(n) + 1 + moved) / 8,
         "normal": lambda: rng.normal(size=n),
         "large": lambda: signs * 1000 + rng.normal(size=n),
         "ties": lambda: rng.integers(-2, 3, n).astype(float),
         "zeros": lambda: np.zeros(n),
     }[kind]()
     return np.asarray(values, np.float64).reshape(shape)
+
+
+def one_of(usual: T, *others: T, seed: int = 0) -> T:
+    """One of several values: the usual one under seed 0, else the secret seed's choice."""
+    if not BASE_SEED:
+        return usual
+    choices, rng = (usual, *others), np.random.default_rng([BASE_SEED, seed, len(others)])
+    return choices[int(rng.integers(len(choices)))]
+
+
+def integer(usual: int, low: int, high: int, seed: int = 0) -> int:
+    """A whole number from low to high, both included; the usual one under seed 0."""
+    rng = np.random.default_rng([BASE_SEED, seed, low % 2**32, high % 2**32])
+    return int(rng.integers(low, high + 1)) if BASE_SEED else usual
+
+
+def real(usual: float, low: float, high: float, seed: int = 0) -> float:
+    """A number between low and high; the usual one under seed 0."""
+    rng = np.random.default_rng([BASE_SEED, seed])
+    return float(rng.uniform(low, high)) if BASE_SEED else usual
+
+
+def named(usual: str) -> str:
+    """A name: the usual one under seed 0, else with a number behind it."""
+    return f"{usual}_{integer(0, 1, 99_999)}" if BASE_SEED else usual
+
+
+def flags(*usual: bool, seed: int = 0) -> list[bool]:
+    """Booleans of which some are True and some False; the usual ones under seed 0."""
+    rng = np.random.default_rng([BASE_SEED, seed])
+    return [bool(b) for b in rng.permutation([True, False] * 8)] if BASE_SEED else list(usual)
 
 
 def dyadic(*shape: int, seed: int = 0) -> Array:

@@ -4,26 +4,35 @@ It has the standard library, NumPy and a copy of the learner's package: no pytes
 expected value, no recorded table. What it is asked comes from `certify`, which is trusted; what it
 answers is data and never a verdict: a length, a skeleton of JSON, raw arrays.
 
-Started as: python -I -S -B worker.py FOLDER LAYERS, where FOLDER holds packages/, learner/, files/.
+Started as: python -I -S -B worker.py FOLDER LAYERS, where FOLDER holds packages/, learner/, bytecode/
+(of packages and Python, for reading) and files/ (for writing).
 """
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import ctypes
 import functools
+import gc
 import importlib
 import io
 import json
+import math
 import os
 import pickle
+import platform
 import re
 import resource
 import signal
 import struct
 import sys
+import time
 import traceback
+import tracemalloc
+import types
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -33,12 +42,27 @@ if __name__ == "__main__":
 import numpy as np
 
 MOST_CHARACTERS = 2_000  # of a message, and of what is printed
-LIMITS = {"CPU": 60, "AS": 4 << 30, "FSIZE": 16 << 20, "NOFILE": 64, "CORE": 0, "NPROC": 0}
+LIMITS = {"AS": 4 << 30, "FSIZE": 16 << 20, "NOFILE": 64, "CORE": 0, "NPROC": 0}
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", f"{sys.base_prefix}/lib")
 CREATE_RULES, ADD_RULE, RESTRICT, NO_NEW_PRIVILEGES = 444, 445, 446, 38  # Linux, every processor
 READ, LIST, WRITE = 1 << 2, 1 << 3, 1 << 1
+UNUSUAL = 1 << 0 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11  # to execute; devices, sockets, queues
 REFUSED = ("ctypes.", "socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.system")
-CHANGES = ("os.rename", "os.remove", "os.link", "os.symlink", "os.truncate", "os.mkdir", "os.rmdir")
+CHANGES = (
+    *("os.rename", "os.remove", "os.link", "os.symlink", "os.truncate", "os.mkdir", "os.rmdir"),
+    *("os.chmod", "os.chown", "os.utime", "os.setxattr", "os.removexattr"),
+)
+# System calls, by processor. Refused: sockets, programs, io_uring, shared memory and queues, other
+# processes' memory, namespaces, devices, keys. Without effect: rights, owners and times of files.
+CALLS = {
+    "x86_64": (0xC000003E, "41 53 59 322 425 29 68 64 240 101 310 311 272 308 133 259 438 248 249 250 321 323 304 319",
+        "90 91 268 452 92 93 94 260 132 235 261 280 188 189 190 197 198 199"),
+    "aarch64": (0xC00000B7, "198 199 221 281 425 194 186 190 180 117 270 271 97 268 33 438 217 218 219 280 282 265 279",
+        "52 53 452 54 55 88 5 6 7 14 15 16"),
+}  # fmt: skip
+SET_SECCOMP, FILTER, SET_DEATH_SIGNAL = 22, 2, 1
+LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06  # of the filter's machine
+ALLOW, DENY, IDLE = 0x7FFF0000, 0x00050001, 0x00050000  # EPERM; success, and nothing is done
 CREATING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -70,15 +94,19 @@ def main(folder: str, layers: str) -> None:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
     signal.signal(signal.SIGALRM, _late)
-    folders = [f for f in (*LIBRARIES, *sys.path) if os.path.isdir(f)]
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)  # with the judge's end
+    own_bytecode = [sys.pycache_prefix] if sys.pycache_prefix else []
+    folders = [f for f in (*LIBRARIES, *sys.path, *own_bytecode) if os.path.isdir(f)]
     entries = [
         e for f in folders for e in os.scandir(f) if not re.search("python|packages", e.name)
     ]
     readable, own = [os.path.realpath(e) for e in entries], os.path.realpath(f"{folder}/files")
     kernel = landlock(readable, folders, own) if "Landlock" in layers else 0
-    if not kernel:
-        sys.addaudithook(guard((own, *readable), own))
-    frame = pack({"kernel": kernel})
+    filtered = "seccomp" in layers and seccomp()
+    if not kernel or not filtered:
+        sys.addaudithook(guard((own, *readable) if not kernel else ("/",), own))
+    frame = pack({"Landlock": kernel, "seccomp": filtered})
     while True:
         writer.write(frame)
         writer.flush()
@@ -92,6 +120,7 @@ def answer(request: dict[str, Any], learner: str) -> bytes:
     """Make one observation: limited in time, quiet, and every way out turned into data."""
     ear = defined(request["suite"], "Ear")()
     try:
+        allow(request["seconds"])
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
         with contextlib.redirect_stdout(ear), np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -110,6 +139,13 @@ def answer(request: dict[str, Any], learner: str) -> bytes:
         )
 
 
+def allow(seconds: float) -> None:
+    """Let the limit on CPU time grow with every call: slow is not wrong."""
+    used, hard = time.process_time(), resource.getrlimit(resource.RLIMIT_CPU)[1]
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used + 2 * seconds) + 1, hard))
+
+
 def heard(ear: Any) -> str:
     """What was printed, as far as it was kept."""
     more = ear.total - len(ear.kept)
@@ -119,20 +155,54 @@ def heard(ear: Any) -> str:
 @functools.cache
 def defined(source: str, name: str) -> Any:
     """What a source defines under a name: an observation, or a helper of the suite."""
-    names: dict[str, Any] = {"np": np, "io": io, "PRINTED_CHARACTERS": MOST_CHARACTERS}
+    names = {"np": KEPT["numpy"], "io": io, "PRINTED_CHARACTERS": MOST_CHARACTERS}
+    names["__builtins__"] = vars(KEPT["builtins"])
     exec(f"from __future__ import annotations\n{source}", names)
     return names[name]
 
 
+def kept() -> dict[str, types.ModuleType]:
+    """Copies of what observations measure with, made before a learner's import can replace any of it."""
+    found = {}
+    for module in (builtins, np, gc, tracemalloc, warnings, weakref):
+        copy = types.ModuleType(module.__name__)
+        vars(copy).update(vars(module))
+        found[module.__name__] = copy
+    genuine, plain, shared = builtins.__import__, np.ndarray.view, np.shares_memory
+
+    def imported(name: str, *rest: Any, **keywords: Any) -> Any:
+        return found[name] if name in found else genuine(name, *rest, **keywords)
+
+    def shares_memory(a: Any, b: Any) -> bool:
+        """Of the arrays themselves, whatever a subclass of theirs says."""
+        return bool(shared(plain(a, np.ndarray), plain(b, np.ndarray)))
+
+    vars(found["builtins"])["__import__"] = imported
+    vars(found["numpy"])["shares_memory"] = shares_memory
+    return found
+
+
 def described(error: BaseException, learner: str, line: Callable[..., Any]) -> dict[str, Any]:
-    """An error as data: its kinds, its message, and the learner's line that it is about."""
+    """An error as data, whatever it is: an exception may be as odd as its author likes."""
+    try:
+        return _described(error, learner, line)
+    except BaseException as odd:
+        message = f"it cannot be shown: {type(odd).__name__}"
+        return {"kinds": [str(type.__dict__["__name__"].__get__(type(error))), "Exception"],
+                "message": message, "place": None}  # fmt: skip
+
+
+def _described(error: BaseException, learner: str, line: Callable[..., Any]) -> dict[str, Any]:
+    """An error's kinds, its message, and the learner's line that it is about."""
     own = line(traceback.extract_tb(error.__traceback__), learner)
     place: Any = [own.filename, own.lineno, own.name, own.line] if own else None
     message = str(error)
     if isinstance(error, SyntaxError):
         place, message = [error.filename, error.lineno, "", error.text], error.msg
-    kinds = [kind.__name__ for kind in type(error).__mro__]
-    return {"kinds": kinds, "message": message[:MOST_CHARACTERS], "place": place}
+    texts = [str(part or "")[:MOST_CHARACTERS] for part in place] if place else []
+    place = [texts[0], int(place[1] or 0), *texts[2:]] if place else None
+    kinds = [kind.__name__[:99] for kind in type(error).__mro__]
+    return {"kinds": kinds, "message": str(message)[:MOST_CHARACTERS], "place": place}
 
 
 def pack(value: Any) -> bytes:
@@ -171,7 +241,8 @@ def landlock(readable: list[str], listed: list[str], own: str) -> int:
     rights = struct.pack("3Q", everything, 3, 3)[: 8 if version < 4 else 16 if version < 6 else 24]
     rules = libc.syscall(CREATE_RULES, rights, len(rights), 0)
     allowed = [(READ | LIST, p) for p in readable] + [(LIST, p) for p in listed]
-    for access, path in [*allowed, (everything, own), (READ | WRITE, os.devnull)]:
+    files = everything & ~UNUSUAL
+    for access, path in [*allowed, (files, own), (READ | WRITE, os.devnull)]:
         with contextlib.suppress(OSError):
             target = os.open(path, os.O_PATH)
             access &= everything if os.path.isdir(path) else READ | WRITE
@@ -179,6 +250,29 @@ def landlock(readable: list[str], listed: list[str], own: str) -> int:
             os.close(target)
     libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     return 0 if libc.syscall(RESTRICT, rules, 0) else version
+
+
+def seccomp() -> bool:
+    """Let the kernel refuse, or ignore, the system calls of CALLS; returns whether it does."""
+    kind, refused, ignored = CALLS.get(platform.machine(), (0, "", ""))
+    if sys.platform != "linux" or not kind:
+        return False
+    steps = [
+        (LOAD, 0, 0, 4),
+        (EQUAL, 1, 0, kind),
+        (RETURN, 0, 0, DENY),
+    ]  # another processor's calls
+    steps += [(LOAD, 0, 0, 0), (AT_LEAST, 0, 1, 0x40000000), (RETURN, 0, 0, DENY)]  # x32's numbers
+    for numbers, end in ((refused, DENY), (ignored, IDLE)):
+        for number in numbers.split():
+            steps += [(EQUAL, 0, 1, int(number)), (RETURN, 0, 0, end)]
+    code = ctypes.create_string_buffer(
+        b"".join(struct.pack("<HBBI", *step) for step in [*steps, (RETURN, 0, 0, ALLOW)])
+    )
+    program = struct.pack("@HP", len(steps) + 1, ctypes.addressof(code))
+    libc = ctypes.CDLL(None)
+    libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    return bool(libc.prctl(SET_SECCOMP, FILTER, ctypes.c_char_p(program), 0, 0) == 0)
 
 
 def guard(readable: tuple[str, ...], own: str) -> Callable[[str, tuple[Any, ...]], None]:
@@ -200,6 +294,8 @@ def guard(readable: tuple[str, ...], own: str) -> Callable[[str, tuple[Any, ...]
 def _late(number: int, frame: Any) -> None:
     raise OutOfTime
 
+
+KEPT = kept()
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

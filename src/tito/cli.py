@@ -155,11 +155,9 @@ def reflect(number: Number) -> int:
 @command(NOW_AND_THEN)
 def certify(number: Number) -> int:
     """Prove katas 01 to NN on fresh inputs, your files confined."""
-    from tito.run import certify as confined
+    from tito.certificate import certify as confined
 
-    result = confined.certify(number, implementation())
-    print(result)
-    return 0 if result.granted else 1
+    return confined.isolated(number, implementation())
 
 
 @command(NOW_AND_THEN)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tito.course.files import short
 from tito.course.manifest import Kata
+from tito.course.parsing import parsed
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 YOURS = "# your code here"  # what is left of a fenced table
@@ -23,11 +24,11 @@ def unreadable(path: Path) -> str:
             byte = line[error.start]
             return f"{short(path)}:{number}  byte {byte:#x} is not UTF-8: save the file as UTF-8"
     try:
-        ast.parse(content, str(path))
+        parsed(content, str(path))
     except SyntaxError as error:
         text = f"\n    {error.text.strip()}" if error.text else ""
         return f"{short(path)}:{error.lineno}  Python cannot read this line: {error.msg}{text}"
-    except ValueError as error:
+    except (ValueError, RecursionError, MemoryError) as error:
         return f"{short(path)}  Python cannot read this file: {error}"
     return ""
 
@@ -43,7 +44,7 @@ def functions(tree: ast.Module) -> Iterator[tuple[str, Function]]:
 
 def blanks_left(path: Path) -> list[tuple[str, int]]:
     """The functions of a file that still raise the stub's NotImplementedError, with their lines."""
-    tree = ast.parse(path.read_bytes(), str(path))
+    tree = parsed(path.read_bytes(), str(path))
     return [(name, node.lineno) for name, node in functions(tree) if _is_blank(node)]
 
 
@@ -68,7 +69,7 @@ def blanks(kata: Kata, impl: Path) -> list[str]:
 
 def task_of(kata: Kata, impl: Path, places: list[tuple[str, int]]) -> str:
     """The task to which the first of these lines of code (file, line) belongs, or nothing."""
-    found = list(functions(ast.parse(kata.file(impl).read_bytes())))
+    found = list(functions(parsed(kata.file(impl).read_bytes())))
     for path, line in places:
         for name, node in found if Path(path).name == kata.file(impl).name else []:
             inside = node.lineno <= line <= (node.end_lineno or 0)

@@ -22,6 +22,7 @@ from tito.course.doors import KEPT, ONCE, defined_again, definitions
 from tito.course.errors import Refusal
 from tito.course.files import chosen, short, write_atomically
 from tito.course.manifest import Manifest
+from tito.course.parsing import parsed
 from tito.course.source import unreadable
 
 GIVEN = Path(__file__).parent / "given_before_the_door.json"  # name: texts, newest first
@@ -84,7 +85,7 @@ def door(manifest: Manifest) -> int:
 
 def _closing(path: Path, after: str) -> int:
     """What comes next: tests, or the lines that only the learner can decide on."""
-    again = defined_again(ast.parse(after))
+    again = defined_again(parsed(after))
     if not again:
         print("\n  next: make test-01")
         return 0
@@ -106,7 +107,7 @@ def _keep(path: Path, text: str) -> Path:
 
 def moved(text: str) -> tuple[str, list[Part], list[Part]]:
     """A file without its given code, what has gone, and what was changed and stays."""
-    tree = ast.parse(text)
+    tree = parsed(text)
     parts = list(_parts(tree))
     gone = _needless(tree, [part for part in parts if part.unchanged])
     changed = [part for part in parts if not part.unchanged]
@@ -200,7 +201,7 @@ def _based(text: str) -> str:
 
 def _introduced(text: str) -> str:
     """With an import of what is in the door now, after the last import at the top."""
-    tree = ast.parse(text)
+    tree = parsed(text)
     defined = {n for names, _ in definitions(tree) for n in names if n not in ONCE}
     used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
     names = [n for n in IMPORTED if n not in defined] + ["GradMode"] * ("GradMode" in used)

@@ -13,6 +13,7 @@ from rich.table import Table
 from tito.course.errors import Refusal
 from tito.course.files import demand_own, demand_unlocked, implementation, short
 from tito.course.manifest import REFERENCE, Kata, Manifest
+from tito.course.parsing import parsed
 from tito.course.questions import questions
 from tito.course.readme import readme, section
 from tito.course.source import Function, functions, unreadable
@@ -78,7 +79,7 @@ def _pieces(path: Path) -> dict[str, str]:
     if not path.is_file() or unreadable(path):
         return {}
     text = path.read_text(encoding="utf-8")
-    tree = ast.parse(text)
+    tree = parsed(text)
     calls = [n for n in tree.body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
     rules = {ast.unparse(n).partition(",")[0]: n for n in calls}
     nodes: dict[str, Function | ast.Expr] = dict(functions(tree)) | rules

@@ -10,35 +10,23 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tito.course.doors import GIVEN
 from tito.course.files import short
 from tito.course.manifest import REFERENCE, ROOT, Kata, Manifest
 from tito.maintainer import records
+from tito.maintainer.findings import Finding, first
+from tito.maintainer.freshness import fresh_gate, sample_gate, seeds_gate
 from tito.maintainer.records import Record
 from tito.maintainer.strength import TAUGHT_AT_LEAST, Strength, strength
 from tito.run import variants
 from tito.run.engine import Job
-from tito.run.outcome import Verdict
 from tito.run.runner import run, spec_paths
 from tito.run.variants import Variant
 
 SEEDS = ("0", "1", "2")
 COMPANIES = 6  # of right answers, that are tried at each commit
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing a gate found wrong, with the command that shows or mends it."""
-
-    kata: Kata
-    problem: str
-    mend: str
-
-    def __str__(self) -> str:
-        return f"kata {self.kata.id}: {self.problem}\n    mend: {self.mend}"
 
 
 Gate = Callable[[Manifest, Sequence[Kata], Path], Iterator[Finding]]
@@ -81,7 +69,7 @@ def solution_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> I
     )
     for (kata, seed), verdict in zip(jobs, verdicts, strict=True):
         if not verdict.green:
-            problem = f"seed {seed}: {verdict.problem or _first(verdict)}"
+            problem = f"seed {seed}: {verdict.problem or first(verdict)}"
             yield Finding(
                 kata, problem, f"TINYTORCH_SEED={seed} IMPL=reference make test-{kata.id}"
             )
@@ -152,7 +140,7 @@ def company_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> It
     for company, verdict in zip(companies, run(jobs), strict=True):
         if not verdict.green:
             names = ", ".join(str(v) for v in company)
-            problem = verdict.problem or _first(verdict)
+            problem = verdict.problem or first(verdict)
             yield _finding(company[-1], f"is refused in company ({names}): {problem}")
 
 
@@ -173,7 +161,7 @@ def prefix_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Ite
     for kata, verdict in zip(katas, run(jobs), strict=True):
         if not verdict.green:
             problem = (
-                f"not green with the reference up to here: {verdict.problem or _first(verdict)}"
+                f"not green with the reference up to here: {verdict.problem or first(verdict)}"
             )
             yield Finding(kata, problem, "move what it needs to the later kata's spec")
 
@@ -185,6 +173,9 @@ GATES: dict[str, Gate] = {
     "prefix": prefix_gate,
     "everything": everything_gate,
     "company": company_gate,
+    "fresh": fresh_gate,
+    "seeds": seeds_gate,
+    "sample": sample_gate,
 }
 FOUR = ("stub", "solution", "variants", "prefix")
 
@@ -218,11 +209,3 @@ def _judge(variant: Variant, record: Record) -> Iterator[Finding]:
     elif not variant.right and record.test != variant.killed_by:
         meant = variant.killed_by or "a test it names"
         yield _finding(variant, f"is killed by {record.test}, not by {meant}")
-
-
-def _first(verdict: Verdict) -> str:
-    """The first test that did not pass, and why."""
-    for test in verdict.tests:
-        if test.status != "passed":
-            return f"{test.id} ({test.status})\n{test.message[:1500]}"
-    return "nothing that ran"

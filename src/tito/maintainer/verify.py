@@ -25,6 +25,8 @@ gate stub      | tito gates --only stub                                   | make
 gate solution  | tito gates --only solution                               | make gates-NN
 gate variants  | tito gates --only variants                               | make gates-NN
 gate prefix    | tito gates --only prefix                                 | make gates-NN
+gate fresh     | tito gates --only fresh                                  | make gates-NN
+gate sample    | tito gates --only sample                                 | make gates-NN
 meta tests     | {TESTS} -n 2 spec_tests/meta                             | {TESTS} spec_tests/meta
 doctests       | {TESTS} --doctest-modules reference/tinytorch src/tito   | mend the example
 milestones     | {TESTS} milestones/test_milestones.py                    | {TESTS} milestones
@@ -32,6 +34,7 @@ benchmarks     | py_compile benchmarks/run.py                             | make
 """
 EVERYTHING = ["gate everything", "tito gates --only everything", "make records"]
 COMPANY = ["gate company", "tito gates --only company", "make gates-NN"]
+SEEDS = ["gate seeds", "tito gates --only seeds", "make gates-NN"]
 
 
 def verify(every: bool) -> int:
@@ -44,7 +47,10 @@ def verify(every: bool) -> int:
     started, failed = time.monotonic(), []
     steps = [[part.strip() for part in line.split("|")] for line in STEPS.strip().splitlines()]
     if every:
-        steps = [step if step[0] != "gate variants" else EVERYTHING for step in steps] + [COMPANY]
+        steps = [step if step[0] != "gate variants" else EVERYTHING for step in steps] + [
+            COMPANY,
+            SEEDS,
+        ]
     for name, command, mend in steps:
         print(f"{name:<16}", end="", flush=True)
         began = time.monotonic()
