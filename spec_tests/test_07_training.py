@@ -22,6 +22,14 @@ from support.observe import observe
 from support.strategies import dyadic, fill, integer, normal, real, seeds
 
 
+def built(tt: Any, weights: Any) -> Any:
+    """A small network with these weights."""
+    model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
+    for parameter, weight in zip(model.parameters(), weights, strict=True):
+        parameter.data = weight.copy()
+    return model
+
+
 def network(seed: int = 0, base: int | None = None) -> list[Any]:
     """Weights and biases of Linear(3, 5), Tanh, Linear(5, 4), in float64."""
     shapes = [(5, 3), (5,), (4, 5), (4,)]
@@ -759,11 +767,9 @@ def test_step_of_a_schedule_that_runs_out(how: str) -> None:
     assert_equal([got["steps"], got["seen"]], want=[updates, updates * 7])
 
 
-@observe
+@observe(uses=(built,))
 def step_in_parts(tt: Any, weights: Any, x: Any, y: Any, accumulate: int, clip: Any = None) -> Any:
-    model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
-    for parameter, weight in zip(model.parameters(), weights, strict=True):
-        parameter.data = weight
+    model = built(tt, weights)
     trainer = tt.Trainer(
         model, tt.SGD(model.parameters(), lr=0.5, momentum=0.9), accumulate=accumulate, clip=clip
     )
@@ -797,11 +803,9 @@ def test_accumulation_equals_the_big_batch(rows: int, accumulate: int) -> None:
         assert_alike(runs, *runs)
 
 
-@observe
+@observe(uses=(built,))
 def step_with_ignored(tt: Any, weights: Any, x: Any, y: Any, accumulate: int, loss: str) -> Any:
-    model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
-    for parameter, weight in zip(model.parameters(), weights, strict=True):
-        parameter.data = weight
+    model = built(tt, weights)
     optimizer = tt.SGD(model.parameters(), lr=0.5)
     trainer = tt.Trainer(model, optimizer, loss=eval(loss, {"tt": tt}), accumulate=accumulate)
     return {
@@ -994,7 +998,7 @@ def test_fit_goes_in_the_order_of_batches(options: Any) -> None:
     assert_equal(got["shown"], want=got["drawn"])
 
 
-@observe
+@observe(uses=(built,))
 def trained(
     tt: Any,
     weights: Any,
@@ -1005,9 +1009,7 @@ def trained(
     schedule: Any = None,
     **options: Any,
 ) -> Any:
-    model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
-    for parameter, weight in zip(model.parameters(), weights, strict=True):
-        parameter.data = weight
+    model = built(tt, weights)
     optimizer = tt.SGD(model.parameters(), lr=0.3, momentum=0.9)
     made = eval(schedule, {"tt": tt, "optimizer": optimizer}) if schedule else None
     trainer = tt.Trainer(model, optimizer, schedule=made, **options)
@@ -1110,11 +1112,9 @@ def test_lengths_must_agree(method: str) -> None:
 # ---- 07.15 and 07.16: evaluate -------------------------------------------------------------------
 
 
-@observe
+@observe(uses=(built,))
 def evaluated(tt: Any, weights: Any, x: Any, y: Any, batch_size: int, tensors: bool = False) -> Any:
-    model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
-    for parameter, weight in zip(model.parameters(), weights, strict=True):
-        parameter.data = weight
+    model = built(tt, weights)
     trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1))
     return (
         trainer.evaluate(tt.Tensor(x), tt.Tensor(y), batch_size)
@@ -1548,15 +1548,13 @@ def test_ctrl_c_keeps_no_step_from_the_callbacks(stop: int) -> None:
 # ---- 07.19 and 07.20: checkpoints ----------------------------------------------------------------
 
 
-@observe
+@observe(uses=(built,))
 def saved_and_loaded(tt: Any, weights: Any, x: Any, y: Any, stop: int, part: str) -> Any:
     import os
     import tempfile
 
     def build(weights, seed):
-        model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
-        for parameter, weight in zip(model.parameters(), weights, strict=True):
-            parameter.data = weight.copy()
+        model = built(tt, weights)
         optimizer = tt.Adam(model.parameters(), lr=0.1)
         return tt.Trainer(model, optimizer, schedule=tt.CosineAnnealingLR(optimizer, 9), seed=seed)
 
@@ -1605,12 +1603,10 @@ def test_load_restores(part: str) -> None:
     assert_equal(got["loaded"], want=got["saved"])
 
 
-@observe
+@observe(uses=(built,))
 def refused_state(tt: Any, weights: Any, damage: str) -> Any:
     def build(weights, rate):
-        model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
-        for parameter, weight in zip(model.parameters(), weights, strict=True):
-            parameter.data = weight.copy()
+        model = built(tt, weights)
         optimizer = tt.Adam(model.parameters(), lr=rate)
         return tt.Trainer(model, optimizer, schedule=tt.OneCycleLR(optimizer, rate, 4))
 
@@ -1782,16 +1778,14 @@ def test_resume_is_bit_exact(name: str, stop: int) -> None:
         assert_alike(runs, *runs, exactly=True)
 
 
-@observe
+@observe(uses=(built,))
 def stored(tt: Any, weights: Any, x: Any, y: Any, dtype: str) -> Any:
     import json
     import os
     import tempfile
 
     save = tt.save_checkpoint
-    model = tt.Sequential(tt.Linear(3, 5), tt.Tanh(), tt.Linear(5, 4))
-    for parameter, weight in zip(model.parameters(), weights, strict=True):
-        parameter.data = weight.astype(dtype)
+    model = built(tt, [w.astype(dtype) for w in weights])
     trainer = tt.Trainer(model, tt.Adam(model.parameters(), lr=0.1))
     trainer.fit(x, y, 1, 4)
     with tempfile.TemporaryDirectory() as folder:

@@ -208,16 +208,35 @@ def test_observations(path: Path) -> None:
             found.append(at(path, node, f"{node.name} is no module-level function"))
         if [a.arg for a in node.args.args][:1] != ["tt"]:
             found.append(at(path, node, f"{node.name}: the first parameter is tt"))
-        if strange := free_names(node) - {"np"}:
+        if strange := free_names(node) - {"np"} - used(node):
             found.append(at(path, node, f"{node.name} uses {sorted(strange)} of the module"))
+    for node in helpers(path):
+        if strange := free_names(node) - {"np"} - {n.name for n in helpers(path)}:
+            found.append(at(path, node, f"the helper {node.name} uses {sorted(strange)}"))
     assert found == []
+
+
+def used(node: ast.FunctionDef) -> set[str]:
+    """The helpers that an observation names: `@observe(uses=(built,))`."""
+    calls = [d for d in node.decorator_list if isinstance(d, ast.Call)]
+    named = [k.value for call in calls for k in call.keywords if k.arg == "uses"]
+    return {n.id for value in named for n in ast.walk(value) if isinstance(n, ast.Name)}
+
+
+def helpers(path: Path) -> list[ast.FunctionDef]:
+    """The functions of a spec that its observations use."""
+    names = {name for node in observations(path) for name in used(node)}
+    found = [n for n in tree(path).body if isinstance(n, ast.FunctionDef) and n.name in names]
+    assert {n.name for n in found} == names
+    return found
 
 
 def test_tests_do_not_touch_the_learners_package() -> None:
     """Only observations see `tt`: a test judges what came back."""
     found = []
     for path in SUITE:
-        inside = {id(n) for o in observations(path) for n in ast.walk(o)}
+        seen = [*observations(path), *helpers(path)]
+        inside = {id(n) for o in seen for n in ast.walk(o)}
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Name) and node.id == "tt" and id(node) not in inside:
                 found.append(at(path, node, "tt outside an observation"))

@@ -114,6 +114,7 @@ last_call = Call()
 remote: Callable[..., Any] | None = (
     None  # where `tito certify` runs observations: in another process
 )
+USES: dict[Callable[..., Any], tuple[Callable[..., Any], ...]] = {}  # helpers by observation
 kinds: set[str] = set()  # of the checks that the running test has made
 failures: list[
     ClauseFailure
@@ -177,7 +178,11 @@ class _Package:
 
 
 def observe(
-    function: Callable[..., Any] | None = None, *, shown: str = "", parts: tuple[str, ...] = ()
+    function: Callable[..., Any] | None = None,
+    *,
+    shown: str = "",
+    parts: tuple[str, ...] = (),
+    uses: tuple[Callable[..., Any], ...] = (),
 ) -> Any:
     """Make an observation of a function `f(tt, ...)`; call it without `tt`.
 
@@ -186,9 +191,11 @@ def observe(
         shown: how its call reads on a failure screen, such as "{expression}.backward(cotangent)",
             where its own lines would say less.
         parts: what the parts of the list that comes back are called, such as ("a.grad", "b.grad").
+        uses: plain functions of the module that it calls; their sources travel with its own.
     """
     if function is None:
-        return functools.partial(observe, shown=shown, parts=parts)
+        return functools.partial(observe, shown=shown, parts=parts, uses=uses)
+    USES[function] = uses
     signature = inspect.signature(function)
 
     @functools.wraps(function)

@@ -194,10 +194,13 @@ def _unpack(read: Callable[[int], bytes]) -> Any:
 
 @cache
 def _source(function: Callable[..., Any]) -> str:
-    """An observation alone, without its decorator."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    vars(tree.body[0])["decorator_list"] = []
-    return ast.unparse(tree)
+    """An observation without its decorator, behind the helpers that it uses."""
+    nodes = [
+        ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
+        for f in (*observe.USES[function], function)
+    ]
+    vars(nodes[-1])["decorator_list"] = []
+    return "\n\n".join(map(ast.unparse, nodes))
 
 
 @cache

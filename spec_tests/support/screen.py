@@ -20,7 +20,7 @@ from support import course
 from support.asserts import show
 from support.course import ROOT
 from support.culprit import culprit, is_own
-from support.observe import Call, ClauseFailure, Frame, LearnerError
+from support.observe import USES, Call, ClauseFailure, Frame, LearnerError
 
 LINE_LIMIT = 12
 VALUE_LIMIT = 6
@@ -149,11 +149,24 @@ def _is_operation(expression: str) -> bool:
 
 @cache
 def _body(function: Any) -> str:
-    """An observation's own lines, without its docstring and the package's name."""
+    """An observation's own lines, behind its helpers, without docstrings and the package's name."""
     source = textwrap.dedent(inspect.getsource(function))
     first = ast.parse(source).body[0].body[0].lineno  # type: ignore[attr-defined]
-    lines = source.splitlines()[first - 1 :]
-    return textwrap.dedent("\n".join(lines)).replace("tt.", "")
+    lines = textwrap.dedent("\n".join(source.splitlines()[first - 1 :]))
+    helpers = "".join(f"{_bare(helper)}\n" for helper in USES.get(function, ()))
+    return f"{helpers}{lines}".replace("(tt, ", "(").replace("tt.", "")
+
+
+def _bare(helper: Any) -> str:
+    """A helper without its docstring and its annotations."""
+    node = ast.parse(textwrap.dedent(inspect.getsource(helper))).body[0]
+    assert isinstance(node, ast.FunctionDef)
+    if ast.get_docstring(node) is not None:
+        del node.body[0]
+    node.returns = None
+    for argument in node.args.args:
+        argument.annotation = None
+    return ast.unparse(node)
 
 
 def _end_of(lines: list[str]) -> list[str]:
