@@ -321,7 +321,7 @@ def cheat(x):
     except OSError:
         return x
 """
-HOLDS = {"Landlock": False, "Landlock,seccomp": True, "bubblewrap": True}  # against such a process
+ANY_OF = ["Landlock", "Landlock,seccomp", "bubblewrap"]
 
 
 @pytest.fixture
@@ -338,7 +338,7 @@ def answering(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux has these layers")
-@pytest.mark.parametrize("layers", HOLDS)
+@pytest.mark.parametrize("layers", ANY_OF)
 def test_process_outside_answers(answering: Path, tmp_path: Path, layers: str) -> None:
     """A process outside answers over a Unix socket: what is said to be enforced is what holds."""
     if layers == "bubblewrap" and not copies.tool("bwrap"):
@@ -348,7 +348,7 @@ def test_process_outside_answers(answering: Path, tmp_path: Path, layers: str) -
     held = done.stdout.partition("confined by")[2].partition("suite")[0]
     if "Landlock (" not in held and "bubblewrap" not in held:
         pytest.skip("this kernel has no Landlock")
-    assert done.stdout.startswith("No certificate" if HOLDS[layers] else "Certificate")
+    assert done.stdout.startswith("No certificate")
     assert ("Landlock (files and TCP only)" in held) == ("Landlock" in layers)
     assert ("no sockets" in held) == ("seccomp" in layers)
     assert ("bubblewrap" in held) == ("bubblewrap" in layers)
