@@ -1490,15 +1490,11 @@ def test_ctrl_c_leaves_a_whole_trainer(where: str, stop: int, books: tuple[int, 
     epochs = integer(3, 3, 30)
     whole, resumed = interrupted(network(), *data(7), epochs, stop, where)
     assert_equal([whole["steps"], len(whole["losses"])], want=[3 * epochs, epochs])
-    assert_equal(
-        resumed["stopped"],
-        want={"steps": books[0], "epoch": books[1], "seen": books[2], "in train mode": True},
-    )
+    want = dict(zip(("steps", "epoch", "seen"), books, strict=True)) | {"in train mode": True}
+    assert_equal(resumed["stopped"], want=want)
     assert_equal([resumed["steps"], resumed["losses"]], want=[whole["steps"], whole["losses"]])
-    assert_equal(
-        [bool((a == b).all()) for a, b in zip(resumed["weights"], whole["weights"], strict=True)],
-        want=[True] * 4,
-    )
+    pairs = zip(resumed["weights"], whole["weights"], strict=True)
+    assert_equal([bool((a == b).all()) for a, b in pairs], want=[True] * 4)
 
 
 @observe
