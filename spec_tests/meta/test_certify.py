@@ -294,6 +294,16 @@ def test_tests_of_another_file_do_not_count() -> None:
     assert "test_02" in judge.judged(kata, verdict)
 
 
+def test_exception_without_text_is_a_verdict_in_an_ordinary_run(tmp_path: Path) -> None:
+    """The same as under a certificate: its kind is named, and nothing of the suite's is shown."""
+    odd.exception_without_text(learner(tmp_path))
+    options = ["-q", "-k", "test_elementwise and exp", "-x", f"--impl={tmp_path}"]
+    spec = str(manifest.load().kata(1).specs[0])
+    done = subprocess.run([sys.executable, "-m", "pytest", *options, spec], cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip
+    assert "Shy: it cannot be shown: RuntimeError" in done.stdout
+    assert "INTERNALERROR" not in done.stdout
+
+
 # ---- confinement ---------------------------------------------------------------------------------
 
 ANSWERS = """
