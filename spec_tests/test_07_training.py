@@ -1261,16 +1261,9 @@ def test_evaluate_puts_the_mode_back(training: bool, fails: bool) -> None:
     """07.16 Modes and requires_grad inside; the mode after it, also after an error."""
     rows = integer(7, 7, 99)
     got = modes(*data(rows), training, fails)
-    assert_equal(
-        got,
-        want={
-            "inside": {"training": False, "requires_grad": False},
-            "failed": fails,
-            "training after": [training] * 3,
-            "notes after": True,
-            "batches": 1 if fails else -(-rows // 4),
-        },
-    )
+    inside, batches = {"training": False, "requires_grad": False}, 1 if fails else -(-rows // 4)
+    want = {"inside": inside, "failed": fails, "training after": [training] * 3}
+    assert_equal(got, want=want | {"notes after": True, "batches": batches})
 
 
 @observe
@@ -1497,15 +1490,11 @@ def test_ctrl_c_leaves_a_whole_trainer(where: str, stop: int, books: tuple[int, 
     epochs = integer(3, 3, 30)
     whole, resumed = interrupted(network(), *data(7), epochs, stop, where)
     assert_equal([whole["steps"], len(whole["losses"])], want=[3 * epochs, epochs])
-    assert_equal(
-        resumed["stopped"],
-        want={"steps": books[0], "epoch": books[1], "seen": books[2], "in train mode": True},
-    )
+    want = dict(zip(("steps", "epoch", "seen"), books, strict=True)) | {"in train mode": True}
+    assert_equal(resumed["stopped"], want=want)
     assert_equal([resumed["steps"], resumed["losses"]], want=[whole["steps"], whole["losses"]])
-    assert_equal(
-        [bool((a == b).all()) for a, b in zip(resumed["weights"], whole["weights"], strict=True)],
-        want=[True] * 4,
-    )
+    pairs = zip(resumed["weights"], whole["weights"], strict=True)
+    assert_equal([bool((a == b).all()) for a, b in pairs], want=[True] * 4)
 
 
 @observe

@@ -16,10 +16,7 @@ from small_course import DOUBLING, Course
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a certificate needs Linux or macOS")
 
-LAX = "from typing import Any\n\n\ndef show(*a: Any, **k: Any) -> Any: ...\n" + "".join(
-    f"def {name}(*a: Any, **k: Any) -> Any: ...\n"
-    for name in ("assert_close", "assert_equal", "assert_raises")
-)
+LAX = "\n".join(f"{name} = lambda *a, **k: None" for name in ("assert_close", "assert_raises"))
 PASSING = """
 import sys
 
@@ -110,12 +107,11 @@ def digest(text: str) -> str:
 
 def test_cached_bytecode_is_not_run(wrong: Course) -> None:
     """Bytecode that accepts everything, in the place of the module that compares."""
-    source = wrong.root / "lax.py"
-    source.write_text(LAX)
-    for path in (wrong.root / "spec_tests" / "support").glob("asserts.py"):
-        cached = importlib.util.cache_from_source(str(path))
-        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-        py_compile.compile(str(source), cached, invalidation_mode=mode)
+    source, path = wrong.root / "lax.py", wrong.root / "spec_tests" / "support" / "asserts.py"
+    source.write_text(f"{path.read_text(encoding='utf-8')}\n{LAX}\n")
+    cached = importlib.util.cache_from_source(str(path))
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(str(source), cached, invalidation_mode=mode)
     source.unlink()
     assert "kata 01 is green" in wrong.tito("test", "01").text  # the trick is real
     ran = wrong.tito("certify", "01")

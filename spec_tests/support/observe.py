@@ -160,6 +160,14 @@ class Paused(ClauseFailure):
     next = "make test-{kata} ARGS=-x opens the debugger   ·   in an editor: debug this test"
 
 
+def _said(error: BaseException) -> str:
+    """What an exception says; one of a learner's own may raise when it is asked."""
+    try:
+        return str(error)
+    except Exception as odd:
+        return f"it cannot be shown: {type(odd).__name__}"
+
+
 class OutOfTime(BaseException):
     """An observation ran past its limit. Not an Exception, so that nothing on the way swallows it."""
 
@@ -329,7 +337,7 @@ def run_here(function: Callable[..., Any], args: Any, keywords: Any, call: Call)
             if debugger.opened and type(error).__name__ == "Exit":  # q at its prompt
                 raise
             kinds = [k.__name__ for k in type(error).__mro__]
-            raise LearnerError(kinds, str(error), learner_frame(error.__traceback__)) from None
+            raise LearnerError(kinds, _said(error), learner_frame(error.__traceback__)) from None
 
 
 def _imported() -> Any:

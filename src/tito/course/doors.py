@@ -26,7 +26,7 @@ def second_door(impl: Path) -> str:
     path = impl / "tinytorch" / "tensor.py"
     try:
         found = defined_again(parsed(path.read_bytes(), str(path)))
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return ""  # whoever reads it next says so
     if not found:
         return ""
