@@ -1234,7 +1234,7 @@ def modes(tt: Any, x: Any, y: Any, training: bool, fails: bool) -> Any:
     seen = []
 
     def spy(logits, targets):
-        seen.append([model.training, logits.requires_grad])
+        seen.append([model.training, logits.requires_grad, len(logits.data)])
         if fails:
             raise KeyError("a metric that fails")
         return tt.cross_entropy(logits, targets)
@@ -1251,7 +1251,7 @@ def modes(tt: Any, x: Any, y: Any, training: bool, fails: bool) -> Any:
         "failed": seen[-1] == "failed",
         "training after": [m.training for m in model.modules()],
         "notes after": again.requires_grad,
-        "batches": len(seen) - fails,
+        "samples": None if fails else sum(line[2] for line in seen),
     }
 
 
@@ -1263,9 +1263,9 @@ def test_evaluate_puts_the_mode_back(training: bool, fails: bool) -> None:
     """07.16 Modes and requires_grad inside; the mode after it, also after an error."""
     rows = integer(7, 7, 99)
     got = modes(*data(rows), training, fails)
-    inside, batches = {"training": False, "requires_grad": False}, 1 if fails else -(-rows // 4)
+    inside, samples = {"training": False, "requires_grad": False}, None if fails else rows
     want = {"inside": inside, "failed": fails, "training after": [training] * 3}
-    assert_equal(got, want=want | {"notes after": True, "batches": batches})
+    assert_equal(got, want=want | {"notes after": True, "samples": samples})
 
 
 @observe
