@@ -1,7 +1,7 @@
 # The learner's keyboard: every target is one line that calls tito, and sets .venv up when need be.
 # On Windows, or from another folder: python3 bootstrap.py COMMAND, or .venv/bin/tito COMMAND.
 # Settings: FORCE=1 (module, reveal), LEND=1 (module), ALL=1 (test), IMPL=FOLDER (any folder with a tinytorch package),
-# ARGS="..." (further options, such as ARGS="-k exp -v" for test).
+# AGAINST=COMMIT (bench), ARGS="..." (further options, such as ARGS="-k exp -v" for test).
 
 PYTHON ?= python3
 TITO = @$(PYTHON) bootstrap.py

@@ -58,6 +58,7 @@ Check = Annotated[bool, _check]
 Force = Annotated[bool, typer.Option("--force", envvar="FORCE", help="Do it anyway.")]
 Lend = Annotated[bool, typer.Option("--lend", envvar="LEND", help="Lend what comes before.")]
 Every = Annotated[bool, typer.Option("--all", envvar="ALL", help="Go on after a failure.")]
+Against = Annotated[str, typer.Option(envvar="AGAINST", help="A commit to compare with.")]
 Impl = Annotated[str, typer.Option(envvar="IMPL", help="The folder under test; src if unset.")]
 
 
@@ -278,15 +279,22 @@ def mutants(number: Some = "") -> int:
 
 
 @command(MAINTAINERS, context_settings=PASSED_ON)
-def bench(context: typer.Context) -> int:
-    """The reference beside PyTorch, as ratios."""
-    return _script("benchmarks/run.py", *context.args)
+def bench(context: typer.Context, against: Against = "") -> int:
+    """The reference beside PyTorch, or beside an older commit of itself."""
+    older = ["--against", against] if against else []
+    return _script("benchmarks/run.py", *older, *context.args)
 
 
 def _script(name: str, *arguments: str) -> int:
-    """A script of this repository that is no part of the tool, because of what it imports."""
+    """A script of this repository that is no part of the tool, because of what it imports.
+
+    It takes this process's place, so that Ctrl-C and SIGTERM reach it and it can tidy up.
+    """
     if not (ROOT / name).is_file():
         raise Refusal(f"{name} is missing: git checkout -- {name}")
     path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-P", str(ROOT / name), *arguments]
-    return subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=False).returncode
+    command = [sys.executable, str(ROOT / name), *arguments]
+    environment = os.environ | {"PYTHONPATH": path}
+    if os.name == "nt":
+        return subprocess.run(command, env=environment, check=False).returncode
+    os.execve(command[0], command, environment)
