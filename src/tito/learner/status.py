@@ -13,7 +13,7 @@ from rich.text import Text
 from tito.course.files import demand_file, implementation, short, strays, unlocked
 from tito.course.manifest import ROOT, Kata, Manifest, Milestone
 from tito.learner.summary import line
-from tito.run import results
+from tito.run import standing
 
 console = Console(highlight=False)
 
@@ -24,7 +24,7 @@ def status(manifest: Manifest) -> int:
     for kata in manifest.katas:
         demand_file(kata, impl)
     there = [kata for kata in manifest.katas if unlocked(kata, impl)]
-    found = {kata.id: result for kata, result in results.results(manifest, there, impl)}
+    found = {kata.id: result for kata, result in standing.standings(manifest, there, impl)}
     title = f"the map of {short(impl)}"
     table = Table("kata", "", "state", title=title, title_justify="left", box=None)
     red = ""  # the first kata that is not green: what stands behind it stands ahead
@@ -43,7 +43,7 @@ def status(manifest: Manifest) -> int:
     return 0
 
 
-def _next(manifest: Manifest, found: dict[str, results.Result]) -> str:
+def _next(manifest: Manifest, found: dict[str, standing.Standing]) -> str:
     """The one command to go on with: the first kata that is not green."""
     for kata in manifest.katas:
         result = found.get(kata.id)

@@ -21,7 +21,7 @@ from tito.course.manifest import ROOT, Kata, Manifest, load
 from tito.course.source import blanks, blanks_left, tables_left, unreadable
 from tito.course.terminal import paint
 from tito.learner.summary import closing, cut, line
-from tito.run import results
+from tito.run import standing
 from tito.run.runner import run, spec_paths
 
 
@@ -44,11 +44,11 @@ def test(manifest: Manifest, number: str, every: bool, options: Sequence[str]) -
     _say_blanks(kata, impl)
     if options:
         return _plain(kata, impl, options)
-    key = results.key(manifest, kata, impl)
-    [verdict] = run([results.job(kata, impl, first=not every)])
-    result = results.judge(kata, verdict)
+    key = standing.key(manifest, kata, impl)
+    [verdict] = run([standing.job(kata, impl, first=not every)])
+    result = standing.judge(kata, verdict)
     if result.green or not every:
-        results.keep(key, result)
+        standing.keep(key, result)
     for test in verdict.failed:
         print("\n" + cut(test.message))
     print(closing(manifest, kata, result, verdict))
@@ -82,11 +82,11 @@ def test_all(manifest: Manifest) -> int:
         raise Refusal(f"no kata is unlocked in {short(impl)} yet: make module-01")
     print(paint(f"under test: {short(impl)}", "bold"))
     green = []
-    keys = {kata.id: results.key(manifest, kata, impl) for kata in katas}
-    verdicts = run([results.job(kata, impl) for kata in katas])
+    keys = {kata.id: standing.key(manifest, kata, impl) for kata in katas}
+    verdicts = run([standing.job(kata, impl) for kata in katas])
     for kata, verdict in zip(katas, verdicts, strict=True):
-        result = results.judge(kata, verdict)
-        results.keep(keys[kata.id], result)
+        result = standing.judge(kata, verdict)
+        standing.keep(keys[kata.id], result)
         green.append(result.green)
         text, colour = line(kata, impl, result)
         print(f"{kata.id} {kata.title:<14} {paint(text, colour)}  ({verdict.seconds:.1f} s)")
