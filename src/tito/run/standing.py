@@ -89,7 +89,9 @@ def job(kata: Kata, impl: Path, *, first: bool = True) -> Job:
     return Job(impl, spec_paths(kata.specs), first=first, seconds=seconds)
 
 
-def standings(manifest: Manifest, katas: Iterable[Kata], impl: Path) -> Iterator[tuple[Kata, Standing]]:
+def standings(
+    manifest: Manifest, katas: Iterable[Kata], impl: Path
+) -> Iterator[tuple[Kata, Standing]]:
     """Where unlocked katas stand: from the cache, or from runs, several at once."""
     katas, known = list(katas), _load()
     keys = {kata.id: key(manifest, kata, impl) for kata in katas}
