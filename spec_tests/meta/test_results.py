@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def test_what_a_result_follows_from_is_hashed(course: Course) -> None:
             file.write("# changed\n")
     course.tito("test", "01")
     seen.append(_results(course)["hashes"])
-    changed = [{n for n in a if a[n] != b[n]} for a, b in zip(seen, seen[1:], strict=False)]
+    changed = [{n for n in a if a[n] != b[n]} for a, b in pairwise(seen)]
     assert changed == [{"learner"}, {"specs"}, {"tool"}]
 
 
