@@ -14,7 +14,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small course as it is before a learner comes, with its bytecode."""
     course = build(tmp_path_factory.mktemp("small") / "a small course")
     course.tito("test", "01", IMPL="reference")  # compiles the suite once for all copies
-    shutil.rmtree(course.root / ".tito", ignore_errors=True)
+    for left in (".tito", "runs"):
+        shutil.rmtree(course.root / left, ignore_errors=True)
     return course.root
 
 

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, core, settings
 from hypothesis.internal.conjecture import providers
 
-from support import lessons, screen, xray
+from support import lessons, screen, tally, xray
 from support.observe import ClauseFailure, debugger, failures, implementation, kinds
 from support.strategies import BASE_SEED
 from tito.course.doors import second_door
@@ -42,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the folder that holds the tinytorch package under test (default: src)",
     )
     group.addoption("--results", default=None, help="write every test's outcome to this JSON file")
+    group.addoption("--attended", action="store_true", help="somebody looks on at --results")
     group.addoption("--raw", action="store_true", help="show tracebacks instead of screens")
 
 
@@ -51,7 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
     put_under_test((here if here.is_dir() else ROOT / folder).resolve())
     if said := second_door(implementation.folder):
         raise pytest.UsageError(said)
-    config.stash[OUTCOMES] = {}
+    reported.clear()
+    deselected.clear()
     # Constants in local files, a learner's among them, would steer what Hypothesis draws.
     providers._get_local_constants = lambda: providers._local_constants
     everywhere: dict[str, Any] = {
@@ -78,7 +80,8 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile(os.environ.get("TINYTORCH_PROFILE", "learn"))
 
 
-OUTCOMES = pytest.StashKey[dict[str, Outcome]]()
+reported: dict[str, dict[str, Any]] = {}  # an outcome for each test, by pytest's name of it
+deselected: list[str] = []
 
 
 def put_under_test(folder: Path) -> None:
@@ -134,6 +137,10 @@ def locked(number: str) -> str:
     return f"kata {number} is locked{comes_first}: make module-{absent[0]}"
 
 
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    deselected.extend(item.nodeid for item in items)
+
+
 def pytest_collection_finish() -> None:
     """A learner's files are compiled afresh: two saves within a second share one time stamp."""
     sys.dont_write_bytecode = True
@@ -153,7 +160,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_enter_pdb(config: pytest.Config, pdb: Any) -> None:
     """`breakpoint()`: in a run of the tool, and where no terminal is, nobody can type."""
-    debugger.open(not _option(config, "--results") and bool(sys.stdin and sys.stdin.isatty()))
+    debugger.open(_attended(config) and bool(sys.stdin and sys.stdin.isatty()))
     pdb.stdout = sys.stdout
 
 
@@ -179,8 +186,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.location = (os.path.relpath(path, item.config.rootpath), line - 1, item.name)
     if number and (report.when == "call" or report.failed or report.skipped):
         outcome = _outcome(item, report, docstring, error, places)
-        item.config.stash[OUTCOMES][item.nodeid] = outcome
+        report.tinytorch = asdict(outcome)  # so that it also comes back from a worker of xdist
     return report
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    if outcome := getattr(report, "tinytorch", None):
+        reported[report.nodeid] = outcome
 
 
 def _outcome(
@@ -215,9 +227,34 @@ def _places(error: BaseException | None, docstring: str, parameter: str) -> list
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    target = _option(session.config, "--results")
-    if target:
-        tests = [asdict(outcome) for outcome in session.config.stash[OUTCOMES].values()]
+    config = session.config
+    if hasattr(config, "workerinput"):
+        return  # a worker of xdist: the process that started it tells
+    selected = tally.is_selection(config, len(deselected))
+    if target := _option(config, "--results"):
+        tests = list(reported.values())
+        found = {"collected": max(session.testscollected, len(tests)), "tests": tests}
         unfinished = Path(f"{target}.part")
-        unfinished.write_text(json.dumps({"collected": session.testscollected, "tests": tests}))
+        unfinished.write_text(json.dumps(found | {"selected": selected}))
         unfinished.replace(target)
+    if not selected and _too_few(config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    if exitstatus == pytest.ExitCode.OK or tally.is_selection(config, len(deselected)):
+        for line in _too_few(config):  # a run stopped by a failure has said why it is red
+            terminalreporter.write_line(line)
+
+
+def _too_few(config: pytest.Config) -> list[str]:
+    """What is said where a person looks on and not all tests of a kata were reported."""
+    if not _attended(config) or config.getoption("collectonly", False):
+        return []
+    names = [outcome["id"] for outcome in reported.values()]
+    return list(tally.lines(config, names, tally.is_selection(config, len(deselected))))
+
+
+def _attended(config: pytest.Config) -> bool:
+    """Whether a person looks on: not in a run of the tool."""
+    return not _option(config, "--results") or bool(_option(config, "--attended"))

@@ -14,7 +14,7 @@ from tito.course.files import demand_own, demand_unlocked, implementation, short
 from tito.course.manifest import ROOT, Kata, Manifest
 from tito.course.readme import section
 from tito.course.source import blanks_left, task_of, unreadable
-from tito.run import results
+from tito.run import standing
 
 LEVELS = ROOT / ".tito" / "hints.json"  # how many hints of each task were shown
 console = Console(highlight=False)
@@ -41,7 +41,7 @@ def hint(manifest: Manifest, number: str) -> int:
 
 def _task(manifest: Manifest, kata: Kata, impl: Path) -> str:
     """The task of the blank that the first failing test needs, else of its clause."""
-    _, result = next(results.results(manifest, [kata], impl))
+    _, result = next(standing.standings(manifest, [kata], impl))
     if result.green:
         demand_own(kata, impl)
         raise Refusal(f"kata {kata.id} is green, nothing to hint at: make reveal-{kata.id}")

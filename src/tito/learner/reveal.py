@@ -18,7 +18,7 @@ from tito.course.questions import questions
 from tito.course.readme import readme, section
 from tito.course.source import Function, functions, unreadable
 from tito.course.stubs import given
-from tito.run import results
+from tito.run import standing
 from tito.run.measure import measure, number, predictions, shown
 
 WIDE = 160  # columns from which two files fit beside each other
@@ -34,7 +34,7 @@ def reveal(manifest: Manifest, number: str, force: bool) -> int:
     if not force:
         demand_unlocked(manifest, kata, impl)
         demand_own(kata, impl)
-        _, result = next(results.results(manifest, [kata], impl))
+        _, result = next(standing.standings(manifest, [kata], impl))
         if not result.green:
             reason = f"kata {kata.id} is not green yet: make test-{kata.id}"
             raise Refusal(f"{reason}\n  FORCE=1 make reveal-{kata.id} shows it anyway")

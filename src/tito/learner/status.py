@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from tito.course.files import demand_file, implementation, short, strays, unlocked
-from tito.course.manifest import ROOT, Kata, Manifest, Milestone
+from tito.course.manifest import Kata, Manifest, Milestone
 from tito.learner.summary import line
-from tito.run import results
+from tito.run import standing
+from tito.run.results_file import report
 
 console = Console(highlight=False)
 
@@ -24,7 +24,7 @@ def status(manifest: Manifest) -> int:
     for kata in manifest.katas:
         demand_file(kata, impl)
     there = [kata for kata in manifest.katas if unlocked(kata, impl)]
-    found = {kata.id: result for kata, result in results.results(manifest, there, impl)}
+    found = {kata.id: result for kata, result in standing.standings(manifest, there, impl)}
     title = f"the map of {short(impl)}"
     table = Table("kata", "", "state", title=title, title_justify="left", box=None)
     red = ""  # the first kata that is not green: what stands behind it stands ahead
@@ -43,7 +43,7 @@ def status(manifest: Manifest) -> int:
     return 0
 
 
-def _next(manifest: Manifest, found: dict[str, results.Result]) -> str:
+def _next(manifest: Manifest, found: dict[str, standing.Standing]) -> str:
     """The one command to go on with: the first kata that is not green."""
     for kata in manifest.katas:
         result = found.get(kata.id)
@@ -54,10 +54,8 @@ def _next(manifest: Manifest, found: dict[str, results.Result]) -> str:
 
 def _earned(kata: Kata, milestone: Milestone, impl: Path, red: str) -> str:
     """Earned where its last run on this implementation left a report that says so."""
-    report = ROOT / "runs" / f"{milestone.id}-{impl.name}" / "metrics.json"
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # no report to read
-        found = json.loads(report.read_text(encoding="utf-8"))
-        if found["passed"]:
-            lent = f", with lent {', '.join(found['lent'])}" if found.get("lent") else ""
-            return f"[green]earned: {found['number']:.2%} on {found['dataset']}{lent}[/]"
+    found = report(milestone, impl)
+    if found and found["passed"]:
+        lent = f", with lent {', '.join(found['lent'])}" if found["lent"] else ""
+        return f"[green]earned: {found['number']:.2%} on {escape(found['dataset'])}{lent}[/]"
     return f"opens after kata {kata.id}" if red else f"open: {milestone.command}"

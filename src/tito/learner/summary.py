@@ -11,7 +11,7 @@ from tito.course.manifest import Kata, Manifest
 from tito.course.questions import questions
 from tito.course.readme import clauses, goal
 from tito.course.terminal import paint, wrapped
-from tito.run import results
+from tito.run import standing
 from tito.run.outcome import Verdict
 
 SCREEN = 60  # lines of a failure that is no clause's, such as a traceback
@@ -29,7 +29,7 @@ def cut(message: str) -> str:
     return "\n".join(lines[:SCREEN] + more)
 
 
-def closing(manifest: Manifest, kata: Kata, result: results.Result, verdict: Verdict) -> str:
+def closing(manifest: Manifest, kata: Kata, result: standing.Standing, verdict: Verdict) -> str:
     """The last lines: what is proved and what is next, or what to work on."""
     count = len(clauses(kata)) or result.held
     if result.green:
@@ -64,7 +64,7 @@ def _checks(verdict: Verdict) -> str:
     return ", ".join(f"{text} ({counts[kind]})" for kind, text in CHECKS.items() if counts[kind])
 
 
-def line(kata: Kata, impl: Path, result: results.Result) -> tuple[str, str]:
+def line(kata: Kata, impl: Path, result: standing.Standing) -> tuple[str, str]:
     """A kata's result in a few words, and their colour."""
     lent = "lent by the reference, " if is_lent(kata.file(impl)) else ""
     if result.green:

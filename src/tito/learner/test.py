@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from tito.course.manifest import ROOT, Kata, Manifest, load
 from tito.course.source import blanks, blanks_left, tables_left, unreadable
 from tito.course.terminal import paint
 from tito.learner.summary import closing, cut, line
-from tito.run import results
-from tito.run.runner import run, spec_paths
+from tito.run import results_file, standing
+from tito.run.outcome import Verdict
+from tito.run.runner import read, run, spec_paths
 
 
 def quickly(number: str) -> int:
@@ -43,12 +45,13 @@ def test(manifest: Manifest, number: str, every: bool, options: Sequence[str]) -
         print(lent)
     _say_blanks(kata, impl)
     if options:
-        return _plain(kata, impl, options)
-    key = results.key(manifest, kata, impl)
-    [verdict] = run([results.job(kata, impl, first=not every)])
-    result = results.judge(kata, verdict)
+        return _plain(manifest, kata, impl, options)
+    key = standing.key(manifest, kata, impl)
+    [verdict] = run([standing.job(kata, impl, first=not every)])
+    result = standing.judge(kata, verdict)
+    results_file.write(manifest, impl, [(kata, verdict)])
     if result.green or not every:
-        results.keep(key, result)
+        standing.keep(key, result)
     for test in verdict.failed:
         print("\n" + cut(test.message))
     print(closing(manifest, kata, result, verdict))
@@ -65,11 +68,21 @@ def _say_blanks(kata: Kata, impl: Path) -> None:
         print(f"{len(left)} of {total} blanks are still to write: {shown}")
 
 
-def _plain(kata: Kata, impl: Path, options: Sequence[str]) -> int:
-    """pytest itself, for whoever passes options of it."""
-    pytest = [sys.executable, "-P", "-m", "pytest"]
-    command = [*pytest, f"--impl={impl}", *spec_paths(kata.specs), *options]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+def _plain(manifest: Manifest, kata: Kata, impl: Path, options: Sequence[str]) -> int:
+    """pytest itself, for whoever passes options of it; red if less came back than was asked for."""
+    with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
+        where = [f"--impl={impl}", f"--results={scratch}/results", "--attended"]
+        pytest = [sys.executable, "-P", "-m", "pytest", *where]
+        command = [*pytest, *spec_paths(kata.specs), *options]
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        if not any(Path(scratch).iterdir()):
+            return code  # no test was asked for: --help
+        verdict = read(Path(scratch), 0.0, code)
+    results_file.write(manifest, impl, [(kata, verdict)])
+    if verdict.problem and not verdict.selected:
+        print(f"kata {kata.id} has no verdict: {verdict.problem}")
+        return code or 1
+    return code
 
 
 def test_all(manifest: Manifest) -> int:
@@ -79,15 +92,18 @@ def test_all(manifest: Manifest) -> int:
         demand_file(kata, impl)
     katas = [kata for kata in manifest.katas if unlocked(kata, impl)]
     if not katas:
+        results_file.write(manifest, impl, [])
         raise Refusal(f"no kata is unlocked in {short(impl)} yet: make module-01")
     print(paint(f"under test: {short(impl)}", "bold"))
-    green = []
-    keys = {kata.id: results.key(manifest, kata, impl) for kata in katas}
-    verdicts = run([results.job(kata, impl) for kata in katas])
+    green, ran = [], list[tuple[Kata, Verdict]]()
+    keys = {kata.id: standing.key(manifest, kata, impl) for kata in katas}
+    verdicts = run([standing.job(kata, impl) for kata in katas])
     for kata, verdict in zip(katas, verdicts, strict=True):
-        result = results.judge(kata, verdict)
-        results.keep(keys[kata.id], result)
+        result = standing.judge(kata, verdict)
+        standing.keep(keys[kata.id], result)
         green.append(result.green)
+        ran.append((kata, verdict))
         text, colour = line(kata, impl, result)
         print(f"{kata.id} {kata.title:<14} {paint(text, colour)}  ({verdict.seconds:.1f} s)")
+    results_file.write(manifest, impl, ran)
     return 0 if all(green) else 1

@@ -20,7 +20,7 @@ from tito.course.files import (
 from tito.course.manifest import Kata, Manifest
 from tito.course.readme import clauses, goal
 from tito.course.source import blanks, unreadable
-from tito.run import results
+from tito.run import standing
 
 console = Console(highlight=False)
 
@@ -50,7 +50,7 @@ def _demand_green(manifest: Manifest, kata: Kata, impl: Path) -> None:
             raise Refusal(f"{reason}: make module-{earlier.id}\n  {anyway}")
     if before:
         console.print(f"checking katas {before[0].id} to {before[-1].id} ...")
-    for earlier, result in results.results(manifest, before, impl):
+    for earlier, result in standing.standings(manifest, before, impl):
         if not result.green:
             reason = f"kata {kata.id} stays locked: kata {earlier.id} is not green"
             found = result.problem or f"{result.test} fails"

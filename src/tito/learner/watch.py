@@ -22,7 +22,7 @@ from tito.course.manifest import ROOT, Kata, Manifest, load
 from tito.course.source import unreadable
 from tito.course.terminal import paint
 from tito.learner.summary import closing, cut
-from tito.run import results
+from tito.run import standing
 from tito.run.engine import Begin, Process, collect
 from tito.run.outcome import Verdict
 from tito.run.runner import read
@@ -67,14 +67,14 @@ class Watch:
         file = self.kata.file(self.impl)
         try:
             trouble = unreadable(file)
-            self.asked, self.key = test, results.key(self.manifest, self.kata, self.impl)
+            self.asked, self.key = test, standing.key(self.manifest, self.kata, self.impl)
         except OSError:  # perhaps only in the middle of a save
             trouble = f"{short(file)} is gone: make module-{self.kata.id}"
         if trouble:
             self.show(trouble)
         else:
             self.folder = Path(mkdtemp(dir=self.scratch))
-            job = results.job(self.kata, self.impl)
+            job = standing.job(self.kata, self.impl)
             self.process = begin(replace(job, tests=(test,) * bool(test)), self.folder)
 
     def verdict(self, code: int | None) -> Verdict | None:
@@ -94,10 +94,10 @@ class Watch:
 
     def tell(self, verdict: Verdict) -> None:
         """The first failure, or what is proved."""
-        result = results.judge(self.kata, verdict)
+        result = standing.judge(self.kata, verdict)
         self.red, last = result.test.partition("::")[2], f"work on {result.clause}"
         if not self.asked:
-            results.keep(self.key, result)
+            standing.keep(self.key, result)
             last = closing(self.manifest, self.kata, result, verdict).strip("\n")
         screens = [cut(test.message) + "\n" for test in verdict.failed]
         self.show("\n".join([*screens, last]))
@@ -126,7 +126,7 @@ def watch(manifest: Manifest, number: str) -> int:
     try:
         with TemporaryDirectory(prefix="tito-") as scratch:
             seen = Watch(manifest, kata, Path(scratch))
-            collect(results.job(kata, seen.impl), seen.loop)
+            collect(standing.job(kata, seen.impl), seen.loop)
     except KeyboardInterrupt:
         print("\r" * sys.stdout.isatty() + f"the watch has ended; again: make watch-{kata.id}")
         return 130

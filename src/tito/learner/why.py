@@ -18,7 +18,7 @@ from tito.course.ending import told
 from tito.course.errors import Refusal
 from tito.course.files import demand_unlocked, implementation, short, unlocked
 from tito.course.manifest import REFERENCE, Kata, Manifest, load
-from tito.run import results
+from tito.run import standing
 from tito.run.outcome import Verdict
 from tito.run.runner import run
 
@@ -108,7 +108,7 @@ def _runs(kata: Kata, impl: Path, swaps: Sequence[Swap]) -> list[Verdict]:
             shutil.copytree(impl / "tinytorch", folder / "tinytorch", ignore=_not_copied)
             for other in swap:
                 shutil.copy(other.file(REFERENCE), other.file(folder))
-            jobs.append(results.job(kata, folder))
+            jobs.append(standing.job(kata, folder))
         return list(run(jobs))
 
 

@@ -50,6 +50,7 @@ class Verdict:
         output: what pytest printed.
         seconds: how long it took.
         collected: how many tests there are, also those after a first failure.
+        selected: whether somebody asked for some of the tests only.
     """
 
     tests: tuple[Outcome, ...]
@@ -57,6 +58,7 @@ class Verdict:
     output: str
     seconds: float
     collected: int = 0
+    selected: bool = False
 
     def having(self, status: str) -> list[Outcome]:
         """The tests of one status."""

@@ -164,7 +164,7 @@ def read(folder: Path, seconds: float, code: int | None) -> Verdict:
     tests = tuple(_outcome(entry) for entry in report["tests"])
     last = "".join(output.strip().splitlines()[-1:])  # pytest's own reason
     problem = "" if report["collected"] else f"no test was collected: {last}"
-    return Verdict(tests, problem, output, seconds, report["collected"])
+    return Verdict(tests, problem, output, seconds, report["collected"], report["selected"])
 
 
 def _outcome(entry: dict[str, Any]) -> Outcome:

@@ -1,6 +1,6 @@
-"""Verdicts on a learner's katas, and their cache.
+"""Where a kata stands: a verdict in numbers, and the cache of these.
 
-A verdict is what one run of a kata's spec, stopped at its first failure, found. It is kept in
+A verdict is what one run of a kata's spec found. What it says of the kata is kept in
 .tito/cache.json under the hash of all it follows from (the learner's files up to the kata, the
 spec, the suite, the versions of Python and NumPy), so that losing the cache loses nothing.
 """
@@ -30,7 +30,7 @@ FENCE = 24  # times the limit of one call: after this long a run is ended from o
 
 
 @dataclass(frozen=True)
-class Result:
+class Standing:
     """What is known of one kata on one implementation.
 
     Attributes:
@@ -52,7 +52,7 @@ class Result:
     problem: str = ""
 
 
-def judge(kata: Kata, verdict: Verdict) -> Result:
+def judge(kata: Kata, verdict: Verdict) -> Standing:
     """A verdict in numbers. Nothing but every test of the manifest, passed, is green."""
     problem = verdict.problem
     if not problem and verdict.collected < max(kata.tests, 1):
@@ -62,10 +62,13 @@ def judge(kata: Kata, verdict: Verdict) -> Result:
         )
     idle = verdict.having("skipped")
     problem = problem or (f"{idle[0].id} was skipped: a test must run to count" if idle else "")
+    if not verdict.failed and len(verdict.tests) < kata.tests:
+        few = f"{len(verdict.tests)} of the {kata.tests} tests of kata {kata.id} were reported"
+        problem = problem or f"{few}: a run counts if it reports them all"
     failed = {test.clause for test in verdict.failed}
     held = {test.clause for test in verdict.passed} - failed
     first = verdict.failed[0] if verdict.failed else None
-    return Result(
+    return Standing(
         green=not problem and len(verdict.passed) == verdict.collected,
         passed=len(verdict.passed),
         collected=verdict.collected,
@@ -86,8 +89,10 @@ def job(kata: Kata, impl: Path, *, first: bool = True) -> Job:
     return Job(impl, spec_paths(kata.specs), first=first, seconds=seconds)
 
 
-def results(manifest: Manifest, katas: Iterable[Kata], impl: Path) -> Iterator[tuple[Kata, Result]]:
-    """The results of unlocked katas: from the cache, or from runs, several at once."""
+def standings(
+    manifest: Manifest, katas: Iterable[Kata], impl: Path
+) -> Iterator[tuple[Kata, Standing]]:
+    """Where unlocked katas stand: from the cache, or from runs, several at once."""
     katas, known = list(katas), _load()
     keys = {kata.id: key(manifest, kata, impl) for kata in katas}
     runs = run([job(kata, impl) for kata in katas if keys[kata.id] not in known])
@@ -100,7 +105,7 @@ def results(manifest: Manifest, katas: Iterable[Kata], impl: Path) -> Iterator[t
             yield kata, result
 
 
-def keep(key: str, result: Result) -> None:
+def keep(key: str, result: Standing) -> None:
     """Remember a result; one with a problem may be a passing trouble, and is asked for again."""
     if result.problem:
         return
@@ -128,10 +133,10 @@ def key(manifest: Manifest, kata: Kata, impl: Path) -> str:
     return digest.hexdigest()
 
 
-def _load() -> dict[str, Result]:
+def _load() -> dict[str, Standing]:
     """What is remembered; a cache that cannot be read is no cache."""
     try:
         entries = json.loads(CACHE.read_text(encoding="utf-8"))
-        return {name: Result(**entry) for name, entry in entries.items()}
+        return {name: Standing(**entry) for name, entry in entries.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

@@ -1,0 +1,38 @@
+"""How many of a kata's tests a run has reported: all of them, a selection, or too few."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from tito.course.manifest import Kata, load
+
+SELECTING = ("keyword", "markexpr", "deselect", "lf", "stepwise", "ignore", "ignore_glob")
+
+
+def is_selection(config: pytest.Config, deselected: int) -> bool:
+    """Whether somebody asked for less than whole files: -k exp, one test in an editor."""
+    options = [config.getoption(name, None) for name in SELECTING]
+    return bool(deselected or any(options) or any("::" in argument for argument in config.args))
+
+
+def lines(config: pytest.Config, ids: Iterable[str], selected: bool) -> Iterator[str]:
+    """One line for each kata of which not all tests were reported."""
+    reported = Counter(name[5:7] for name in ids)
+    for kata in load().katas:
+        count = reported[kata.id]
+        said = f"{count} of {kata.tests} tests of kata {kata.id}"
+        if selected and 0 < count < kata.tests:
+            yield f"{said}, no verdict"
+        elif not selected and count < kata.tests and _asked(config, kata):
+            restore = " ".join(str(spec.relative_to(config.rootpath)) for spec in kata.specs)
+            yield f"{said} were reported, so this run is red: git checkout -- {restore}"
+
+
+def _asked(config: pytest.Config, kata: Kata) -> bool:
+    """Whether a run's arguments name a kata's whole spec."""
+    here = config.invocation_params.dir
+    places = [(here / argument).resolve() for argument in config.args]
+    return all(any(spec.is_relative_to(place) for place in places) for spec in kata.specs)
