@@ -25,7 +25,7 @@ def test_syntax_error(course: Course) -> None:
     text = broken(course, "x = 1\ndef double(x:\n    return 2\n")
     assert "src/tinytorch/doubling.py:2  Python cannot read this line" in text
     assert "def double(x:" in text
-    assert "next: mend that line, then: make test-01" in text
+    assert "next: fix that line, then: make test-01" in text
     assert "clauses" not in text
     assert "doubling.py:2" in course.tito("hint", "01").text
 
@@ -260,7 +260,7 @@ def test_doctor_has_no_traceback(course: Course) -> None:
     ran = course.tito("doctor", TINYTORCH_DATA="/nowhere")
     assert "Traceback" not in ran.text
     assert "TINYTORCH_DATA is '/nowhere', which is missing" in ran.text
-    assert "mend: create it, correct TINYTORCH_DATA" in ran.text
+    assert "fix: create it, correct TINYTORCH_DATA" in ran.text
 
 
 def test_a_missing_package_is_named(course: Course) -> None:

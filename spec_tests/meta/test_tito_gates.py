@@ -70,7 +70,7 @@ def test_a_variant_without_a_record(course: Course) -> None:
     course.edit(WRONG, '"5 * x"', '"-5 * x"')
     said = gate(course, "variants")
     assert "1 variants have no record, such as 02/wrong/times-5" in said
-    assert "mend: make records" in said
+    assert "fix: make records" in said
 
 
 def test_a_record_that_is_not_true(course: Course) -> None:

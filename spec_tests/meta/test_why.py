@@ -47,7 +47,7 @@ def test_why_is_honest_about_a_spec_with_a_gap(course: Course) -> None:
 
 
 def test_why_says_that_two_files_disagree(course: Course) -> None:
-    """Where replacing either file mends it, both are named: one uses what the other need not do."""
+    """Where replacing either file fixes it, both are named: one uses what the other need not do."""
     strict = DOUBLING.replace("2 * np.asarray(x)", "2 * x")
     lax = TRIPLING.replace("double(x) + x", "double(x.tolist()) + x")
     text = why(course, strict, lax)
@@ -58,7 +58,7 @@ def test_why_says_that_two_files_disagree(course: Course) -> None:
 def test_why_tries_pairs(course: Course) -> None:
     """Two faults at once are found together, each with its words."""
     text = why(course, WRONG_DOUBLE, WRONG_TRIPLE)
-    assert "no single file mends it, two do\ngreen if your katas 01 and 02 are replaced" in text
+    assert "no single file fixes it, two do\ngreen if your katas 01 and 02 are replaced" in text
     assert "01.1 double(x) is twice x." in text
     assert text.count("02.1 triple(x) is three times x.") == 2
 

@@ -19,7 +19,7 @@ EPS = {name: float(np.finfo(name).eps) for name in FACTORS}
 
 
 class TestDefect(Exception):
-    """A test that could not fail: mend the test, not the learner's code."""
+    """A test that could not fail: fix the test, not the learner's code."""
 
     __test__ = False
 

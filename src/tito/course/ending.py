@@ -32,6 +32,6 @@ def told(action: Callable[[], int]) -> int:
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        mend = "make it writable, or work in a copy of the course that is yours"
-        print(f"cannot write {error.filename}: {error.strerror}\n  next: {mend}")
+        fix = "make it writable, or work in a copy of the course that is yours"
+        print(f"cannot write {error.filename}: {error.strerror}\n  next: {fix}")
     return 1

@@ -1,4 +1,4 @@
-"""`tito doctor`: what may be wrong around the course, each with the command that mends it."""
+"""`tito doctor`: what may be wrong around the course, each with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tito.course.manifest import REFERENCE, ROOT, Manifest
 from tito.course.source import unreadable
 from tito.course.terminal import paint
 
-Check = tuple[bool, str, str]  # whether it is well, what was found, what mends it
+Check = tuple[bool, str, str]  # whether it is well, what was found, what fixes it
 SETUP = "make setup (or: python3 bootstrap.py setup)"
 
 
 def doctor(manifest: Manifest) -> int:
     """Print every check; 1 if tito itself does not stand on what it should."""
     checks = [*_environment(), *_package(manifest), _data(), _editor(), _remote()]
-    for good, found, mend in checks:
+    for good, found, fix in checks:
         print(paint("ok  ", "green") if good else paint("warn", "yellow"), found)
         if not good:
-            print(f"     mend: {mend}")
-    return 0 if all(good or mend != SETUP for good, _, mend in checks) else 1
+            print(f"     fix: {fix}")
+    return 0 if all(good or fix != SETUP for good, _, fix in checks) else 1
 
 
 def _environment() -> Iterator[Check]:
@@ -64,11 +64,11 @@ def _package(manifest: Manifest) -> Iterator[Check]:
         try:
             demand_file(kata, impl)
         except Refusal as refusal:
-            found, _, mend = str(refusal).partition(": ")
-            yield False, found, mend
+            found, _, fix = str(refusal).partition(": ")
+            yield False, found, fix
         trouble = unlocked(kata, impl) and unreadable(kata.file(impl))
         if trouble:
-            yield False, str(trouble), f"mend that line, then: make test-{kata.id}"
+            yield False, str(trouble), f"fix that line, then: make test-{kata.id}"
 
 
 def _data() -> Check:

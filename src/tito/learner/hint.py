@@ -25,7 +25,7 @@ def hint(manifest: Manifest, number: str) -> int:
     impl, kata = implementation(), manifest.kata(number)
     demand_unlocked(manifest, kata, impl)
     if trouble := unreadable(kata.file(impl)):
-        raise Refusal(f"{trouble}\n  next: mend that line, then: make test-{kata.id}")
+        raise Refusal(f"{trouble}\n  next: fix that line, then: make test-{kata.id}")
     task = _task(manifest, kata, impl)
     hints = levels(kata, task)
     shown = _shown()

@@ -37,8 +37,8 @@ def closing(manifest: Manifest, kata: Kata, result: standing.Standing, verdict: 
         green = paint(f"kata {kata.id} is green", "green")
         return "\n".join([f"{green}: {proved}", *after(manifest, kata, verdict)])
     if result.problem:
-        mend = f"\n  next: mend that, then: make test-{kata.id}"
-        return paint(f"\nkata {kata.id} has no verdict: {result.problem}", "red") + mend
+        fix = f"\n  next: fix that, then: make test-{kata.id}"
+        return paint(f"\nkata {kata.id} has no verdict: {result.problem}", "red") + fix
     held = f"\n{result.held} of {count} clauses hold; work on {result.clause or result.test}"
     return f"{paint(held, 'yellow')} ({verdict.seconds:.1f} s)"
 

@@ -39,7 +39,7 @@ def test(manifest: Manifest, number: str, every: bool, options: Sequence[str]) -
     demand_unlocked(manifest, kata, impl)
     trouble = unreadable(kata.file(impl))
     if trouble:
-        print(f"{trouble}\n  next: mend that line, then: make test-{kata.id}")
+        print(f"{trouble}\n  next: fix that line, then: make test-{kata.id}")
         return 1
     if lent := reminder(kata, impl):
         print(lent)

@@ -42,22 +42,22 @@ def why(manifest: Manifest, number: str) -> int:
         print(f"with all files from the reference it fails too: {_words(right)}")
         print("so it is not your code; next: make doctor")
         return 1
-    mended = [k for k, verdict in zip(before, found, strict=True) if verdict.green]
-    print("\n".join(_singles(kata, mended, impl) if mended else _pairs(kata, before, impl)))
+    fixed = [k for k, verdict in zip(before, found, strict=True) if verdict.green]
+    print("\n".join(_singles(kata, fixed, impl) if fixed else _pairs(kata, before, impl)))
     return 0
 
 
-def _singles(kata: Kata, mended: Sequence[Kata], impl: Path) -> list[str]:
+def _singles(kata: Kata, fixed: Sequence[Kata], impl: Path) -> list[str]:
     """One file is enough: the kata's own, an earlier one, or any one of several."""
-    if mended == [kata]:
-        own = f"the fault is in kata {kata.id} itself: no other single file mends it"
+    if fixed == [kata]:
+        own = f"the fault is in kata {kata.id} itself: no other single file fixes it"
         return [own, f"  next: make hint-{kata.id}, for {short(kata.file(impl))}"]
     said = []
-    for other in [k for k in mended if k != kata]:
+    for other in [k for k in fixed if k != kata]:
         said += [f"green if your kata {other.id} is replaced", *_verdict_on(other, impl)]
-    if kata in mended:
+    if kata in fixed:
         said.append(f"green too if only kata {kata.id} is replaced: the two disagree. Which of")
-        said.append(f"them keeps to the contract? See {short(mended[0].folder / 'README.md')}")
+        said.append(f"them keeps to the contract? See {short(fixed[0].folder / 'README.md')}")
     return said
 
 
@@ -68,8 +68,8 @@ def _pairs(kata: Kata, before: Sequence[Kata], impl: Path) -> list[str]:
     if not found:
         count = f"{len(before)} single files and {len(swaps)} pairs were tried"
         first = f"  next: make test-{before[0].id}, and on from there"
-        return [f"no one file mends it, and no two: {count}", first]
-    said = ["no single file mends it, two do"]
+        return [f"no one file fixes it, and no two: {count}", first]
+    said = ["no single file fixes it, two do"]
     for pair in found:
         names = " and ".join(k.id for k in pair)
         said.append(f"green if your katas {names} are replaced")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import importlib
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +12,7 @@ from pathlib import Path
 from tito.course import stubs as generating
 from tito.course.errors import Refusal
 from tito.course.files import short, write_atomically
-from tito.course.manifest import Manifest
+from tito.course.manifest import ROOT, Manifest
 from tito.course.terminal import paint
 from tito.maintainer import counts as counting
 from tito.maintainer import gates as gating
@@ -69,17 +72,30 @@ def records(manifest: Manifest, number: str, check: bool) -> int:
             print(line, flush=True)
     pages = {recording.LESSONS / f"{kata.id}.json": recording.lessons(kata) for kata in katas}
     stale += _written((pages | tables.generated(manifest)).items(), check, "make records")
+    if not number:
+        stale += _written(_shown().items(), check, "make records")
     return 1 if stale else 0
 
 
-def _written(files: Iterable[tuple[Path, str]], check: bool, mend: str) -> int:
-    """Write files that are not as they should be; or, to check, only name them."""
-    changed = []
+def _shown() -> dict[Path, str]:
+    """The snapshots of failure screens and the pages of failures, from fresh runs."""
+    meta = ROOT / "spec_tests" / "meta"
+    sys.path.append(str(meta))
+    names = [name for name in ("test_screens", "test_failures") if (meta / f"{name}.py").is_file()]
+    found = [importlib.import_module(name).generated() for name in names]
+    return {path: text for files in found for path, text in files.items()}
+
+
+def _written(files: Iterable[tuple[Path, str]], check: bool, fix: str) -> int:
+    """Write files that are not as they should be; or, to check, only show what differs."""
+    stale = 0
     for path, text in files:
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            changed.append(path)
-            if not check:
-                write_atomically(path, text)
-    for path in changed:
-        print(f"{short(path)} {'is not what is generated: ' + mend if check else 'written'}")
-    return 1 if check and changed else 0
+        then = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if then != text and check:
+            lines = difflib.unified_diff(then.splitlines(), text.splitlines(), lineterm="", n=0)
+            print(f"{short(path)} is not what is generated: {fix}", *lines, sep="\n")
+            stale = 1
+        elif then != text:
+            write_atomically(path, text)
+            print(f"{short(path)} written")
+    return stale

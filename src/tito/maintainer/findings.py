@@ -10,14 +10,14 @@ from tito.run.outcome import Verdict
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing a gate found wrong, with the command that shows or mends it."""
+    """One thing a gate found wrong, with the command that shows or fixes it."""
 
     kata: Kata
     problem: str
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
-        return f"kata {self.kata.id}: {self.problem}\n    mend: {self.mend}"
+        return f"kata {self.kata.id}: {self.problem}\n    fix: {self.fix}"
 
 
 def first(verdict: Verdict) -> str:

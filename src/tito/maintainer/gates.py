@@ -145,8 +145,8 @@ def company_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> It
 
 
 def _finding(variant: Variant, problem: str) -> Finding:
-    mend = f"tito variant {variant} shows its run; mend {variant.path.relative_to(ROOT)} or {short(variant.kata.specs[0])}"
-    return Finding(variant.kata, f"{variant} {problem}", mend)
+    fix = f"tito variant {variant} shows its run; fix {variant.path.relative_to(ROOT)} or {short(variant.kata.specs[0])}"
+    return Finding(variant.kata, f"{variant} {problem}", fix)
 
 
 def prefix_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:

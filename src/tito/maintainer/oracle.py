@@ -46,7 +46,7 @@ def _check(kata: Kata) -> bool:
     ]
     if wrong:
         said = f"{len(wrong)} of {len(fresh)} arrays differ from torch {version}, first {wrong[0]}"
-        print(f"kata {kata.id}: {said}\n  mend: make oracle-{kata.id}, and read the difference")
+        print(f"kata {kata.id}: {said}\n  fix: make oracle-{kata.id}, and read the difference")
     return not wrong
 
 

@@ -1,4 +1,4 @@
-"""`tito verify`: what the maintainers run. One list of steps; each failure names what mends it."""
+"""`tito verify`: what the maintainers run. One list of steps; each failure names what fixes it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ gate prefix    | tito gates --only prefix                                 | make
 gate fresh     | tito gates --only fresh                                  | make gates-NN
 gate sample    | tito gates --only sample                                 | make gates-NN
 meta tests     | {TESTS} -n 2 spec_tests/meta                             | {TESTS} spec_tests/meta
-doctests       | {TESTS} --doctest-modules reference/tinytorch src/tito   | mend the example
+doctests       | {TESTS} --doctest-modules reference/tinytorch src/tito   | fix the example
 milestones     | {TESTS} milestones/test_milestones.py                    | {TESTS} milestones
 benchmarks     | py_compile benchmarks/run.py                             | make bench
 """
@@ -51,7 +51,7 @@ def verify(every: bool) -> int:
             COMPANY,
             SEEDS,
         ]
-    for name, command, mend in steps:
+    for name, command, fix in steps:
         print(f"{name:<16}", end="", flush=True)
         began = time.monotonic()
         code, lines = _run(shlex.split(command))
@@ -62,7 +62,7 @@ def verify(every: bool) -> int:
         print(*[f"    {line}\n" for line in shown], sep="", end="", flush=True)
         if code:
             failed.append(name)
-            print(f"    mend: {mend}\n", flush=True)
+            print(f"    fix: {fix}\n", flush=True)
     print(
         f"in {time.monotonic() - started:.0f} s" + f"; failed: {', '.join(failed)}" * bool(failed)
     )

@@ -75,7 +75,7 @@ class DataFile:
     name: str
     sha256: str  # of the decompressed content: mirrors may compress differently
     urls: tuple[str, ...] = ()
-    mend: str = FETCH  # what to do when the file is found to be bad
+    fix: str = FETCH  # what to do when the file is found to be bad
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ DIGITS = DataFile(
     "digits",
     "digits.gz",
     "077f56d07ad2b1f5d67f79f8dae45ba200843760fac9413a984cc1e0aa42b5ec",
-    mend="run: git checkout -- src/tito/milestone/bundled",
+    fix="run: git checkout -- src/tito/milestone/bundled",
 )
 DIGITS_TRAIN = 1437  # of 1797 rows; src/tito/milestone/bundled/README.md says how they were drawn
 BUNDLED = Path(__file__).resolve().parent / "bundled"
@@ -154,7 +154,7 @@ def _found(file: DataFile, folder: Path) -> Path:
 # --- what a file holds ---
 
 
-def read_content(path: Path, mend: str = FETCH) -> bytes:
+def read_content(path: Path, fix: str = FETCH) -> bytes:
     """The bytes of a file, decompressed if they are gzip.
 
     The first bytes decide, not the name: browsers unpack a file and keep its `.gz`.
@@ -166,9 +166,9 @@ def read_content(path: Path, mend: str = FETCH) -> bytes:
         raw = path.read_bytes()
         return gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is damaged: {error}", "a whole gzip file", mend) from error
+        raise DataError(f"{path} is damaged: {error}", "a whole gzip file", fix) from error
     except OSError as error:
-        raise DataError(f"cannot read {path}: {_why(error)}", "a readable file", mend) from error
+        raise DataError(f"cannot read {path}: {_why(error)}", "a readable file", fix) from error
 
 
 def _sha256(content: bytes) -> str:
@@ -180,7 +180,7 @@ def _verify(content: bytes, file: DataFile, path: Path) -> None:
         raise DataError(
             f"{path} does not hold {file.name}: its content has SHA-256 {got}",
             f"SHA-256 {file.sha256}",
-            file.mend,
+            file.fix,
         )
 
 
@@ -223,7 +223,7 @@ def parse_idx(content: bytes, ndim: int, path: Path) -> NDArray[np.uint8]:
 
 def _load_idx(file: DataFile, folder: Path, ndim: int) -> NDArray[np.uint8]:
     path = _found(file, folder)
-    content = read_content(path, file.mend)
+    content = read_content(path, file.fix)
     values = parse_idx(content, ndim, path)  # first: it says more than a wrong sum does
     _verify(content, file, path)
     return values
@@ -266,7 +266,7 @@ def load_digits(folder: Path = BUNDLED) -> Dataset:
         (1437, 8, 8)
     """
     path = folder / DIGITS.name
-    content = read_content(path, DIGITS.mend)
+    content = read_content(path, DIGITS.fix)
     _verify(content, DIGITS, path)
     rows = np.frombuffer(content, np.uint8).reshape(-1, 65)  # 64 pixels and the label
     images, labels = rows[:, :64].reshape(-1, 8, 8), rows[:, 64].astype(np.int64)
@@ -321,7 +321,7 @@ def _fetch_one(file: DataFile, folder: Path, progress: Progress) -> Path:
         raise DataError(
             f"cannot write {target}: {_why(error)}",
             "a folder that can be written, with room for the file",
-            f"mend {folder}, or set {VARIABLE}=FOLDER to another folder and run: make data",
+            f"fix {folder}, or set {VARIABLE}=FOLDER to another folder and run: make data",
         ) from error
     return target
 

@@ -148,6 +148,6 @@ def _fit(varied: Sequence[Variant]) -> bool:
 def _applied(variant: Variant, edit: Edit, text: str) -> str:
     if text.count(edit.old) != 1:
         raise Refusal(
-            f"{variant}: its piece {edit.old.strip()[:60]!r} stands {text.count(edit.old)} times in reference/tinytorch/{edit.file}, not once: mend {variant.path.relative_to(ROOT)}"
+            f"{variant}: its piece {edit.old.strip()[:60]!r} stands {text.count(edit.old)} times in reference/tinytorch/{edit.file}, not once: fix {variant.path.relative_to(ROOT)}"
         )
     return text.replace(edit.old, edit.new)
