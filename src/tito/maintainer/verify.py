@@ -28,7 +28,7 @@ gate prefix    | tito gates --only prefix                                 | make
 meta tests     | {TESTS} -n 2 spec_tests/meta                             | {TESTS} spec_tests/meta
 doctests       | {TESTS} --doctest-modules reference/tinytorch src/tito   | mend the example
 milestones     | {TESTS} milestones/test_milestones.py                    | {TESTS} milestones
-benchmarks     | py_compile benchmarks/run.py                             | make bench
+benchmarks     | tito bench --rounds 2 --only inference                   | make bench
 """
 EVERYTHING = ["gate everything", "tito gates --only everything", "make records"]
 COMPANY = ["gate company", "tito gates --only company", "make gates-NN"]
