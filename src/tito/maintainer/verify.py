@@ -30,7 +30,7 @@ gate sample    | tito gates --only sample                                 | make
 meta tests     | {TESTS} -n 2 spec_tests/meta                             | {TESTS} spec_tests/meta
 doctests       | {TESTS} --doctest-modules reference/tinytorch src/tito   | fix the example
 milestones     | {TESTS} milestones/test_milestones.py                    | {TESTS} milestones
-benchmarks     | py_compile benchmarks/run.py                             | make bench
+benchmarks     | tito bench --rounds 2 --only inference                   | make bench
 """
 EVERYTHING = ["gate everything", "tito gates --only everything", "make records"]
 COMPANY = ["gate company", "tito gates --only company", "make gates-NN"]
