@@ -54,7 +54,7 @@ COUNTERS = ("epoch", "steps", "seen", "loss_sum", "seed")  # what a checkpoint k
 
 
 def accuracy(logits: Tensor | Array, targets: Tensor | Array) -> float:
-    """The share of rows whose largest logit stands at the target class.
+    """The share of rows whose largest logit is the target class.
 
     Args:
         logits: (N, C), one score for each class.

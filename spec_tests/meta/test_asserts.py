@@ -313,7 +313,7 @@ def test_zeros_needs_something_beside() -> None:
     assert_zeros([0.0, -0.0], beside=[0.0, 1.0])
     for beside in (np.zeros(3), 0.0, [], False):
         said = failure(assert_zeros, np.zeros(3), beside=beside)
-        assert said.problem == "everything is zero, also what should not be"
+        assert said.problem == "everything is zero, including values that should not be zero"
 
 
 @pytest.mark.parametrize("got", [None, [], np.zeros((0, 3)), [0, 1e-300], [np.nan], [np.inf, 0]])

@@ -1,6 +1,6 @@
 """docs/failures/: mistakes that people make, each with the screen that it gets, held to what is printed.
 
-    make records          writes the pages anew, and make verify compares
+make records          writes the pages anew, and make verify compares
 """
 
 from __future__ import annotations

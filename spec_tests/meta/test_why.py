@@ -83,4 +83,4 @@ def test_why_of_nothing(course: Course, edition: str) -> None:
         assert text == "this edition has no reference/ to compare with: tito why is unavailable\n"
         return
     assert "kata 02 is locked" in play(course, "why", "02").text
-    assert "kata 02 is green: nothing hurts" in why(course, DOUBLING, TRIPLING)
+    assert "kata 02 is green: there is nothing to explain" in why(course, DOUBLING, TRIPLING)

@@ -130,7 +130,7 @@ def assert_zeros(got: Any, *, beside: Any) -> None:
         raise ClauseFailure("zeros were expected", got=show(got), expected="zeros")
     if not np.asarray(beside).any():
         raise ClauseFailure(
-            "everything is zero, also what should not be",
+            "everything is zero, including values that should not be zero",
             got=show(beside),
             expected="values other than zero",
         )

@@ -102,7 +102,7 @@ class Worker:
         return answer
 
     def _ask(self, frame: bytes, seconds: float) -> Any:
-        """Send one request, receive its answer; who broke down once is not asked again."""
+        """Send one request, receive its answer; a failed worker is not asked again."""
         if self.broken:
             raise OSError(self.broken)
         if not self.process:

@@ -428,7 +428,7 @@ def read_pairs(pairs: Sequence[tuple[Any, Any]]) -> str:
     """Explain comparisons of which nothing but both sides is known.
 
     On small or square inputs a factor can be a coincidence, so there only the kinds are tried that
-    distinct values cannot feign.
+    cannot fit distinct values by accident.
     """
     samples = [Sample(got, np.asarray(want)) for got, want in pairs[:200]]
     generic = [s for s in samples if s.want.size >= 5 and 2 not in s.want.shape]

@@ -13,7 +13,7 @@ from tito.certificate.copies import tool
 from tito.course.errors import Refusal
 
 LAYERS = ("Landlock", "seccomp", "bubblewrap")  # around a process with limits
-ALONE = "nothing of the system's: a determined cheat can leave it"
+ALONE = "no sandbox on this system: code that tries to escape can"
 FOLDERS = ("packages", "learner", "bytecode")  # of the box, for reading; "files" is for writing
 
 

@@ -1,7 +1,7 @@
 """The judge of a certificate: `python -I -S judge.py`, run from the hashed copy in a box.
 
 It reads what to do as JSON from its input and writes what it found as JSON to its output. The specs
-run in forks of it; each asks a worker of its own. Nothing that it started outlives it.
+run in forks of it; each asks a worker of its own. It ends all that it started.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ NEEDED = ("numpy", "pytest", "hypothesis", "rich", "xdist")  # what .venv was ma
 
 
 def told(action: Callable[[], int]) -> int:
-    """Run a command; every end that can be foreseen is a message, and a code."""
+    """Run a command: print expected errors as a message, and return the exit code."""
     try:
         return action()
     except Refusal as error:

@@ -87,5 +87,5 @@ def _remember(shown: dict[str, int]) -> None:
         write_atomically(LEVELS, json.dumps(shown))
     except OSError as error:
         console.print(
-            f"({short(LEVELS)} cannot be written: {error.strerror}; this hint comes again)"
+            f"({short(LEVELS)} cannot be written: {error.strerror}; the same hint will be shown next time)"
         )

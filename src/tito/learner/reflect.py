@@ -81,7 +81,7 @@ def verdict(predicted: float, measured: float, tolerance: float) -> tuple[bool, 
     if abs(predicted - measured) <= tolerance * abs(measured):
         return True, f"right, within {tolerance:.0%}" if tolerance else "right"
     if predicted * measured <= 0:
-        return False, "it is none at all" if measured == 0 else "it is not nothing"
+        return False, "it is 0" if measured == 0 else "it is not 0"
     ratio = predicted / measured
     far = "far " if not 0.1 < ratio < 10 else ""
     if ratio < 1:

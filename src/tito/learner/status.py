@@ -27,7 +27,7 @@ def status(manifest: Manifest) -> int:
     found = {kata.id: result for kata, result in standing.standings(manifest, there, impl)}
     title = f"the map of {short(impl)}"
     table = Table("kata", "", "state", title=title, title_justify="left", box=None)
-    red = ""  # the first kata that is not green: what stands behind it stands ahead
+    red = ""  # the first kata that is not green; later unlocked katas are ahead of it
     for kata in manifest.katas:
         result = found.get(kata.id)
         text, colour = line(kata, impl, result) if result else ("locked", "dim")

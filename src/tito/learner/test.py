@@ -59,7 +59,7 @@ def test(manifest: Manifest, number: str, every: bool, options: Sequence[str]) -
 
 
 def _say_blanks(kata: Kata, impl: Path) -> None:
-    """Stage 0: the blanks that still raise, found without running anything."""
+    """Print the functions that are not written yet (found without running anything)."""
     left = blanks(kata, impl)
     if left:
         shown = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")

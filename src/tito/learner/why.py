@@ -35,7 +35,7 @@ def why(manifest: Manifest, number: str) -> int:
     print(f"testing kata {kata.id} with each of {len(before)} files replaced ...", flush=True)
     own, right, *found = _runs(kata, impl, [(), before, *((k,) for k in before)])
     if own.green:
-        print(f"kata {kata.id} is green: nothing hurts")
+        print(f"kata {kata.id} is green: there is nothing to explain")
         return 0
     print(f"kata {kata.id} fails: {_words(own)}\n")
     if not right.green:

@@ -29,7 +29,7 @@ def demo(manifest: Manifest) -> int:
             _play(course, kata)
         for milestone in [k.milestone for k in manifest.katas if k.milestone]:
             _expect(course, 0, "milestone", f"{milestone.number:02}")
-    print(f"the demo went as told, in {time.monotonic() - started:.0f} s")
+    print(f"demo finished: every step ended as expected, in {time.monotonic() - started:.0f} s")
     return 0
 
 

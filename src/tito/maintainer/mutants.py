@@ -156,7 +156,7 @@ def _told(jobs: Sequence[Job]) -> Iterator[Verdict]:
 
 
 def report(katas: Sequence[Kata]) -> int:
-    """Print what survives unexplained and what is explained in vain; keep the figures; 1 if any."""
+    """Print the survivors without an explanation and the explanations that no longer match a survivor; keep the figures; 1 if any."""
     open_ones = 0
     for kata in katas:
         known = explained(kata)
