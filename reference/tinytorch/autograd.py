@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -100,7 +99,7 @@ def defvjp(primitive: Callable[..., Tensor], *rules: Rule | None) -> None:
             _missing(primitive, needed.index(True, len(rules)))
         return [
             r(g, saved, *arrays, **static) if r and n else None
-            for r, n in zip_longest(rules, needed)
+            for r, n in zip((*rules, *[None] * len(needed)), needed, strict=False)
         ]
 
     RULES[primitive] = rule

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors; a kata that has no file yet is Any to them
     from tinytorch.tensor import Tensor as Tensor
-    from tinytorch.tensor import primitive as primitive
-    from tinytorch.tensor import composite as composite
-    from tinytorch.tensor import grad_mode as grad_mode
-    from tinytorch.tensor import default_generator as default_generator
+    from tinytorch.door import primitive as primitive
+    from tinytorch.door import composite as composite
+    from tinytorch.door import grad_mode as grad_mode
+    from tinytorch.door import default_generator as default_generator
     from tinytorch.tensor import maximum as maximum
     from tinytorch.tensor import where as where
     from tinytorch.tensor import cat as cat

@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from tito.course.doors import GIVEN
+from tito.course.doors import GIVEN, ONCE
 from tito.course.errors import Refusal
 from tito.course.manifest import ROOT, Kata, Manifest
 from tito.course.source import YOURS, Function, functions
@@ -91,7 +91,7 @@ def package_init(manifest: Manifest) -> str:
     )
     katas = "\n".join(f'    "{kata.module}": "{kata.id}",' for kata in manifest.katas)
     imports = "\n".join(
-        f"    from tinytorch.{kata.module} import {name} as {name}"
+        f"    from tinytorch.{'door' if name in ONCE else kata.module} import {name} as {name}"
         for name, kata in manifest.exports.items()
     )
     return INIT.format(exports=exports, katas=katas, imports=imports)

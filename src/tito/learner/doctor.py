@@ -91,7 +91,7 @@ def _data() -> Check:
 def _editor() -> Check:
     """The shipped settings keep reference/ out of sight."""
     path = ROOT / ".vscode" / "settings.json"
-    hidden = path.is_file() and '"reference' in path.read_text(encoding="utf-8")
+    hidden = path.is_file() and "reference/" in path.read_text(encoding="utf-8")
     found = f"{short(path)} {'hides' if hidden else 'does not hide'} reference/"
     return hidden, found, "git checkout -- .vscode"
 

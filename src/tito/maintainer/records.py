@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
+from tito.course.errors import Refusal
 from tito.course.files import short, write_atomically
 from tito.course.manifest import REFERENCE, ROOT, Kata, load
 from tito.run import variants
@@ -160,7 +161,13 @@ def _record(variant: Variant, verdict: Verdict) -> Record:
 
 
 def fill(kata: Kata) -> Iterator[tuple[Variant, Record]]:
-    """Run what has no record, and write the file after every verdict."""
+    """Run what has no record, and write the file after every verdict.
+
+    Raises:
+        Refusal: edits that no longer apply, since the reference was edited; all are listed.
+    """
+    if broken := list(filter(None, map(variants.broken, everything(kata)))):
+        raise Refusal("\n".join(broken))
     found = known(kata)
     for variant, record, _ in judged(missing(kata)):
         found[name(variant)] = record

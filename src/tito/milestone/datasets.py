@@ -345,15 +345,14 @@ def _complete(part: Path, file: DataFile, progress: Progress) -> None:
 
 
 def _from_mirror(url: str, part: Path, file: DataFile, progress: Progress) -> None:
-    resumed = part.exists()
-    _download(url, part, file.name, progress)
-    if _is_good(part, file):
-        return
-    part.unlink()
-    if not resumed:
-        raise _MirrorError("wrong content (its SHA-256 differs); deleted")
-    # The start may be another mirror's, compressed otherwise: once more, from zero.
-    _from_mirror(url, part, file, progress)
+    """Fetch a file into `part`; what was there already may be another mirror's, then from zero."""
+    tries = 2 if part.exists() else 1
+    for _ in range(tries):
+        _download(url, part, file.name, progress)
+        if _is_good(part, file):
+            return
+        part.unlink()
+    raise _MirrorError("wrong content (its SHA-256 differs); deleted")
 
 
 def _download(url: str, part: Path, name: str, progress: Progress) -> None:

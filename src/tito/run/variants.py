@@ -14,7 +14,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from tito.course.errors import Refusal
-from tito.course.manifest import ROOT, Kata
+from tito.course.manifest import REFERENCE, ROOT, Kata
 
 FOLDER = ROOT / "reference" / "variants"
 
@@ -114,6 +114,19 @@ def build(destination: Path, *varied: Variant) -> Path:
                 _applied(variant, edit, path.read_text(encoding="utf-8")), encoding="utf-8"
             )
     return destination
+
+
+def broken(variant: Variant) -> str:
+    """Why a variant means nothing any more since the reference was edited, or nothing."""
+    texts: dict[str, str] = {}
+    try:
+        for edit in variant.edits:
+            path = REFERENCE / "tinytorch" / edit.file
+            before = texts.get(edit.file) or path.read_text(encoding="utf-8")
+            texts[edit.file] = _applied(variant, edit, before)
+    except Refusal as refusal:
+        return str(refusal)
+    return ""
 
 
 def companies(by_kata: Sequence[Sequence[Variant]]) -> list[list[Variant]]:
