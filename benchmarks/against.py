@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -141,18 +141,19 @@ def reference_of(commit: str) -> Iterator[Path]:
 def against(commit: str, only: str) -> int:
     """Print the table; 1 if a row is slower than at the commit."""
     _tidy_when_stopped()
-    now = ROOT / "reference"
+    now, results = ROOT / "reference", []
+    rows = {row: limit for row, limit in _rows(now).items() if only in row}
+    if not rows:
+        sys.exit(f"no row's name contains {only!r}\n  see the rows: make bench ARGS='--rounds 2'")
     with reference_of(commit) as before:
         print(f"The reference now beside {commit}, in processor time: {setting.machine()}")
         print(
             f"Threads: {setting.environment()['OPENBLAS_NUM_THREADS']}; malloc: {setting.malloc()}"
         )
         print(f"NumPy's BLAS: {setting.numpy_kernels()}\n\n{HEAD}", flush=True)
-        results = []
-        for row, limit in _rows(now).items():
-            if only in row:
-                results.append(judged(row, limit, lambda n, row=row: measured(row, now, before, n)))
-                print(results[-1], flush=True)
+        for row, limit in rows.items():
+            results.append(judged(row, limit, partial(measured, row, now, before)))
+            print(results[-1], flush=True)
     return int(any(result.slower for result in results))
 
 

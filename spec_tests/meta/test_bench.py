@@ -176,6 +176,14 @@ def test_a_commit_that_does_not_exist(repository: Path) -> None:
     assert "Traceback" not in error
 
 
+def test_no_row_is_no_pass(repository: Path) -> None:
+    """A selection without a row is refused, and does not end with 0."""
+    process = _bench(repository, "--against", "HEAD", "--only", "no such row")
+    _, error = process.communicate()
+    assert process.returncode == 1
+    assert "no row's name contains 'no such row'" in error
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_stopped_it_leaves_no_copy(repository: Path, sent: str, code: int) -> None:
