@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -46,13 +46,13 @@ class Process:
 
     def __init__(self, reference: Path, row: str) -> None:
         self.reference, self.row = reference, row
-        pipe = subprocess.PIPE
         self.process = subprocess.Popen(
             [sys.executable, str(CASES), row],
             env=_env(reference),
-            stdin=pipe,
-            stdout=pipe,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # Ctrl-C is for the process that asks
         )
 
     def seconds(self) -> float:
@@ -140,20 +140,29 @@ def reference_of(commit: str) -> Iterator[Path]:
 
 def against(commit: str, only: str) -> int:
     """Print the table; 1 if a row is slower than at the commit."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves through every `with`
-    now = ROOT / "reference"
+    _tidy_when_stopped()
+    now, results = ROOT / "reference", []
+    rows = {row: limit for row, limit in _rows(now).items() if only in row}
+    if not rows:
+        sys.exit(f"no row's name contains {only!r}\n  see the rows: make bench ARGS='--rounds 2'")
     with reference_of(commit) as before:
         print(f"The reference now beside {commit}, in processor time: {setting.machine()}")
         print(
             f"Threads: {setting.environment()['OPENBLAS_NUM_THREADS']}; malloc: {setting.malloc()}"
         )
         print(f"NumPy's BLAS: {setting.numpy_kernels()}\n\n{HEAD}", flush=True)
-        results = []
-        for row, limit in _rows(now).items():
-            if only in row:
-                results.append(judged(row, limit, lambda n, row=row: measured(row, now, before, n)))
-                print(results[-1], flush=True)
+        for row, limit in rows.items():
+            results.append(judged(row, limit, partial(measured, row, now, before)))
+            print(results[-1], flush=True)
     return int(any(result.slower for result in results))
+
+
+def _tidy_when_stopped() -> None:
+    """SIGTERM, and SIGHUP of a closed terminal, leave through every `with`, as Ctrl-C does."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
+            signal.signal(number, lambda stop, _: sys.exit(128 + stop))
 
 
 def _rows(reference: Path) -> dict[str, float]:

@@ -7,7 +7,6 @@ each line of its input with the seconds of one batch of calls. Without ROW it li
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -129,7 +128,6 @@ def main() -> None:
     if len(sys.argv) < 2:
         print(json.dumps({name: case.limit for name, case in CASES.items()}))
         return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
     case = CASES[sys.argv[1]]
     step = case.make()
     measure(step, case.calls)  # caches and pages are warm

@@ -103,7 +103,7 @@ def test_the_exit_code(
     """1 if a row is still slower; the table states threads, malloc and kernels."""
     monkeypatch.setattr(against, "reference_of", lambda _: nullcontext(ROOT))
     monkeypatch.setattr(against, "_rows", lambda _: {"small op": 1.05, "MLP": 1.03})
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(against, "_tidy_when_stopped", lambda: None)
     slow = {"MLP": ratio, "small op": 1.0}
     monkeypatch.setattr(against, "measured", lambda row, *others: [slow[row]] * others[-1])
     assert against.against("a-commit", "") == code
@@ -143,7 +143,13 @@ def _bench(folder: Path, *options: str) -> subprocess.Popen[str]:
     environment = os.environ | {"TMPDIR": str(folder / "temporary")}
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -170,15 +176,24 @@ def test_a_commit_that_does_not_exist(repository: Path) -> None:
     assert "Traceback" not in error
 
 
+def test_no_row_is_no_pass(repository: Path) -> None:
+    """A selection without a row is refused, and does not end with 0."""
+    process = _bench(repository, "--against", "HEAD", "--only", "no such row")
+    _, error = process.communicate()
+    assert process.returncode == 1
+    assert "no row's name contains 'no such row'" in error
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_stopped_it_leaves_no_copy(repository: Path, sent: signal.Signals, code: int) -> None:
-    """Ctrl-C and SIGTERM in the middle of a measurement: no folder is left."""
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_stopped_it_leaves_no_copy(repository: Path, sent: str, code: int) -> None:
+    """Ctrl-C, SIGTERM or a closed terminal in the middle of a measurement: no folder is left."""
     process = _bench(repository, "--against", "HEAD", "--only", "small op")
     assert process.stdout
     assert any(line.startswith("|---") for line in process.stdout)  # it measures from here
     assert list((repository / "temporary").iterdir())
-    process.send_signal(sent)
-    process.communicate(timeout=60)
+    os.killpg(process.pid, getattr(signal, sent))  # as a terminal does
+    _, error = process.communicate(timeout=60)
+    assert not error
     assert process.returncode == code
     assert not list((repository / "temporary").iterdir())
