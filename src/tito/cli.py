@@ -216,6 +216,14 @@ def _typed(command: typer.models.CommandInfo) -> str:
 
 
 @command(MAINTAINERS)
+def ci() -> int:
+    """What a fork's workflow runs: tests, certificate, milestones, runs/results.json."""
+    from tito.teacher import fork as forking
+
+    return forking.ci(load())
+
+
+@command(MAINTAINERS)
 def demo() -> int:
     """Play the whole course in a scratch copy: unlock, red, reference, green, milestones."""
     return playing.demo(load())
@@ -231,6 +239,12 @@ def verify() -> int:
 def verify_all() -> int:
     """Every check, on every variant, and right answers of several katas together."""
     return proving.verify(every=True)
+
+
+@command(MAINTAINERS)
+def check() -> int:
+    """A shorter verify for other systems and versions: what needs a learner's packages only."""
+    return proving.check()
 
 
 @command(MAINTAINERS)
