@@ -2,12 +2,14 @@
 
 Standard library only, in a syntax that an old Python can read, so that it can say what it lacks. A
 stamp in .venv tells where it was made and from which pins; it is written last, so that a half-made
-.venv has none and is made again. `--with maintainer` adds what verify, bench and oracle need.
+.venv has none and is made again. `--with maintainer` adds what verify, bench and oracle need;
+`--numpy VERSION` installs that NumPy in place of the pinned one and stops if another one is there.
 """
 
 import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -39,12 +41,19 @@ LOST = (
     "pip has installed the packages, but .venv does not have them: a setting of pip sends them"
     " elsewhere\n  see: python3 -m pip config list; take it out, then " + AGAIN
 )
+ASKED = "import numpy; print(numpy.__version__)"
 NEEDED = "import hypothesis, numpy, pytest, pytest_timeout, rich, typer, xdist"
 
 
 def main() -> int:
     arguments = sys.argv[1:]
-    groups = ["learner"]
+    groups, numpy = ["learner"], ""
+    if arguments[:1] == ["--numpy"]:
+        if len(arguments) < 2:
+            return _say(
+                "--numpy needs a version, such as: python3 bootstrap.py --numpy 2.0.2 check"
+            )
+        numpy, arguments = arguments[1], arguments[2:] or ["setup"]
     if arguments[:2] == ["--with", "maintainer"]:
         groups, arguments = ["learner", "maintainer"], arguments[2:] or ["setup"]
     elif arguments[:1] and arguments[0] in MAINTAINERS and "--help" not in arguments:
@@ -52,7 +61,10 @@ def main() -> int:
     try:
         if sys.version_info < (3, 11):  # noqa: UP036 (an old Python is what this line is for)
             return _with_newer_python()
-        _set_up(groups, anew=arguments == ["setup"])
+        _set_up(groups, arguments == ["setup"], numpy)
+        found = _call([str(PYTHON), "-c", ASKED]).strip() if numpy else ""
+        if found != numpy:
+            return _say(f"NumPy is {found!r}, not {numpy}: delete .venv, then {AGAIN}")
     except KeyboardInterrupt:
         return _say(f"stopped before .venv was ready; to finish, {AGAIN}", 130)
     except subprocess.CalledProcessError as error:
@@ -72,10 +84,12 @@ def _with_newer_python() -> int:
     return _say(f"Python 3.11 or newer is needed, this is {version}: see https://www.python.org")
 
 
-def _set_up(groups: "list[str]", anew: bool) -> None:
+def _set_up(groups: "list[str]", anew: bool, numpy: str) -> None:
     """Make .venv and install each group, unless the stamp says that it is done; `anew`: anyway."""
     stamp = {} if anew and PYTHON.exists() and _works() != 0 else _stamp()
     pins = {g: (ROOT / "requirements" / f"{g}.txt").read_text(encoding="utf-8") for g in groups}
+    if numpy:
+        pins["learner"] = re.sub(r"(?m)^numpy==.*$", f"numpy=={numpy}", pins["learner"])
     if not PYTHON.exists() or (_is_ours() and stamp.get("place") != str(ROOT)):
         stamp = {}
         _make()
@@ -84,7 +98,7 @@ def _set_up(groups: "list[str]", anew: bool) -> None:
         return
     STAMP.unlink(missing_ok=True)  # from here to the last line .venv is half-made
     for group in missing:
-        _install(group)
+        _install(group, pins[group])
     _link()
     if _works() != 0:
         sys.exit(_say(LOST))
@@ -122,12 +136,16 @@ def _make() -> None:
     _call([sys.executable, "-m", "venv", "--clear", "--prompt", PROMPT, str(VENV)])
 
 
-def _install(group: str) -> None:
+def _install(group: str, pins: str) -> None:
     """Install a group's pins from pip's own sources; PyTorch's CPU builds may need their index."""
     if group != "learner":
         _tell(f"installing requirements/{group}.txt (once; PyTorch is some 200 MB)")
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    command = [*pip, "--retries", "2", "-r", str(ROOT / "requirements" / f"{group}.txt")]
+    asked = ROOT / "requirements" / f"{group}.txt"
+    if asked.read_text(encoding="utf-8") != pins:  # another NumPy than the pinned one
+        asked = VENV / f"{group}.txt"
+        asked.write_text(pins, encoding="utf-8")
+    command = [*pip, "--retries", "2", "-r", str(asked)]
     try:
         _call(command)
     except subprocess.CalledProcessError:

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from small_course import DOUBLING, Course
 
+pytestmark = pytest.mark.pins  # debugpy
+
 STOPS = DOUBLING.replace("    return 2 *", "    breakpoint()\n    return 2 *")
 HELD = 2.0  # seconds at the breakpoint; the limit of a call is half of it
 LIMIT = {"TINYTORCH_SECONDS": str(HELD / 2)}

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.pins  # pyright, jedi, pylint
+
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = """import tinytorch as tt
 from tinytorch import Adam, Tensor, cat

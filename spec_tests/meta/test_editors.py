@@ -25,6 +25,8 @@ from tito.course.errors import Refusal
 from tito.course.manifest import load
 from tito.learner.which import which
 
+pytestmark = pytest.mark.pins  # the real clients
+
 ROOT = Path(__file__).resolve().parents[2]
 KATAS = [kata for kata in load().katas if kata.specs[0].is_file()]
 PARTS = ("conftest.py", "pyproject.toml", "katas", "spec_tests", "src", "reference", ".vscode")

@@ -11,6 +11,8 @@ import pytest
 from tito.course.manifest import REFERENCE, Kata, load
 from tito.maintainer import mutants
 
+pytestmark = pytest.mark.pins  # mutmut
+
 KATAS = load().katas
 ACTIVATIONS = KATAS[1]
 

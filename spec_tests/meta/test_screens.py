@@ -30,6 +30,8 @@ from tito.run.runner import run as run_all
 from tito.run.runner import run_once, spec_paths
 from tito.run.variants import Edit, Variant
 
+pytestmark = pytest.mark.pins  # words of Python and NumPy
+
 SCREENS = Path(__file__).parent / "screens"
 COMMAND = "make records"
 KATAS = {kata.id: kata for kata in load().katas}

@@ -227,6 +227,29 @@ def test_ctrl_c(clone: Clone) -> None:
     assert "Traceback" not in said
 
 
+def test_another_numpy(tmp_path: Path) -> None:
+    """--numpy installs that one in place of the pin, is no other, and the stamp knows of it."""
+    clone = Clone(tmp_path)
+    clone.python.write_text(
+        clone.python.read_text().replace(
+            "*sysconfig*)", "*__version__*) echo 2.0.2 ;;\n*sysconfig*)"
+        )
+    )
+    code, said = clone.run("--numpy", "2.0.2", "check")
+    assert code == 0, said
+    pins = (clone.root / ".venv" / "learner.txt").read_text()
+    assert "numpy==2.0.2\n" in pins
+    assert pins.count("numpy==") == 1
+    assert any(line.endswith(".venv/learner.txt") for line in clone.log.read_text().splitlines())
+    assert clone.log.read_text().splitlines()[-1] == "-P -m tito check"
+    assert "numpy==2.0.2" in (clone.root / ".venv" / "tinytorch.json").read_text()
+    code, said = clone.run("--numpy", "2.0.1", "check")
+    assert code == 1
+    assert "NumPy is '2.0.2', not 2.0.1" in said
+    assert "needs a version" in clone.run("--numpy")[1]
+
+
+@pytest.mark.pins
 def test_pins_are_installed_here() -> None:
     """What verify runs on is what the pins say."""
     from importlib.metadata import version

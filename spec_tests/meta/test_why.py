@@ -80,7 +80,7 @@ def test_why_of_nothing(course: Course, edition: str) -> None:
     if edition == "student":
         shutil.rmtree(course.root / "reference")
         text = why(course, WRONG_DOUBLE, TRIPLING, code=1)
-        assert text == "this edition has no reference/ to compare with: tito why is unavailable\n"
+        assert text == "make why-NN is not part of this edition: it has no reference/\n"
         return
     assert "kata 02 is locked" in play(course, "why", "02").text
     assert "kata 02 is green: there is nothing to explain" in why(course, DOUBLING, TRIPLING)

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +19,7 @@ import typer
 from tito.course.ending import told
 from tito.course.errors import Refusal
 from tito.course.files import implementation
-from tito.course.manifest import ROOT, load
+from tito.course.manifest import REFERENCE, ROOT, load
 from tito.course.terminal import paint
 from tito.learner import doctor as checking
 from tito.learner import hint as hinting
@@ -68,9 +69,15 @@ def command(panel: str, **settings: Any) -> Callable[[Callable[..., int]], Calla
     def register(function: Callable[..., int]) -> Callable[..., None]:
         @functools.wraps(function)
         def run(*arguments: Any, **keywords: Any) -> None:
-            raise typer.Exit(told(functools.partial(function, *arguments, **keywords)))
+            action = functools.partial(function, *arguments, **keywords)
+            raise typer.Exit(told(action if has_solutions or not needs else refused))
 
         settings.setdefault("name", function.__name__)
+        needs, has_solutions = panel == MAINTAINERS and settings["name"] != "ci", REFERENCE.is_dir()
+
+        def refused() -> int:
+            raise Refusal(f"tito {settings['name']} is not part of this edition: no reference/")
+
         app.command(rich_help_panel=panel, **settings)(run)
         return run
 
@@ -215,6 +222,28 @@ def _typed(command: typer.models.CommandInfo) -> str:
 
 
 @command(MAINTAINERS)
+def ci() -> int:
+    """What a fork's workflow runs: tests, certificate, milestones, runs/results.json."""
+    from tito.teacher import fork as forking
+
+    return forking.ci(load())
+
+
+@command(MAINTAINERS)
+def release(
+    destination: Path, student: bool = False, spec_only: bool = False, stubs_only: bool = False
+) -> int:
+    """An edition in a new folder: the course without solutions, or specs and stubs without tests."""
+    from tito.teacher import release as releasing
+
+    if student == spec_only or (stubs_only and not spec_only):
+        raise Refusal("say which edition: --student, --spec-only, or --spec-only --stubs-only")
+    if student:
+        return releasing.student(load(), destination)
+    return releasing.spec_only(load(), destination, stubs_only)
+
+
+@command(MAINTAINERS)
 def demo() -> int:
     """Play the whole course in a scratch copy: unlock, red, reference, green, milestones."""
     return playing.demo(load())
@@ -230,6 +259,12 @@ def verify() -> int:
 def verify_all() -> int:
     """Every check, on every variant, and right answers of several katas together."""
     return proving.verify(every=True)
+
+
+@command(MAINTAINERS)
+def check() -> int:
+    """A shorter verify for other systems and versions: what needs a learner's packages only."""
+    return proving.check()
 
 
 @command(MAINTAINERS)

@@ -12,6 +12,16 @@ from tito.course.manifest import ROOT, Kata, Manifest
 MARK = "# lent by the reference: replace it with your own"
 UPSTREAM = {"__init__.py", *GIVEN, "py.typed", "__pycache__"}  # of the package, not the learner's
 
+LEFT_OUT = {".venv", ".git", ".tito", ".hypothesis", "runs", "data", "build"}  # at the top
+
+
+def is_left_out(folder: Path, name: str) -> bool:
+    """Whether a fresh clone has no such file: environment, history, data, caches, a learner's."""
+    if folder == ROOT / "src" / "tinytorch" and name not in UPSTREAM:
+        return True
+    cache = name == "__pycache__" or name.endswith("_cache")
+    return cache or (folder == ROOT and name in LEFT_OUT)
+
 
 def implementation() -> Path:
     """The folder under test, whose code is about to run: refused where it has a second door."""

@@ -22,7 +22,7 @@ def report(manifest: Manifest, number: str) -> int:
     missing = [k for k in before if not os.path.lexists(k.file(impl))]
     if absent := [k for k in missing if not k.file(REFERENCE).is_file()]:
         first = f"the first kata without a file is {absent[0].id}: make module-{absent[0].id}"
-        raise Refusal(f"this edition has no reference/ to lend from\n  {first}")
+        raise Refusal(f"LEND=1 is not part of this edition: it has no reference/\n  {first}")
     for other in missing:
         text = other.file(REFERENCE).read_text(encoding="utf-8")
         mark = f"{MARK} (make module-{other.id} after deleting this file)"

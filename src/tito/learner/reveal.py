@@ -30,7 +30,7 @@ def reveal(manifest: Manifest, number: str, force: bool) -> int:
     impl, kata = implementation(), manifest.kata(number)
     reference = kata.file(REFERENCE)
     if not reference.is_file():
-        raise Refusal("this edition has no reference/, so there is nothing to reveal")
+        raise Refusal("make reveal-NN is not part of this edition: it has no reference/")
     if not force:
         demand_unlocked(manifest, kata, impl)
         demand_own(kata, impl)

@@ -30,7 +30,7 @@ def why(manifest: Manifest, number: str) -> int:
     impl, kata = implementation(), manifest.kata(number)
     demand_unlocked(manifest, kata, impl)
     if not kata.file(REFERENCE).is_file():
-        raise Refusal("this edition has no reference/ to compare with: tito why is unavailable")
+        raise Refusal("make why-NN is not part of this edition: it has no reference/")
     before = manifest.up_to(kata)
     print(f"testing kata {kata.id} with each of {len(before)} files replaced ...", flush=True)
     own, right, *found = _runs(kata, impl, [(), before, *((k,) for k in before)])

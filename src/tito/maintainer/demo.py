@@ -11,10 +11,9 @@ import time
 from pathlib import Path
 
 from tito.course.errors import Refusal
-from tito.course.files import UPSTREAM
+from tito.course.files import is_left_out
 from tito.course.manifest import ROOT, Kata, Manifest
 
-LEFT_OUT = {".venv", ".git", ".tito", ".hypothesis", "runs", "data", "build"}  # at the top
 SETTINGS = ("IMPL", "FORCE", "ALL", "TINYTORCH_DATA", "TINYTORCH_SEED")
 
 
@@ -34,11 +33,7 @@ def demo(manifest: Manifest) -> int:
 
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
-    """What a fresh clone does not have: environment, history, data, caches, a learner's files."""
-    if Path(folder) == ROOT / "src" / "tinytorch":
-        return set(names) - UPSTREAM
-    caches = {name for name in names if name == "__pycache__" or name.endswith("_cache")}
-    return caches | (LEFT_OUT & set(names) if Path(folder) == ROOT else set())
+    return {name for name in names if is_left_out(Path(folder), name)}
 
 
 def _play(course: Path, kata: Kata) -> None:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import subprocess
 import sys
 import time
+from importlib.metadata import version
+from pathlib import Path
 
 from tito.course.manifest import ROOT
 
 PYTHON = "src/tito reference spec_tests milestones benchmarks conftest.py bootstrap.py"
 TESTS = "pytest -q --no-header -p no:cacheprovider --impl=reference"
+WORKFLOWS = ".github/workflows/katas.yml .github/workflows/maintainers.yml"
+PROGRAMS = ("zizmor",)  # in .venv, and no modules of Python
 SHOWN = 40  # lines of a failed step's output
 STEPS = f"""
 ruff check     | ruff check {PYTHON}                                      | ruff check --fix
 ruff format    | ruff format --check -q --output-format concise {PYTHON}                 | ruff format
 mypy tool      | mypy src/tito bootstrap.py spec_tests/support/worker.py  | mypy src/tito
 mypy reference | mypy reference/tinytorch                                 | mypy reference/tinytorch
+workflows      | zizmor --offline --persona auditor --no-progress .github/workflows | see docs/results.md
+workflow files | check_jsonschema --builtin-schema vendor.github-workflows {WORKFLOWS} | see docs/results.md
 budget         | tito budget                                              | make budget
 records        | tito records --check                                     | make records
 oracle         | tito oracle --check                                      | make oracle-NN
@@ -32,25 +39,48 @@ doctests       | {TESTS} --doctest-modules reference/tinytorch src/tito   | fix 
 milestones     | {TESTS} milestones/test_milestones.py                    | {TESTS} milestones
 benchmarks     | tito bench --rounds 2 --only inference                   | make bench
 """
+CHECK = f"""
+gate stub      | tito gates --only stub                                   | make gates-NN
+gate solution  | tito gates --only solution                               | make gates-NN
+gate prefix    | tito gates --only prefix                                 | make gates-NN
+meta tests     | {TESTS} -n 2 -m "not pins" spec_tests/meta               | {TESTS} spec_tests/meta
+demo           | tito demo                                                | make demo
+milestones     | {TESTS} milestones/test_milestones.py                    | {TESTS} milestones
+"""  # for systems and versions other than the pins'
 EVERYTHING = ["gate everything", "tito gates --only everything", "make records"]
 COMPANY = ["gate company", "tito gates --only company", "make gates-NN"]
 SEEDS = ["gate seeds", "tito gates --only seeds", "make gates-NN"]
 
 
 def verify(every: bool) -> int:
-    """Run every step, one line each as it ends; the last line counts them.
+    """Run every step.
 
     Args:
         every: run every variant, where else a tenth is held against the records, and right answers
             of several katas together.
     """
-    started, failed = time.monotonic(), []
-    steps = [[part.strip() for part in line.split("|")] for line in STEPS.strip().splitlines()]
+    steps = _steps(STEPS)
     if every:
-        steps = [step if step[0] != "gate variants" else EVERYTHING for step in steps] + [
-            COMPANY,
-            SEEDS,
-        ]
+        steps = [step if step[0] != "gate variants" else EVERYTHING for step in steps]
+        steps += [COMPANY, SEEDS]
+    return _prove(steps)
+
+
+def check() -> int:
+    """Run the steps that need no pinned package, with the versions that are here."""
+    print(f"Python {platform.python_version()}, NumPy {version('numpy')}, {platform.system()}")
+    os.environ.pop("TINYTORCH_DATA", None)  # the milestones' bundled digits
+    return _prove(_steps(CHECK))
+
+
+def _steps(text: str) -> list[list[str]]:
+    """A table's rows: name, command, what fixes it."""
+    return [[part.strip() for part in line.split("|")] for line in text.strip().splitlines()]
+
+
+def _prove(steps: list[list[str]]) -> int:
+    """Run steps, one line each as it ends; the last line counts them."""
+    started, failed = time.monotonic(), list[str]()
     for name, command, fix in steps:
         print(f"{name:<16}", end="", flush=True)
         began = time.monotonic()
@@ -72,9 +102,12 @@ def verify(every: bool) -> int:
 
 def _run(command: list[str]) -> tuple[int, list[str]]:
     """How a step ended, and the lines that it printed."""
+    start = [sys.executable, "-P", "-m"]
+    if command[0] in PROGRAMS:
+        start, command = [str(Path(sys.executable).with_name(command[0]))], command[1:]
     path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        [sys.executable, "-P", "-m", *command],
+        [*start, *command],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": path},
         stdout=subprocess.PIPE,

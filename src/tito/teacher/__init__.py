@@ -1,0 +1,1 @@
+"""For whoever hands the course out: the job of a fork, editions."""
