@@ -72,7 +72,7 @@ def test_workflows_are_linted() -> None:
     assert "zizmor --offline" in STEPS
     for path in WORKFLOWS:
         assert f".github/workflows/{path.name}" in STEPS
-    assert '-m "not pins"' in CHECK
+    assert {"gate stub", "gate solution", "gate prefix", "meta tests", "milestones"} < CHECK
 
 
 # ---- the job of a fork ---------------------------------------------------------------------------

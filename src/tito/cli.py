@@ -170,7 +170,7 @@ def certify(number: Number) -> int:
 
 @command(NOW_AND_THEN)
 def door() -> int:
-    """After an update: take given code that is now in door.py out of your tensor.py."""
+    """After an update: move given code out of your tensor.py."""
     from tito.learner import door as moving
 
     return moving.door(load())

@@ -18,7 +18,6 @@ from tito.maintainer import counts as counting
 from tito.maintainer import gates as gating
 from tito.maintainer import records as recording
 from tito.maintainer import tables
-from tito.run import variants
 from tito.run.runner import run
 
 
@@ -39,18 +38,18 @@ def gates(manifest: Manifest, number: str, only: str) -> int:
 
 def variant(manifest: Manifest, name: str) -> int:
     """Run one variant on its own kata's spec and show all that it prints."""
-    number, _, rest = name.partition("/")
-    side, _, identifier = rest.partition("/")
-    kata = manifest.kata(number)
-    known = {str(v): v for right in (False, True) for v in variants.load(kata, right)}
-    found = known.get(f"{kata.id}/{side}/{identifier}")
+    kata = manifest.kata(name.partition("/")[0])
+    known = {recording.name(v): v for v in recording.everything(kata)}
+    found = known.get(name.partition("/")[2])
     if found is None:
         raise Refusal(f"there is no variant {name}; kata {kata.id} has:\n  " + "\n  ".join(known))
     with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
         [verdict] = run([recording.job(found, Path(scratch) / "variant")])
     print(verdict.output, *[test.message for test in verdict.failed], verdict.problem, sep="\n")
     print(
-        f"{found}: {found.lesson}\n  killed by {found.killed_by}" if not found.right else str(found)
+        f"{found}: {found.lesson}",
+        *[f"  killed by {found.killed_by}"] * (not found.right),
+        sep="\n",
     )
     return 0
 

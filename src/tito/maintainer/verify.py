@@ -38,18 +38,13 @@ meta tests     | {TESTS} -n 2 spec_tests/meta                             | {TES
 doctests       | {TESTS} --doctest-modules reference/tinytorch src/tito   | fix the example
 milestones     | {TESTS} milestones/test_milestones.py                    | {TESTS} milestones
 benchmarks     | tito bench --rounds 2 --only inference                   | make bench
-"""
-CHECK = f"""
-gate stub      | tito gates --only stub                                   | make gates-NN
-gate solution  | tito gates --only solution                               | make gates-NN
-gate prefix    | tito gates --only prefix                                 | make gates-NN
-meta tests     | {TESTS} -n 2 -m "not pins" spec_tests/meta               | {TESTS} spec_tests/meta
 demo           | tito demo                                                | make demo
-milestones     | {TESTS} milestones/test_milestones.py                    | {TESTS} milestones
-"""  # for systems and versions other than the pins'
-EVERYTHING = ["gate everything", "tito gates --only everything", "make records"]
-COMPANY = ["gate company", "tito gates --only company", "make gates-NN"]
-SEEDS = ["gate seeds", "tito gates --only seeds", "make gates-NN"]
+gate everything | tito gates --only everything                            | make records
+gate company   | tito gates --only company                                | make gates-NN
+gate seeds     | tito gates --only seeds                                  | make gates-NN
+"""
+NIGHTLY = {"gate everything", "gate company", "gate seeds"}  # too long for every change
+CHECK = {"gate stub", "gate solution", "gate prefix", "meta tests", "demo", "milestones"}
 
 
 def verify(every: bool) -> int:
@@ -57,25 +52,23 @@ def verify(every: bool) -> int:
 
     Args:
         every: run every variant, where else a tenth is held against the records, and right answers
-            of several katas together.
+            of several katas together and under many seeds.
     """
-    steps = _steps(STEPS)
-    if every:
-        steps = [step if step[0] != "gate variants" else EVERYTHING for step in steps]
-        steps += [COMPANY, SEEDS]
-    return _prove(steps)
+    left_out = {"demo"} | ({"gate variants"} if every else NIGHTLY)
+    return _prove([step for step in _steps() if step[0] not in left_out])
 
 
 def check() -> int:
     """Run the steps that need no pinned package, with the versions that are here."""
     print(f"Python {platform.python_version()}, NumPy {version('numpy')}, {platform.system()}")
     os.environ.pop("TINYTORCH_DATA", None)  # the milestones' bundled digits
-    return _prove(_steps(CHECK))
+    os.environ["PYTEST_ADDOPTS"] = "-m 'not pins'"
+    return _prove([step for step in _steps() if step[0] in CHECK])
 
 
-def _steps(text: str) -> list[list[str]]:
-    """A table's rows: name, command, what fixes it."""
-    return [[part.strip() for part in line.split("|")] for line in text.strip().splitlines()]
+def _steps() -> list[list[str]]:
+    """The rows of the table: name, command, what fixes it."""
+    return [[part.strip() for part in line.split("|")] for line in STEPS.strip().splitlines()]
 
 
 def _prove(steps: list[list[str]]) -> int:
