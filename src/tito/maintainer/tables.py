@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tito.course.errors import Refusal
-from tito.course.files import short, write_atomically
+from tito.course.files import write_atomically
 from tito.course.manifest import ROOT, Manifest
 from tito.maintainer.strength import HEAD, Strength, strength
 
@@ -50,10 +50,7 @@ def _tables(manifest: Manifest) -> dict[str, list[str]]:
 
 def _figures() -> Any:
     """The figures of long runs."""
-    try:
-        return json.loads(FIGURES.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Refusal(f"{short(FIGURES)} cannot be read: {error}") from None
+    return json.loads(FIGURES.read_text(encoding="utf-8"))
 
 
 def keep(kind: str, kata: str, counts: dict[str, int]) -> None:
