@@ -158,7 +158,7 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     (full / "mine.txt").write_text("mine")
     file.write_text("mine")
     link.symlink_to(tmp_path / "nowhere")
-    for place in (full, file):
+    for place in (full, file, link):
         with pytest.raises(Refusal, match="exists and is not an empty folder"):
             release.student(MANIFEST, place)
     assert (full / "mine.txt").read_text() == file.read_text() == "mine"

@@ -50,7 +50,7 @@ def _is_students(name: str) -> bool:
 
 def _write(manifest: Manifest, destination: Path, belongs: Belongs, secret: bool) -> int:
     """Write an edition beside its place, look for solutions in it, then move it there."""
-    destination = destination.resolve()
+    destination = destination.absolute()
     _demand_free(destination)
     names = [name for name in files() if belongs(name)]
     part = destination.with_name(f".{destination.name}.{os.getpid()}.part")
