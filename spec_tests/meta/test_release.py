@@ -176,9 +176,22 @@ def test_an_edition_with_solutions_is_not_written(course: Course) -> None:
     assert "kata 01: half in docs/notes.md" in ran.text
     assert sorted(p.name for p in course.root.parent.iterdir()) == [course.root.name]
     (course.root / "docs" / "notes.md").unlink()
-    course.solve("doubling")  # a learner's own file is not handed out
+    course.solve("doubling")
     assert course.tito("release", "--student", str(place)).code == 0
     assert not (place / "src" / "tinytorch" / "doubling.py").exists()
+
+
+def test_what_is_nobodys_business_is_not_handed_out(course: Course) -> None:
+    """A learner's own file, although git tracks it, and a file that git does not know."""
+    course.write("doubling", "mine = 1\n")
+    for command in (("init", "-q"), ("add", "-A")):
+        subprocess.run(["git", "-C", str(course.root), *command], check=True)
+    (course.root / "notes.txt").write_text("mine")
+    place = course.root.parent / "edition"
+    assert course.tito("release", "--student", str(place)).code == 0
+    assert (place / "src" / "tinytorch" / "door.py").exists()
+    assert not (place / "src" / "tinytorch" / "doubling.py").exists()
+    assert not (place / "notes.txt").exists()
 
 
 def test_one_edition_is_named(course: Course) -> None:

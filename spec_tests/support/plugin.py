@@ -53,7 +53,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if said := second_door(implementation.folder):
         raise pytest.UsageError(said)
     reported.clear()
-    deselected.clear()
     # Constants in local files, a learner's among them, would steer what Hypothesis draws.
     providers._get_local_constants = lambda: providers._local_constants
     everywhere: dict[str, Any] = {
@@ -81,7 +80,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 reported: dict[str, dict[str, Any]] = {}  # an outcome for each test, by pytest's name of it
-deselected: list[str] = []
 
 
 def put_under_test(folder: Path) -> None:
@@ -135,10 +133,6 @@ def locked(number: str) -> str:
         return ""
     comes_first = "" if number == absent[0] else f", and so is kata {absent[0]}"
     return f"kata {number} is locked{comes_first}: make module-{absent[0]}"
-
-
-def pytest_deselected(items: list[pytest.Item]) -> None:
-    deselected.extend(item.nodeid for item in items)
 
 
 def pytest_collection_finish() -> None:
@@ -230,7 +224,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workerinput"):
         return  # a worker of xdist: the process that started it tells
-    selected = tally.is_selection(config, len(deselected))
+    selected = tally.is_selection(config)
     if target := _option(config, "--results"):
         tests = list(reported.values())
         found = {"collected": max(session.testscollected, len(tests)), "tests": tests}
@@ -242,7 +236,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
-    if exitstatus == pytest.ExitCode.OK or tally.is_selection(config, len(deselected)):
+    if exitstatus == pytest.ExitCode.OK or tally.is_selection(config):
         for line in _too_few(config):  # a run stopped by a failure has said why it is red
             terminalreporter.write_line(line)
 
@@ -252,7 +246,7 @@ def _too_few(config: pytest.Config) -> list[str]:
     if not _attended(config) or config.getoption("collectonly", False):
         return []
     names = [outcome["id"] for outcome in reported.values()]
-    return list(tally.lines(config, names, tally.is_selection(config, len(deselected))))
+    return list(tally.lines(config, names, tally.is_selection(config)))
 
 
 def _attended(config: pytest.Config) -> bool:

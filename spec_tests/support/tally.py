@@ -12,10 +12,10 @@ from tito.course.manifest import Kata, load
 SELECTING = ("keyword", "markexpr", "deselect", "lf", "stepwise", "ignore", "ignore_glob")
 
 
-def is_selection(config: pytest.Config, deselected: int) -> bool:
+def is_selection(config: pytest.Config) -> bool:
     """Whether somebody asked for less than whole files: -k exp, one test in an editor."""
     options = [config.getoption(name, None) for name in SELECTING]
-    return bool(deselected or any(options) or any("::" in argument for argument in config.args))
+    return bool(any(options) or any("::" in argument for argument in config.args))
 
 
 def lines(config: pytest.Config, ids: Iterable[str], selected: bool) -> Iterator[str]:

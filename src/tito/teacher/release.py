@@ -18,7 +18,6 @@ MAINTAINERS = (  # not in a student's edition: solutions, and what works on solu
     "reference",
     "spec_tests/meta",
     "benchmarks",
-    "docs/failures",
     ".ci",
     ".github/workflows/maintainers.yml",
 )
