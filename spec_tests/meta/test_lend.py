@@ -71,7 +71,7 @@ def test_status_shows_what_is_lent(lent: Course) -> None:
     """The map says lent beside green or open, for lent katas only."""
     path = lent.package / "tripling.py"
     path.write_text(path.read_text().replace("double(x) + x", "double(x)"))
-    rows = {line.split()[0]: line for line in lent.tito("status").text.splitlines()[1:]}
+    rows = {line.split()[0]: line for line in lent.tito("status").text.splitlines()[1:] if line}
     assert "lent by the reference, green, 3 tests" in rows["01"]
     assert "lent by the reference, open, 0 of 2 tests" in rows["02"]
     assert "lent" not in rows["03"]

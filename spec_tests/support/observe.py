@@ -124,6 +124,8 @@ failures: list[
 class ClauseFailure(AssertionError):
     """A clause does not hold: what was asked, what came back, what was expected."""
 
+    next = ""  # the last row of the screen, where it is not the usual one
+
     def __init__(
         self,
         problem: str,

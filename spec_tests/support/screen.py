@@ -48,7 +48,7 @@ def render(failure: ClauseFailure, docstring: str, test_id: str) -> str:
         ("printed", failure.call.printed),
         ("your code", _place(frame or about)),
         ("", _place(about) if frame and about and not _leads_to(frame, about) else ""),
-        ("next", getattr(failure, "next", "") or _next(clause, frame or about)),
+        ("next", failure.next.format(kata=clause[:2]) or _next(clause, frame or about)),
     ]
     readme = f"  [{course.folder(clause[:2]).relative_to(ROOT)}/README.md]   {problem}"
     lines = [clause_lines(docstring), readme, *[_row(*row) for row in rows if row[1]]]
