@@ -202,34 +202,31 @@ def drawn(every: Sequence[T], count: int, what: str) -> list[T]:
 def lessons(kata: Kata) -> str:
     """The text of a kata's lessons: by test, what each wrong answer's fingerprint means."""
     found: dict[str, list[dict[str, str]]] = {}
-    recorded = known(kata)
-    for variant in variants.load(kata, right=False):
-        record = recorded.get(name(variant))
-        if record and record.test:
-            entry = {"fingerprint": _accusing(variant, record), "variant": variant.id}
-            found.setdefault(record.test, []).append(entry | {"lesson": variant.lesson})
+    for variant, record, seen in _accusing(kata):
+        entry = {"fingerprint": seen, "variant": variant.id, "lesson": variant.lesson}
+        found.setdefault(record.test, []).append(entry)
     source = f"generated from {short(path(kata))} by: make records"
     content = {"generated": source, "lessons": dict(sorted(found.items()))}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def _accusing(variant: Variant, record: Record) -> str:
-    """The fingerprint that a lesson is told by; nothing where another mistake may have it too."""
-    return record.fingerprint if record.telling or variant.certain else ""
+def _accusing(kata: Kata) -> list[tuple[Variant, Record, str]]:
+    """The killed variants, their records, and the fingerprint that accuses: one that a lesson is told
+    by, or that keeps another lesson from being told for certain."""
+    recorded = known(kata)
+    killed = [(v, recorded.get(name(v))) for v in variants.load(kata, right=False)]
+    pairs = [(v, r) for v, r in killed if r and r.test]
+    told = {(r.test, r.fingerprint) for v, r in pairs if r.telling or v.certain}
+    return [(v, r, r.fingerprint * ((r.test, r.fingerprint) in told)) for v, r in pairs]
 
 
 def shown(kata: Kata) -> dict[str, str]:
     """What the screen of each wrong answer says that it looks like: a lesson, or what numbers say."""
-    recorded = known(kata)
-    wrong = [v for v in variants.load(kata, right=False) if name(v) in recorded]
-    told: dict[tuple[str, str], set[str]] = {}
-    for variant in wrong:
-        record = recorded[name(variant)]
-        told.setdefault((record.test, _accusing(variant, record)), set()).add(variant.lesson)
+    meant: dict[tuple[str, str], set[str]] = {}
+    for variant, record, seen in (accusing := _accusing(kata)):
+        meant.setdefault((record.test, seen), set()).add(variant.lesson)
     found = {}
-    for variant in wrong:
-        record = recorded[name(variant)]
-        seen = record.fingerprint
-        meant = told.get((record.test, seen), set()) if seen else set()
-        found[name(variant)] = next(iter(meant)) if len(meant) == 1 else record.xray
+    for variant, record, seen in accusing:
+        said = meant[record.test, seen] if seen else set()
+        found[name(variant)] = next(iter(said)) if len(said) == 1 else record.xray
     return found

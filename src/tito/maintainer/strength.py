@@ -82,5 +82,5 @@ def strength(kata: Kata) -> Strength:
     for variant in variants.load(kata, right=False):
         name = records.name(variant)
         if name in known:
-            found.count(variant, known[name], shown[name])
+            found.count(variant, known[name], shown.get(name, ""))
     return found
