@@ -33,7 +33,8 @@ KATAS = manifest.load().katas
 IDS = [kata.id for kata in KATAS]
 SUITE = [path for kata in KATAS for path in kata.specs]
 SUPPORT = sorted((ROOT / "spec_tests" / "support").rglob("*.py"))
-SECTIONS = ["Goal", "Why", "Contract", "Clauses", "Worked example", "Done when", "In PyTorch"]
+SECTIONS = ["Goal", "Why", "Contract", "Clauses", "Worked example"]
+SECTIONS += ["Done when", "Try it", "In PyTorch"]
 LEARNERS = {"torch", "tinytorch"}
 every_kata = pytest.mark.parametrize("kata", KATAS, ids=IDS)
 every_spec = pytest.mark.parametrize("path", SUITE, ids=lambda p: p.stem)
@@ -347,7 +348,7 @@ def test_clauses_are_numbered_in_order(kata: Kata) -> None:
 
 @every_kata
 def test_readme_sections(kata: Kata) -> None:
-    """The spec has its seven parts, in order, none empty."""
+    """The spec has its eight parts, in order, none empty."""
     text = readme(kata)
     assert text.startswith(f"# Kata {kata.id}: "), "the title is `# Kata NN: Title`"
     titles = re.findall(r"^## (.+)$", text, re.MULTILINE)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tito.course.files import implementation, is_lent, short
 from tito.course.manifest import Kata, Manifest
 from tito.course.questions import questions
-from tito.course.readme import clauses, goal
+from tito.course.readme import clauses, goal, readme, section
 from tito.course.terminal import paint, wrapped
 from tito.run import standing
 from tito.run.outcome import Verdict
@@ -44,7 +44,7 @@ def closing(manifest: Manifest, kata: Kata, result: standing.Standing, verdict: 
 
 
 def after(manifest: Manifest, kata: Kata, verdict: Verdict) -> Iterator[str]:
-    """What was built, how it was proved, what to think about now, and what is next."""
+    """What was built, how it was proved, what to try and to think about now, and what is next."""
     question = next((q.text for q in questions(kata)), "")
     steps = [f"make reflect-{kata.id}" if question else short(kata.folder / "reflect.md")]
     steps += [kata.milestone.command] if kata.milestone else []
@@ -54,6 +54,9 @@ def after(manifest: Manifest, kata: Kata, verdict: Verdict) -> Iterator[str]:
     if kata.id not in lent:
         yield from wrapped(goal(kata), "  built    ", most=1)
     yield from wrapped(_checks(verdict), "  proved   ", most=1)
+    if section(readme(kata), "Try it"):
+        place = short(kata.folder / "README.md")
+        yield f'  try it   paste the lines of "Try it" in {place} into Python'
     yield from wrapped(question, "  reflect  ", most=2)
     yield from wrapped(", ".join(steps), "  next     ", most=1)
 
