@@ -232,9 +232,10 @@ edits = [{{ old = "double(x) + x", new = "{new}" }}]
 """
 
 
-def _interruptible() -> None:
-    """Ctrl-C works even where this process was started to ignore it, such as by nohup."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def interruptible() -> None:
+    """Signals work in a child even where this process was started to ignore them, as by nohup."""
+    for name in ("SIGINT", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,7 @@ class Course:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             encoding="utf-8",
-            preexec_fn=_interruptible if os.name == "posix" else None,
+            preexec_fn=interruptible if os.name == "posix" else None,
         )
 
     def tito(self, *arguments: str, cwd: Path | None = None, **settings: str) -> Ran:

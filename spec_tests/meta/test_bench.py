@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_course import interruptible
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "benchmarks"))
@@ -150,6 +151,7 @@ def _bench(folder: Path, *options: str) -> subprocess.Popen[str]:
         stderr=pipe,
         text=True,
         start_new_session=True,
+        preexec_fn=interruptible if os.name == "posix" else None,
     )
 
 

@@ -39,6 +39,7 @@ from exploits import (
     peeks,
     replace_exp,
 )
+from small_course import interruptible
 from support.remote import _ended, _unpack
 from support.worker import pack
 
@@ -405,7 +406,13 @@ def test_nothing_is_left_when_it_is_stopped(tmp_path: Path, name: str, layers: s
     (tmp_path / "boxes").mkdir()
     environment = os.environ | {"TMPDIR": str(tmp_path / "boxes"), "TINYTORCH_SECONDS": "60"}
     begun = command("01", "--impl", str(tmp_path / "impl"), "--layers", layers)
-    running = subprocess.Popen(begun, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+    running = subprocess.Popen(
+        begun,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=interruptible,
+    )
     while running.poll() is None and not list(tmp_path.glob("boxes/*/files/begun")):
         time.sleep(0.05)
     assert len(within(tmp_path / "boxes")) >= 2  # the judge, the worker
