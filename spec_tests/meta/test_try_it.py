@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tito.course.manifest import REFERENCE, Kata, load
+from tito.course.manifest import REFERENCE, ROOT, Kata, load
 from tito.course.readme import readme, section
 
 KATAS = load().katas
@@ -69,3 +69,19 @@ def test_a_broken_block_is_found(tmp_path: Path) -> None:
     package = so_far(KATAS[0], tmp_path)
     assert "SyntaxError" in pasted("for i in range(2):\n    pass\nprint(i)\n", package)[1]
     assert "kata 02" in pasted("from tinytorch import relu\n", package)[1]
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Begin")[0]
+
+
+def test_the_readme_begins_with_code_that_runs(tmp_path: Path) -> None:
+    """Six lines, pasted with the whole reference, print nothing and complain of nothing."""
+    (block,) = blocks(README)
+    assert len(CODE.findall(block)) == 6
+    assert pasted(block, so_far(KATAS[-1], tmp_path)) == ("", "")
+
+
+def test_the_readme_shows_a_screen_as_it_is() -> None:
+    """The red screen is a snapshot, word for word."""
+    name, shown = re.findall(r"<!-- (spec_tests/\S+) -->\n```\n(.*?)\n```", README, re.DOTALL)[0]
+    assert shown == (ROOT / name).read_text(encoding="utf-8").partition("\n")[2].rstrip()
