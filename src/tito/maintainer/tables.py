@@ -69,7 +69,7 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[object]], texts: int = 1)
 
 
 def _strength(strengths: Sequence[Strength], mutants: dict[str, Any]) -> list[str]:
-    head = ("kata", "wrong answers killed", "told what they did", "mutants killed")
+    head = ("kata", "wrong answers killed", "screen names the mistake", "mutants killed")
     rows = []
     for s in strengths:
         m = mutants.get(s.kata.id)
