@@ -236,11 +236,13 @@ def test_nothing_is_written_outside(runs: dict[str, Any], name: str) -> None:
 
 
 def test_screen_names_the_learners_own_file(runs: dict[str, Any]) -> None:
-    """The screen is the one of the ordinary run: clause, call, and the file that was handed in."""
-    own = f"{runs['folder']}/honest_mistake/impl/tinytorch/tensor.py"
+    """The screen has clause and call, and a line of the file that was handed in where code raised.
+
+    Which line gave a wrong value only an ordinary run can watch: here the call is not made again.
+    """
     problem = runs["honest_mistake"]["problem"]
     assert "01.8 exp" in problem
-    assert f"your code   {own}:" in problem
+    assert "your code" not in problem
     loop = f"{runs['folder']}/endless_loop/impl/tinytorch/tensor.py"
     assert re.search(rf"{loop}:\d+  cheat\n +(while True|pass)", runs["endless_loop"]["problem"])
 

@@ -17,7 +17,7 @@ from support.observe import Call, ClauseFailure, LearnerError, entered, implemen
 from test_screens import Run, job_of
 
 from tito.course.manifest import ROOT
-from tito.run.runner import verdicts
+from tito.run.runner import run
 
 NAMED = {
     "03/wrong/linear-leaves-the-complaint-to-matmul": "Linear.forward",  # not the given reshape
@@ -35,7 +35,7 @@ def test_your_code_is_what_ran(tmp_path: Path) -> None:
     """The function that each of these is led to."""
     jobs = [job_of(Run((name,)), tmp_path / str(i)) for i, name in enumerate(NAMED)]
     found = {}
-    for name, verdict in zip(NAMED, verdicts(jobs), strict=True):
+    for name, verdict in zip(NAMED, run(jobs), strict=True):
         message = str(verdict.tests[verdict.failed[0]]["message"])
         row = re.search(r"^  your code   \S+  (\S+)", message, re.MULTILINE)
         found[name] = row[1] if row else message

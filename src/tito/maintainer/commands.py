@@ -42,7 +42,8 @@ def variant(manifest: Manifest, name: str) -> int:
     known = {recording.name(v): v for v in recording.everything(kata)}
     found = known.get(name.partition("/")[2])
     if found is None:
-        raise Refusal(f"there is no variant {name}; kata {kata.id} has:\n  " + "\n  ".join(known))
+        names = "\n  ".join(map(str, recording.everything(kata)))
+        raise Refusal(f"there is no variant {name}; kata {kata.id} has:\n  {names}")
     with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
         [verdict] = run([recording.job(found, Path(scratch) / "variant")])
     print(verdict.output, *[test.message for test in verdict.failed], verdict.problem, sep="\n")
