@@ -114,8 +114,9 @@ def _told(found: Strength) -> Iterator[Finding]:
 
 def _run(varied: Sequence[Variant]) -> Iterator[Finding]:
     """Run variants and hold them against their records."""
+    known = {kata.id: records.known(kata) for kata in {v.kata.id: v.kata for v in varied}.values()}
     for variant, record, verdict in records.judged(varied):
-        then = records.known(variant.kata).get(records.name(variant))
+        then = known[variant.kata.id].get(records.name(variant))
         if then and then != record:
             text = f"is now {_said(record)}; the records say {_said(then)}"
             yield _finding(variant, f"{text}\n{verdict.output[-1500:]}")
