@@ -132,7 +132,7 @@ def survivors(kata: Kata, scratch: Path) -> tuple[int, list[str]]:
         Job(
             _planted(kata, mutant, scratch / f"{kata.id}-{i}"),
             spec_paths(kata.specs),
-            options=("-v", *UNRAISED),
+            options=("--raw", *UNRAISED),  # no screen: nobody reads it
             environment=QUICK,
             seconds=120,
         )
