@@ -165,35 +165,31 @@ def test_retain_graph_changes_nothing(tt: ModuleType) -> None:
     assert x.grad.tolist() == [6.0]
 
 
-def test_a_star_binds_what_is_unlocked(tmp_path: Path) -> None:
-    """`from tinytorch import *` binds the exported names of the katas that are there, and no others."""
-    package = tmp_path / "tinytorch"
+def without(folder: Path, *locked: str, code: str) -> subprocess.CompletedProcess[str]:
+    """Run code on the reference without some of its modules."""
+    package = folder / "tinytorch"
     shutil.copytree(ROOT / "reference" / "tinytorch", package)
-    for name in ("layers", "losses", "autograd", "optimizers", "training"):
+    for name in locked:
         (package / f"{name}.py").unlink()
-    code = "from tinytorch import *; print(Tensor([1.5]), relu.__name__, 'Linear' in globals())"
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-P", "-c", code],
-        env={"PYTHONPATH": str(tmp_path)},
+        env={"PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_a_star_binds_what_is_unlocked(tmp_path: Path) -> None:
+    """`from tinytorch import *` binds the exported names of the katas that are there, and no others."""
+    code = "from tinytorch import *; print(Tensor([1.5]), relu.__name__, 'Linear' in globals())"
+    done = without(tmp_path, "layers", "losses", "autograd", "optimizers", "training", code=code)
     assert (done.stdout, done.stderr) == ("Tensor([1.5]) relu False\n", "")
 
 
 def test_a_locked_method_names_its_kata(tmp_path: Path) -> None:
     """`x.relu()` before kata 02 says which kata builds it."""
-    package = tmp_path / "tinytorch"
-    shutil.copytree(ROOT / "reference" / "tinytorch", package)
-    (package / "activations.py").unlink()
     code = "import tinytorch; x = tinytorch.Tensor(1.5); print(hasattr(x, 'relu')); x.relu()"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        env={"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = without(tmp_path, "activations", code=code)
     assert done.stdout == "False\n"
     assert "relu is built in kata 02: make module-02" in done.stderr
