@@ -13,8 +13,8 @@ from typing import Any
 from test_screens import KATAS, normalised, planted
 
 from tito.course.manifest import ROOT
-from tito.maintainer.records import job as variant_job
 from tito.run.runner import run
+from tito.strength.records import job as variant_job
 
 SOURCE, PAGES = Path(__file__).with_name("failures.toml"), ROOT / "docs" / "failures"
 COMMAND = "make records"

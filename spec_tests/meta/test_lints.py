@@ -26,7 +26,7 @@ from tito.course.readme import clauses, readme, section
 from tito.course.source import blanks_left, functions
 from tito.course.stubs import given
 from tito.learner.hint import tasks_of
-from tito.run import variants
+from tito.strength import variants
 
 ROOT = Path(__file__).resolve().parents[2]
 KATAS = manifest.load().katas
@@ -527,7 +527,8 @@ KNOWS = {  # what the modules of a room may import of the tool, their own room a
     "certificate": {"course", "run"},
     "milestone": {"course"},
     "learner": {"course", "run", "certificate", "milestone"},
-    "maintainer": {"course", "run", "certificate", "milestone"},
+    "strength": {"course", "run"},
+    "maintainer": {"course", "run", "certificate", "milestone", "strength"},
     "teacher": {"course", "run", "certificate", "milestone"},
 }
 SHARED = "learner.summary"  # the one module of the learner's room that its commands may import

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tito.course.manifest import REFERENCE, Kata, load
-from tito.maintainer import mutants
+from tito.strength import mutants
 
 pytestmark = pytest.mark.pins  # mutmut
 

@@ -23,12 +23,12 @@ from xml.etree import ElementTree
 import pytest
 
 from tito.course.manifest import load
-from tito.run import variants
 from tito.run.engine import Job
 from tito.run.outcome import Verdict
 from tito.run.runner import run as run_all
 from tito.run.runner import run_once, spec_paths
-from tito.run.variants import Edit, Variant
+from tito.strength import variants
+from tito.strength.variants import Edit, Variant
 
 pytestmark = pytest.mark.pins  # words of Python and NumPy
 
@@ -39,7 +39,7 @@ KATAS = {kata.id: kata for kata in load().katas}
 
 def planted(kata: str, name: str, test: str, old: str, new: str, file: str = "") -> Variant:
     """A wrong answer of a kind that no registered variant is of."""
-    edit = Edit(file or f"{KATAS[kata].module}.py", old, new)
+    edit = Edit(file or f"{KATAS[kata].module}.py", new, old)
     return Variant(KATAS[kata], name, False, (edit,), test, "")
 
 

@@ -1,1 +1,1 @@
-"""A maintainer's commands: gates, records, checks. They know course, run and milestone."""
+"""A maintainer's commands: gates, records, checks. They know every room but teacher and learner."""

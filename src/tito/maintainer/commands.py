@@ -16,9 +16,9 @@ from tito.course.manifest import ROOT, Manifest
 from tito.course.terminal import paint
 from tito.maintainer import counts as counting
 from tito.maintainer import gates as gating
-from tito.maintainer import records as recording
 from tito.maintainer import tables
 from tito.run.runner import run
+from tito.strength import records as recording
 
 
 def gates(manifest: Manifest, number: str, only: str) -> int:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from tito.course.manifest import REFERENCE, ROOT, Kata, Manifest
 from tito.maintainer.findings import Finding, first
-from tito.run import variants
 from tito.run.engine import Job
 from tito.run.outcome import Verdict
 from tito.run.runner import run, spec_paths
+from tito.strength import variants
 
 FIXED = ROOT / "spec_tests" / "fixed.toml"
 RECORDED, REPLAYED = ("1001", "1002"), "1003"

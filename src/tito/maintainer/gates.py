@@ -10,20 +10,20 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from tito.course.doors import GIVEN
 from tito.course.files import short
-from tito.course.manifest import REFERENCE, ROOT, Kata, Manifest
-from tito.maintainer import records
+from tito.course.manifest import REFERENCE, Kata, Manifest
 from tito.maintainer.findings import Finding, first
 from tito.maintainer.freshness import fresh_gate, sample_gate, seeds_gate
-from tito.maintainer.records import Record
-from tito.maintainer.strength import TAUGHT_AT_LEAST, Strength, strength
-from tito.run import variants
 from tito.run.engine import Job
 from tito.run.runner import run, spec_paths
-from tito.run.variants import Variant
+from tito.strength import batches, records, strangers, variants
+from tito.strength.counting import TAUGHT_AT_LEAST, Strength, strength
+from tito.strength.records import Record
+from tito.strength.variants import Variant
 
 SEEDS = ("0", "1", "2")
 COMPANIES = 6  # of right answers, that are tried at each commit
@@ -131,22 +131,43 @@ def company_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> It
 
     Some are slow on purpose (loops), so only a few companies run, others at each commit.
     """
-    every = variants.companies([variants.load(kata, right=True) for kata in katas])
-    companies = records.drawn(every, COMPANIES, "company")
+    every = companies([variants.load(kata, right=True) for kata in katas])
+    some = records.drawn(every, COMPANIES, "company")
     specs = spec_paths(s for k in manifest.katas if k.number >= katas[0].number for s in k.specs)
     jobs = [
-        Job(variants.build(scratch / str(i), *c), specs, seconds=1800)
-        for i, c in enumerate(companies)
+        Job(variants.build(scratch / str(i), *c), specs, seconds=1800) for i, c in enumerate(some)
     ]
-    for company, verdict in zip(companies, run(jobs), strict=True):
+    for company, verdict in zip(some, run(jobs), strict=True):
         if not verdict.green:
             names = ", ".join(str(v) for v in company)
             problem = verdict.problem or first(verdict)
             yield _finding(company[-1], f"is refused in company ({names}): {problem}")
 
 
+def archive_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
+    """What strangers wrote in earlier batches: the wrong answers die, the right ones are accepted."""
+    for kata in katas:
+        for fate in strangers.fates(kata, batches.archived(kata)):
+            if not fate.good:
+                yield _finding(fate.answer.variant, f"{fate.verdict} {fate.test}")
+
+
+def companies(by_kata: Sequence[Sequence[Variant]]) -> list[list[Variant]]:
+    """Right variants in companies of at most one of each kata, all of whose edits apply together."""
+    found: list[list[Variant]] = []
+    for row in zip_longest(*by_kata):
+        company: list[Variant] = []
+        for variant in (v for v in row if v is not None):
+            if variants.broken(*company, variant):
+                found.append([variant])
+            else:
+                company.append(variant)
+        found.append(company)
+    return found
+
+
 def _finding(variant: Variant, problem: str) -> Finding:
-    fix = f"tito variant {variant} shows its run; fix {variant.path.relative_to(ROOT)} or {short(variant.kata.specs[0])}"
+    fix = f"tito variant {variant} shows its run; fix {short(variant.path)} or {short(variant.kata.specs[0])}"
     return Finding(variant.kata, f"{variant} {problem}", fix)
 
 
@@ -173,6 +194,7 @@ GATES: dict[str, Gate] = {
     "variants": variants_gate,
     "prefix": prefix_gate,
     "everything": everything_gate,
+    "archive": archive_gate,
     "company": company_gate,
     "fresh": fresh_gate,
     "seeds": seeds_gate,

@@ -5,19 +5,16 @@ A table is what is between two comments, `<!-- NAME: written by make records -->
 
 from __future__ import annotations
 
-import json
 import re
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tito.course.errors import Refusal
-from tito.course.files import write_atomically
 from tito.course.manifest import ROOT, Manifest
-from tito.maintainer.strength import HEAD, Strength, strength
+from tito.strength import figures
+from tito.strength.counting import HEAD, Strength, strength
 
-FIGURES = ROOT / "docs" / "figures.json"
 PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
 BY = "written by make records"
 PLACE = re.compile(rf"( *)<!-- ([\w-]+): {BY} -->\n(.*?)<!-- end -->\n", re.DOTALL)
@@ -39,26 +36,13 @@ def generated(manifest: Manifest) -> dict[Path, str]:
 
 
 def _tables(manifest: Manifest) -> dict[str, list[str]]:
-    strengths, figures = [strength(kata) for kata in manifest.katas], _figures()
+    strengths, found = [strength(kata) for kata in manifest.katas], figures.read()
     return {
-        "strength": _strength(strengths, figures["mutants"]["katas"]),
+        "strength": _strength(strengths, found["mutants"]),
         "wrong-answers": _wrong(strengths),
-        "mutants": _mutants(figures["mutants"]["katas"], manifest),
-        "trainings": _trainings(figures["trainings"]),
+        "mutants": _mutants(found["mutants"], manifest),
+        "trainings": _trainings(found["trainings"]),
     }
-
-
-def _figures() -> Any:
-    """The figures of long runs."""
-    return json.loads(FIGURES.read_text(encoding="utf-8"))
-
-
-def keep(kind: str, kata: str, counts: dict[str, int]) -> None:
-    """Write one kata's figures of a long run, with the date."""
-    figures = _figures()
-    figures[kind]["katas"][kata] = counts
-    figures[kind]["date"] = time.strftime("%Y-%m-%d")
-    write_atomically(FIGURES, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
 
 
 def _rows(head: Sequence[str], rows: Sequence[Sequence[object]], texts: int = 1) -> list[str]:

@@ -40,10 +40,16 @@ milestones     | {TESTS} milestones/test_milestones.py                    | {TES
 benchmarks     | tito bench --rounds 2 --only inference                   | make bench
 demo           | tito demo                                                | make demo
 gate everything | tito gates --only everything                            | make records
+gate archive   | tito gates --only archive                                | make gates-NN
 gate company   | tito gates --only company                                | make gates-NN
 gate seeds     | tito gates --only seeds                                  | make gates-NN
 """
-NIGHTLY = {"gate everything", "gate company", "gate seeds"}  # too long for every change
+NIGHTLY = {
+    "gate everything",
+    "gate archive",
+    "gate company",
+    "gate seeds",
+}  # too long for every change
 CHECK = {"gate stub", "gate solution", "gate prefix", "meta tests", "demo", "milestones"}
 
 

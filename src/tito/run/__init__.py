@@ -1,1 +1,1 @@
-"""A spec on somebody's code: runs, verdicts, variants. Knows the course."""
+"""A spec on somebody's code: runs, verdicts, results. Knows the course."""

@@ -31,11 +31,10 @@ from mutmut.mutation.mutators import mutation_operators
 
 from tito.course.manifest import REFERENCE, Kata
 from tito.course.stubs import given
-from tito.maintainer import tables
-from tito.run import variants
 from tito.run.engine import UNRAISED, Job
 from tito.run.outcome import Verdict
 from tito.run.runner import run, spec_paths
+from tito.strength import figures, variants
 
 EQUIVALENT = REFERENCE / "variants" / "equivalent"
 QUICK = {"TINYTORCH_PROFILE": "mutants", "TINYTORCH_SECONDS": "2"}  # searches, but does not shrink
@@ -176,5 +175,5 @@ def report(katas: Sequence[Kata]) -> int:
         print(f"kata {kata.id}: {counts}", flush=True)
         open_ones += len(new) + len(stale)
         if not new:
-            tables.keep("mutants", kata.id, counts)
+            figures.keep("mutants", kata.id, counts)
     return 1 if open_ones else 0

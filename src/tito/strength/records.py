@@ -24,11 +24,11 @@ from typing import TypeVar
 from tito.course.errors import Refusal
 from tito.course.files import short, write_atomically
 from tito.course.manifest import REFERENCE, ROOT, Kata, load
-from tito.run import variants
 from tito.run.engine import Job
 from tito.run.outcome import Verdict
 from tito.run.runner import run, spec_paths
-from tito.run.variants import Variant
+from tito.strength import variants
+from tito.strength.variants import Variant
 
 FOLDER = variants.FOLDER / "records"
 LESSONS = ROOT / "spec_tests" / "lessons"
@@ -87,7 +87,13 @@ def known(kata: Kata) -> dict[str, Record]:
 
 
 def missing(kata: Kata) -> list[Variant]:
-    """The variants without a record under their key."""
+    """The variants without a record under their key.
+
+    Raises:
+        Refusal: edits that no longer apply, since the reference was edited; all are listed.
+    """
+    if broken := list(filter(None, map(variants.broken, everything(kata)))):
+        raise Refusal("\n".join(broken))
     found = known(kata)
     return [v for v in everything(kata) if name(v) not in found]
 
@@ -95,7 +101,7 @@ def missing(kata: Kata) -> list[Variant]:
 def key(variant: Variant) -> str:
     """The hash of all that a variant's verdict follows from."""
     digest = hashlib.sha256(_base(variant.kata.number).encode())
-    digest.update(json.dumps([variant.right, [asdict(e) for e in variant.edits]]).encode())
+    digest.update(json.dumps([variant.right, sorted(variants.texts(variant).items())]).encode())
     return digest.hexdigest()[:16]
 
 
@@ -133,8 +139,8 @@ def judged(varied: Sequence[Variant]) -> Iterator[tuple[Variant, Record, Verdict
         runs = run([job(v, folder) for v, folder in twice if not v.right or folder.name[-1] == "0"])
         for variant in varied:
             verdict = next(runs)
-            record = _record(variant, verdict)
-            if not variant.right and record != (again := _record(variant, next(runs))):
+            record = recorded(variant, verdict)
+            if not variant.right and record != (again := recorded(variant, next(runs))):
                 record = Record(
                     record.key, _both(record, again), record.test, "", False, record.xray
                 )
@@ -148,7 +154,8 @@ def _both(one: Record, two: Record) -> str:
     return f"two runs differ: {one.verdict} by {one.test}, {two.verdict} by {two.test}"
 
 
-def _record(variant: Variant, verdict: Verdict) -> Record:
+def recorded(variant: Variant, verdict: Verdict) -> Record:
+    """What one run says of a variant."""
     if verdict.problem:
         return Record(key(variant), " ".join(verdict.problem.split()))
     if not verdict.failed:
@@ -161,15 +168,9 @@ def _record(variant: Variant, verdict: Verdict) -> Record:
 
 
 def fill(kata: Kata) -> Iterator[tuple[Variant, Record]]:
-    """Run what has no record, and write the file after every verdict.
-
-    Raises:
-        Refusal: edits that no longer apply, since the reference was edited; all are listed.
-    """
-    if broken := list(filter(None, map(variants.broken, everything(kata)))):
-        raise Refusal("\n".join(broken))
-    found = known(kata)
-    for variant, record, _ in judged(missing(kata)):
+    """Run what has no record, and write the file after every verdict."""
+    absent, found = missing(kata), known(kata)
+    for variant, record, _ in judged(absent):
         found[name(variant)] = record
         _write(kata, found)
         yield variant, record
@@ -213,8 +214,8 @@ def lessons(kata: Kata) -> str:
 def _accusing(kata: Kata) -> list[tuple[Variant, Record, str]]:
     """The killed variants, their records, and the fingerprint that accuses: one that a lesson is told
     by, or that keeps another lesson from being told for certain."""
-    recorded = known(kata)
-    killed = [(v, recorded.get(name(v))) for v in variants.load(kata, right=False)]
+    found = known(kata)
+    killed = [(v, found.get(name(v))) for v in variants.load(kata, right=False)]
     pairs = [(v, r) for v, r in killed if r and r.test]
     told = {(r.test, r.fingerprint) for v, r in pairs if r.telling or v.certain}
     return [(v, r, r.fingerprint * ((r.test, r.fingerprint) in told)) for v, r in pairs]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tito.course.manifest import Kata
-from tito.maintainer import records
-from tito.maintainer.records import Record
-from tito.run import variants
-from tito.run.variants import Variant
+from tito.strength import records, variants
+from tito.strength.records import Record
+from tito.strength.variants import Variant
 
 TAUGHT_AT_LEAST = 0.7  # of the wrong answers
 HEAD = (

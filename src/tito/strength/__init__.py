@@ -1,0 +1,1 @@
+"""How strong the specs are: what becomes of wrong and right answers. Knows the course and its runs."""
