@@ -306,9 +306,17 @@ def budget() -> int:
 
 
 @command(MAINTAINERS)
+def strangers(number: Number, file: Path, publish: str = "") -> int:
+    """Answers of somebody who has seen no test: which wrong ones pass, which right ones do not?"""
+    from tito.strength import strangers as trying
+
+    return trying.strangers(load().kata(number), file, publish)
+
+
+@command(MAINTAINERS)
 def mutants(number: Some = "") -> int:
     """Change every expression of the reference, one at a time: does its spec notice?"""
-    from tito.maintainer import mutants as mutating
+    from tito.strength import mutants as mutating
 
     return mutating.report(load().some(number))
 

@@ -1,0 +1,140 @@
+"""`tito strangers`: does a spec hold against answers of people who have seen no test?
+
+Prints for each answer what became of it and what its screen says, then the rates with their 95 %
+interval of Wilson (E. B. Wilson, "Probable inference, the law of succession, and statistical
+inference", Journal of the American Statistical Association 22, 1927).
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tito.course.errors import Refusal
+from tito.course.manifest import Kata
+from tito.run.outcome import Verdict
+from tito.run.runner import run
+from tito.strength import batches, figures, records
+from tito.strength.batches import Answer
+
+Z = 1.959964  # 95 % of a normal distribution lie within so many standard deviations
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of an answer.
+
+    Attributes:
+        verdict: as in a record: "killed" or "survives", "accepted" or "refused", or why there is none.
+        test: the first that failed, or ""; says: what its screen says of the answer, or "".
+        repeats: whether its first failure is that of a registered answer, number for number.
+    """
+
+    answer: Answer
+    verdict: str
+    test: str
+    says: str
+    repeats: bool
+
+    @property
+    def good(self) -> bool:
+        return self.verdict in ("killed", "accepted")
+
+
+def wilson(hits: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a rate, in percent.
+
+    >>> [round(x, 1) for x in wilson(97, 100)]
+    [91.5, 99.0]
+    """
+    if not of:
+        return 0.0, 100.0
+    rate, z = hits / of, Z * Z / of
+    middle, half = rate + z / 2, Z * math.sqrt(rate * (1 - rate) / of + z / (4 * of))
+    return 100 * (middle - half) / (1 + z), 100 * (middle + half) / (1 + z)
+
+
+def fates(kata: Kata, answers: Sequence[Answer]) -> Iterator[Fate]:
+    """Run answers on their kata's spec."""
+    known = {(r.test, r.fingerprint) for r in records.read(kata).values() if r.fingerprint}
+    with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
+        jobs = [records.job(a.variant, Path(scratch) / str(i)) for i, a in enumerate(answers)]
+        for answer, verdict in zip(answers, run(jobs), strict=True):
+            yield _fate(answer, verdict, known)
+
+
+def _fate(answer: Answer, verdict: Verdict, known: set[tuple[str, str]]) -> Fate:
+    record = records.recorded(answer.variant, verdict)
+    says = verdict.failed[0].looks_like if verdict.failed else ""
+    repeats = (record.test, record.fingerprint) in known
+    return Fate(answer, record.verdict, record.test, says, repeats)
+
+
+def strangers(kata: Kata, path: Path, publish: str) -> int:
+    """Run a batch and print what became of it; 1 if an answer survives or is refused.
+
+    Args:
+        publish: the name of the round whose figures these are, to write them to docs/figures.json.
+    """
+    answers = batches.load(kata, path)
+    if faults := list(batches.unwitnessed(answers)):
+        raise Refusal("\n".join(faults))
+    found = []
+    for fate in fates(kata, answers):
+        found.append(fate)
+        print(*_lines(fate), sep="\n", flush=True)
+    counted = [fate for fate in found if not fate.answer.disputed]
+    counts = _counts(counted) | {"disputed": len(found) - len(counted)}
+    print(*_summary(counts), sep="\n")
+    if publish:
+        figures.keep("strangers", f"{publish} {kata.id}", counts)
+    return 0 if all(fate.good for fate in counted) else 1
+
+
+def _lines(fate: Fate) -> Iterator[str]:
+    """What became of one answer."""
+    answer = fate.answer
+    disputed = f" (disputed: {answer.disputed})" if answer.disputed else ""
+    yield f"{answer.variant.id} [{answer.clause}] {fate.verdict} {fate.test}{disputed}".rstrip()
+    if fate.says:
+        yield f"    {fate.says}{' (registered)' if fate.repeats else ''}"
+    if not fate.good:
+        yield f"    {answer.variant.lesson}"
+
+
+def _counts(fates: Sequence[Fate]) -> dict[str, int]:
+    """The figures of a batch."""
+    wrong = [fate for fate in fates if not fate.answer.variant.right]
+    right = [fate for fate in fates if fate.answer.variant.right]
+    killed = [fate for fate in wrong if fate.good]
+    new = [fate for fate in wrong if not fate.repeats]
+    told = {f"told {word}": sum(f.answer.told == word for f in killed) for word in batches.TOLD}
+    return {
+        "wrong": len(wrong),
+        "killed": len(killed),
+        "new": len(new),
+        "new killed": sum(fate.good for fate in new),
+        "right": len(right),
+        "accepted": sum(fate.good for fate in right),
+        "explained": sum(bool(fate.says) for fate in killed),
+        **told,
+    }
+
+
+def _summary(counts: dict[str, int]) -> Iterator[str]:
+    """The rates of a batch."""
+    for what, hits, of in (
+        ("wrong answers killed", counts["killed"], counts["wrong"]),
+        ("without repeats of registered ones", counts["new killed"], counts["new"]),
+        ("right answers accepted", counts["accepted"], counts["right"]),
+        ("screens that say what it looks like", counts["explained"], counts["killed"]),
+    ):
+        low, high = wilson(hits, of)
+        rate = f"{100 * hits / of:.1f} %, 95 % interval {low:.1f} to {high:.1f} %" if of else "none"
+        yield f"{what:<36}{hits} of {of}: {rate}"
+    marks = [f"{counts[f'told {word}']} {word}" for word in batches.TOLD]
+    yield f"{'explanations as a reader judged them':<36} {', '.join(marks)}"
+    yield f"{'disputed, in no count':<36}{counts['disputed']}"
