@@ -70,22 +70,35 @@ def test_nothing_ends_green_unexplained(
 ) -> None:
     """A survivor that nobody explained is red, and so is an explanation of what is killed."""
 
-    def found(kata: Kata, scratch: Path) -> tuple[int, list[str]]:
-        return 9, alive
+    def found(kata: Kata, every: list[mutants.Mutant], scratch: Path) -> list[str]:
+        return alive
 
     monkeypatch.setattr(mutants, "survivors", found)
-    monkeypatch.setattr(mutants.tables, "keep", lambda *_: None)  # no figure of this test's
+    monkeypatch.setattr(mutants.figures, "keep", lambda *_: None)  # no figure of this test's
     assert mutants.report([ACTIVATIONS]) == 1
     assert says in capsys.readouterr().out
-    monkeypatch.setattr(mutants, "survivors", lambda *_: (9, list(mutants.explained(ACTIVATIONS))))
+    monkeypatch.setattr(mutants, "survivors", lambda *_: list(mutants.explained(ACTIVATIONS)))
     assert mutants.report([ACTIVATIONS]) == 0
 
 
 def test_a_survivor_is_a_run_that_passes_everything(
     made: list[mutants.Mutant], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of one mutant that is no mistake and one that is, the first survives."""
+    """Of one mutant that is no mistake and one that is, the first survives; both are run once only."""
     known = next(m for m in made if m.name in mutants.explained(ACTIVATIONS))
     wrong = next(m for m in made if m.name.startswith("relu: "))
-    monkeypatch.setattr(mutants, "mutants", lambda kata: iter([wrong, known]))
-    assert mutants.survivors(ACTIVATIONS, tmp_path) == (2, [known.name])
+    monkeypatch.setattr(mutants, "ROOT", tmp_path)
+    assert mutants.survivors(ACTIVATIONS, [wrong, known], tmp_path) == [known.name]
+    monkeypatch.setattr(mutants, "run", lambda jobs: iter(["nothing is left to run"] * len(jobs)))
+    assert mutants.survivors(ACTIVATIONS, [wrong, known], tmp_path) == [known.name]
+
+
+def test_right_answers_are_mutated_where_they_are_their_own() -> None:
+    """A sample that stays, of what a right answer writes in another way."""
+    found = mutants.of_right_answers(ACTIVATIONS)
+    assert 20 < len(found) <= mutants.OF_RIGHT
+    assert [m.name for m in found] == [m.name for m in mutants.of_right_answers(ACTIVATIONS)]
+    reference = ACTIVATIONS.file(REFERENCE).read_text(encoding="utf-8")
+    for mutant in found:
+        assert mutant.name.startswith("right/")
+        assert mutant.name.partition(": ")[2].partition(" -> ")[0] not in reference.splitlines()

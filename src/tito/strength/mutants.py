@@ -4,7 +4,10 @@
 
 The registered wrong variants are bugs that people make; here mutmut's operators change every
 expression a learner writes, one at a time, and the kata's own spec runs on each. mutmut itself leaves
-decorated functions alone, which here are most, so only its operators are used. A survivor is either
+decorated functions alone, which here are most, so only its operators are used. The same is done to a
+sample of what registered right answers write in another way than the reference, where other slips are
+possible. What became of a mutant is kept in .tito/mutants, under a key that hashes all it follows
+from: an interrupted run goes on where it was, and a second one runs what has changed. A survivor is either
 killed, by a new test, or explained in reference/variants/equivalent; nothing else ends green. There,
 in one file per kata, each reason names the mutants it holds for, exactly as they are printed here:
 
@@ -18,6 +21,8 @@ in one file per kata, each reason names the mutants it holds for, exactly as the
 from __future__ import annotations
 
 import ast
+import hashlib
+import json
 import sys
 import tempfile
 import tomllib
@@ -29,14 +34,17 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper
 from mutmut.mutation.mutators import mutation_operators
 
-from tito.course.manifest import REFERENCE, Kata
+from tito.course.files import write_atomically
+from tito.course.manifest import REFERENCE, ROOT, Kata
 from tito.course.stubs import given
 from tito.run.engine import UNRAISED, Job
-from tito.run.outcome import Verdict
 from tito.run.runner import run, spec_paths
-from tito.strength import figures, variants
+from tito.strength import figures, records, variants
+from tito.strength.variants import Variant
 
 EQUIVALENT = REFERENCE / "variants" / "equivalent"
+OF_RIGHT = 43  # mutants of right answers, a kata: 300 of seven katas
+KEPT = 20  # after so many runs what is known is written
 QUICK = {"TINYTORCH_PROFILE": "mutants", "TINYTORCH_SECONDS": "2"}  # searches, but does not shrink
 
 
@@ -47,10 +55,16 @@ class Mutant:
     Attributes:
         name: the function it stands in, the line as it was and as it is; what a list knows it by.
         code: the whole file.
+        on: the right answer that is changed, if it is not the reference.
     """
 
     name: str
     code: str
+    on: Variant | None = None
+
+    @property
+    def base(self) -> tuple[Variant, ...]:
+        return (self.on,) if self.on else ()
 
 
 class _Collector(cst.CSTVisitor):
@@ -89,7 +103,28 @@ class _Collector(cst.CSTVisitor):
 
 def mutants(kata: Kata) -> Iterator[Mutant]:
     """Every mutant of a kata's reference file that Python reads as another program."""
-    text = kata.file(REFERENCE).read_text(encoding="utf-8")
+    yield from _mutated(kata, kata.file(REFERENCE).read_text(encoding="utf-8"))
+
+
+def of_right_answers(kata: Kata) -> list[Mutant]:
+    """A sample of the mutants of what right answers write in another way than the reference.
+
+    Drawn by the hash of their names: a further right answer changes a few of them only.
+    """
+    ours = {line.strip() for line in kata.file(REFERENCE).read_text(encoding="utf-8").splitlines()}
+    found: dict[str, Mutant] = {}
+    for variant in variants.load(kata, right=True):
+        text = variants.texts(variant).get(f"{kata.module}.py", "")
+        for mutant in _mutated(kata, text):
+            before = mutant.name.partition(": ")[2].partition(" -> ")[0]
+            if before not in ours:
+                found.setdefault(mutant.name, Mutant(mutant.name, mutant.code, variant))
+    every = [Mutant(f"right/{m.base[0].id} {name}", m.code, m.on) for name, m in found.items()]
+    return sorted(every, key=lambda m: hashlib.sha256(m.name.encode()).digest())[:OF_RIGHT]
+
+
+def _mutated(kata: Kata, text: str) -> Iterator[Mutant]:
+    """Every mutant of a text of a kata's file."""
     module = MetadataWrapper(cst.parse_module(text)).module
     collector = _Collector(given(kata.file(REFERENCE)))
     module.visit(collector)
@@ -124,56 +159,61 @@ def explained(kata: Kata) -> dict[str, str]:
     return {name: entry["why"] for entry in entries for name in entry["names"]}
 
 
-def survivors(kata: Kata, scratch: Path) -> tuple[int, list[str]]:
-    """How many mutants of a kata there are, and the names of those that its spec lets through."""
-    every = list(mutants(kata))
-    jobs = [
-        Job(
-            _planted(kata, mutant, scratch / f"{kata.id}-{i}"),
-            spec_paths(kata.specs),
-            options=("--raw", *UNRAISED),  # no screen: nobody reads it
-            environment=QUICK,
-            seconds=120,
-        )
-        for i, mutant in enumerate(every)
-    ]
-    return len(every), [m.name for m, v in zip(every, _told(jobs), strict=True) if v.green]
-
-
-def _planted(kata: Kata, mutant: Mutant, folder: Path) -> Path:
-    variants.build(folder)
-    kata.file(folder).write_text(mutant.code, encoding="utf-8")
-    return folder
-
-
-def _told(jobs: Sequence[Job]) -> Iterator[Verdict]:
-    """The verdicts, with a line that counts them as they come."""
-    for count, verdict in enumerate(run(jobs), 1):
+def survivors(kata: Kata, every: Sequence[Mutant], scratch: Path) -> list[str]:
+    """The names of the mutants that a kata's spec lets through."""
+    path = ROOT / ".tito" / "mutants" / f"{kata.id}.json"
+    known: dict[str, bool] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    keys = {m.name: records.hashed(kata, m.code, variants.texts(*m.base), QUICK) for m in every}
+    absent = [m for m in every if keys[m.name] not in known]
+    jobs = [_job(kata, mutant, scratch / f"{kata.id}-{i}") for i, mutant in enumerate(absent)]
+    for count, (mutant, verdict) in enumerate(zip(absent, run(jobs), strict=True), 1):
+        known[keys[mutant.name]] = verdict.green
+        if count % KEPT == 0 or count == len(absent):
+            write_atomically(path, json.dumps(known))
         if sys.stderr.isatty():
             print(f"\r{count} of {len(jobs)}", end="", file=sys.stderr)
-        yield verdict
+    return [m.name for m in every if known[keys[m.name]]]
+
+
+def _job(kata: Kata, mutant: Mutant, folder: Path) -> Job:
+    variants.build(folder, *mutant.base)
+    kata.file(folder).write_text(mutant.code, encoding="utf-8")
+    return Job(
+        folder,
+        spec_paths(kata.specs),
+        options=("--raw", *UNRAISED),  # no screen: nobody reads it
+        environment=QUICK,
+        seconds=120,
+    )
 
 
 def report(katas: Sequence[Kata]) -> int:
     """Print the survivors without an explanation and the explanations that no longer match a survivor; keep the figures; 1 if any."""
     open_ones = 0
     for kata in katas:
-        known = explained(kata)
+        known, ours, others = explained(kata), list(mutants(kata)), of_right_answers(kata)
         with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
-            total, alive = survivors(kata, Path(scratch))
+            alive = survivors(kata, [*ours, *others], Path(scratch))
         new = [name for name in alive if name not in known]
         stale = [name for name in known if name not in alive]
         for name in new:
             print(f"{kata.id} survives: {name}", flush=True)
         for name in stale:
             print(f"{kata.id} is explained, but no survivor any more: {name}", flush=True)
-        counts = {
-            "mutants": total,
-            "killed": total - len(alive),
-            "explained": len(alive) - len(new),
+        counts = _counts(ours, alive, known) | {
+            f"right {what}": n for what, n in _counts(others, alive, known).items()
         }
         print(f"kata {kata.id}: {counts}", flush=True)
         open_ones += len(new) + len(stale)
         if not new:
             figures.keep("mutants", kata.id, counts)
     return 1 if open_ones else 0
+
+
+def _counts(
+    every: Sequence[Mutant], alive: Sequence[str], known: Collection[str]
+) -> dict[str, int]:
+    """How many there are, die, and live with an explanation."""
+    living = {m.name for m in every} & set(alive)
+    killed = len(every) - len(living)
+    return {"mutants": len(every), "killed": killed, "explained": len(living & set(known))}

@@ -100,9 +100,12 @@ def missing(kata: Kata) -> list[Variant]:
 
 def key(variant: Variant) -> str:
     """The hash of all that a variant's verdict follows from."""
-    digest = hashlib.sha256(_base(variant.kata.number).encode())
-    digest.update(json.dumps([variant.right, sorted(variants.texts(variant).items())]).encode())
-    return digest.hexdigest()[:16]
+    return hashed(variant.kata, variant.right, sorted(variants.texts(variant).items()))
+
+
+def hashed(kata: Kata, *what: object) -> str:
+    """The hash of something that runs on a kata's spec, and of all that its verdict follows from."""
+    return hashlib.sha256((_base(kata.number) + json.dumps(what)).encode()).hexdigest()[:16]
 
 
 @functools.cache
