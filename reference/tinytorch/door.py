@@ -251,6 +251,11 @@ def _arrays(name: str, operands: Sequence[Any]) -> list[Any]:
             alike = False
     if alike and dtype is not None and (not fraction or dtype.kind == "f"):
         return arrays  # nearly always: arrays of one dtype, and numbers that NumPy adapts to them
+    lists = [array for array in arrays if isinstance(array, (list, tuple))]
+    if any(isinstance(each, Tensor) for array in lists for each in array):
+        raise TypeError(
+            f"{name} got tensors in a list, where their history would be lost: give them one by one, or join them with cat"
+        )
     try:
         return met(name, arrays)
     except OverflowError as error:

@@ -107,6 +107,8 @@ REFUSED = {
     "tt.no_grad(print)": ("TypeError", "@no_grad()"),
     "tt.no_grad.__enter__()": ("TypeError", "with no_grad():"),
     "x.squeeze((0, 1))": ("TypeError", "one axis at a time"),
+    "tt.concatenate([x, x])": ("TypeError", "join them with cat"),
+    "x + [x, x]": ("TypeError", "one by one"),
 }
 
 

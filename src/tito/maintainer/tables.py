@@ -13,7 +13,9 @@ from typing import Any
 from tito.course.errors import Refusal
 from tito.course.manifest import ROOT, Manifest
 from tito.strength import figures
+from tito.strength.batches import TOLD
 from tito.strength.counting import HEAD, Strength, strength
+from tito.strength.strangers import wilson
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
 BY = "written by make records"
@@ -38,7 +40,8 @@ def generated(manifest: Manifest) -> dict[Path, str]:
 def _tables(manifest: Manifest) -> dict[str, list[str]]:
     strengths, found = [strength(kata) for kata in manifest.katas], figures.read()
     return {
-        "strength": _strength(strengths, found["mutants"]),
+        "strength": _strength(strengths, found["mutants"], found.get("strangers", {})),
+        "strangers": _strangers(found.get("strangers", {})),
         "wrong-answers": _wrong(strengths),
         "mutants": _mutants(found["mutants"], manifest),
         "trainings": _trainings(found["trainings"]),
@@ -52,14 +55,74 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[object]], texts: int = 1)
     return [top, f"|{'|'.join(under)}|", *lines]
 
 
-def _strength(strengths: Sequence[Strength], mutants: dict[str, Any]) -> list[str]:
-    head = ("kata", "wrong answers killed", "screen names the mistake", "mutants killed")
-    rows = []
-    for s in strengths:
+def _strength(
+    strengths: Sequence[Strength], mutants: dict[str, Any], tried: dict[str, Any]
+) -> list[str]:
+    head = (
+        "kata",
+        "strangers' wrong answers killed",
+        "95 % interval",
+        "registered ones killed",
+        "screen names the mistake",
+        "mutants killed",
+    )
+    rows, latest = [], [_latest(tried, s.kata.id) for s in strengths]
+    for s, batch in zip(strengths, latest, strict=True):
         m = mutants.get(s.kata.id)
         killed = f"{m['killed']} of {m['mutants']}, {m['explained']} explained" if m else "not run"
-        rows.append((s.title, f"{s.killed} of {s.wrong}", s.told, killed))
+        rows.append((s.title, *_rate(batch), f"{s.killed} of {s.wrong}", s.told, killed))
+    pooled = _sum([batch for batch in latest if batch])
+    registered = f"{sum(s.killed for s in strengths)} of {sum(s.wrong for s in strengths)}"
+    rows.append(("all", *_rate(pooled), registered, sum(s.told for s in strengths), ""))
     return _rows(head, rows)
+
+
+def _latest(tried: dict[str, Any], kata: str) -> dict[str, int]:
+    """The figures of the latest batch of a kata, or nothing."""
+    return next((f for name, f in reversed(tried.items()) if name.split()[-1] == kata), {})
+
+
+def _sum(batches: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """The figures of several batches together."""
+    keys = [key for key in (batches[0] if batches else {}) if key != "date"]
+    return {key: sum(batch[key] for batch in batches) for key in keys}
+
+
+def _rate(batch: dict[str, int], of: str = "wrong", hits: str = "killed") -> tuple[str, str]:
+    """How many of how many, and between which percentages the rate lies."""
+    if not batch:
+        return "not tried", ""
+    low, high = wilson(batch[hits], batch[of])
+    share = f", {100 * batch[hits] / batch[of]:.1f} %" if batch[of] else ""
+    return f"{batch[hits]} of {batch[of]}{share}", f"{low:.1f} to {high:.1f} %"
+
+
+def _strangers(tried: dict[str, Any]) -> list[str]:
+    head = (
+        "round",
+        "kata",
+        "date",
+        "wrong answers killed",
+        "95 % interval",
+        "without repeats",
+        "right ones accepted",
+        "told the truth, a wrong thing, nothing",
+        "disputed",
+    )
+    rounds: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, batch in tried.items():
+        rounds.setdefault(name.split()[0], {})[name.split()[1]] = batch
+    rows: list[tuple[object, ...]] = []
+    for name, katas in rounds.items():
+        pooled = {"all": {"date": ""} | _sum([*katas.values()])} if len(katas) > 1 else {}
+        for kata, batch in (dict(sorted(katas.items())) | pooled).items():
+            told = ", ".join(str(batch[f"told {word}"]) for word in TOLD)
+            right = f"{batch['accepted']} of {batch['right']}"
+            new = _rate(batch, "new", "new killed")[0]
+            rows.append(
+                (name, kata, batch["date"], *_rate(batch), new, right, told, batch["disputed"])
+            )
+    return _rows(head, rows, texts=3)
 
 
 def _wrong(strengths: Sequence[Strength]) -> list[str]:
@@ -70,14 +133,16 @@ def _wrong(strengths: Sequence[Strength]) -> list[str]:
 
 
 def _mutants(katas: dict[str, Any], manifest: Manifest) -> list[str]:
-    rows = []
+    what, rows = ("mutants", "killed", "explained"), list[tuple[Any, ...]]()
     for kata in [k for k in manifest.katas if k.id in katas]:
         m = katas[kata.id]
-        rest = m["mutants"] - m["killed"] - m["explained"]
-        rows.append((f"{kata.id} {kata.title}", m["mutants"], m["killed"], m["explained"], rest))
-    total = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
-    head = ("kata", "mutants", "killed", "no mistake, explained", "open")
-    return _rows(head, [*rows, ("all", *[f"{n:,}" for n in total])])
+        ours, others = ([m.get(kind + key, 0) for key in what] for kind in ("", "right "))
+        rest = ours[0] - sum(ours[1:]) + others[0] - sum(others[1:])
+        rows.append((f"{kata.id} {kata.title}", m["date"], *ours, *others, rest))
+    total = [sum(column) for column in list(zip(*rows, strict=True))[2:]]
+    head = ("mutants", "killed", "no mistake, explained")
+    both = (*head, *[f"of right answers: {h}" for h in head])
+    return _rows(("kata", "date", *both, "open"), [*rows, ("all", "", *total)], texts=2)
 
 
 def _trainings(trainings: Sequence[dict[str, Any]]) -> list[str]:
