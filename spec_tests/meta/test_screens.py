@@ -269,7 +269,7 @@ def test_what_is_measured_is_masked() -> None:
 
 PLACES = {  # wrong answers by what their line is: a function, a statement that raised, a table's entry
     "01/wrong/divide-rounds-down": "def divide(",
-    "01/wrong/var-mean-without-keepdims": "return a - b",  # of subtract, which var calls
+    "01/wrong/var-mean-without-keepdims": "deviation = x - x.mean(axis)",  # not subtract's own
     "05/wrong/tanh-doubled": "defvjp(tanh, ",
     "06/wrong/uphill": "def update(",
 }

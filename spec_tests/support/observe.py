@@ -295,7 +295,7 @@ def _asked(frames: Iterable[tuple[FrameType, int]]) -> Frame | None:
 
 
 def asked_line(frames: Any, folder: str) -> Any:
-    """The innermost line of a folder; but the one that asked, where another file's operation refused.
+    """The innermost line of a folder; but the one that asked, where another operation refused.
 
     `rows @ self.weight` in a layer is the line to fix, not matmul's own `return a @ b`.
     """
@@ -307,7 +307,7 @@ def asked_line(frames: Any, folder: str) -> Any:
         if name in ("__init__.py", "door.py", "dtypes.py", "names.py"):  # given
             through_the_door = through_the_door or frame.name.endswith("operation")
             continue
-        if own and through_the_door and frame.filename != own.filename:
+        if own and through_the_door and (frame.filename, frame.name) != (own.filename, own.name):
             return own
         own, through_the_door = frame, False
     return own
