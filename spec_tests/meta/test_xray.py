@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from support.xray import REDUCED, Sample, read, read_pairs
+from support.xray import REDUCED, Sample, read, read_pairs, where
 
 Slip = Callable[[Sample, Any], Any]
 SEEDS = (0, 1, 2)
@@ -497,3 +498,44 @@ def test_sentences_are_for_learners() -> None:
         assert 20 < len(text) < 175, text
         assert "\n" not in text
         assert not text.endswith((".", " "))
+
+
+# ---- where: what the entries of an operand have in common ----------------------------------------
+
+X = np.array([[-1.5, 0.25, 2.0], [0.0, -0.5, 0.0]])
+
+
+def failure(got: Any, want: Any, **arguments: Any) -> Any:
+    """A comparison that failed, of a call with these arguments."""
+    call = SimpleNamespace(arguments=arguments)
+    return SimpleNamespace(pair=(np.asarray(got), np.asarray(want)), call=call)
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "x", "says"),
+    [
+        (np.where(X < 0, 1, X), X, X, "right but where x is negative"),
+        (np.where(X == 0, 1, X), X, X, "right but where x is zero"),
+        (np.where(X > 0, 9, X), X, X, "right but where x is positive"),
+        (np.where(np.abs(X) > 1, 9, X), X, X, "right but where x is outside of [-1, 1]"),
+        (np.where(X < -1, 1, X), X, X, ""),  # one entry is chance
+        (X + 1, X, X, ""),  # everywhere
+        (np.where(X < 0, 1, X), X, X.T, ""),  # no operand of this shape
+        (np.where([[1, 1, 0], [0, 0, 0]], 9, X), X, X, ""),  # nothing in common
+        (X, X, X, ""),
+    ],
+    ids=["neg", "zero", "pos", "outside", "one", "all", "shape", "mixed", "equal"],
+)
+def test_where_an_answer_differs(got: Any, want: Any, x: Any, says: str) -> None:
+    """Said if every such entry differs and no other does."""
+    found = where([failure(got, want, x=x)])
+    assert found.startswith(says)
+    assert bool(found) == bool(says)
+
+
+def test_where_holds_in_every_comparison() -> None:
+    """Special values are exact; one comparison that says otherwise silences all."""
+    x = np.array([np.nan, np.inf, 1.0, -np.inf, np.nan])
+    bad = failure(np.where(np.isinf(x), np.nan, x), x, arrays=(x,))
+    assert where([bad]).startswith("right but where a is infinite")
+    assert where([bad, failure(np.where(X < 0, 1, X), X, arrays=(X,))]) == ""

@@ -171,7 +171,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         and number
         and not _option(item.config, "--raw")
     ):
-        error.xray = error.xray or xray.read_pairs([f.pair for f in failures if f.pair])
+        pairs = [f.pair for f in failures if f.pair]
+        error.xray = error.xray or xray.read_pairs(pairs) or xray.where(failures)
         error.looks_like = lessons.lesson(number, item.name, error) or error.xray
         report.longrepr = screen.render(error, docstring, parameter)
     places = _places(error, docstring, parameter)

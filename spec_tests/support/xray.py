@@ -438,3 +438,54 @@ def read_pairs(pairs: Sequence[tuple[Any, Any]]) -> str:
         [s for s in samples if s.want.size >= 3][:50],
         only=("zero", "sign", "transposed", "reshaped"),
     )
+
+
+SPECIAL: dict[str, Callable[[Array], Any]] = {  # what entries of an operand can have in common
+    "nan": np.isnan,
+    "infinite": np.isinf,
+    "zero": lambda x: x == 0,
+    "negative": lambda x: x < 0,
+    "positive": lambda x: x > 0,
+    "outside of [-1, 1]": lambda x: np.abs(x) > 1,
+}
+
+
+@np.errstate(all="ignore")
+def where(failures: Sequence[Any]) -> str:
+    """What those entries of an operand have in common at which the answer differs, or nothing.
+
+    Said only if the answer differs at every such entry and at no other, at two of them at least, in
+    every comparison that failed, and there are others.
+    """
+    failing = [
+        f for f in failures if f.pair and not _holds(Sample(f.pair[0], np.asarray(f.pair[1])))
+    ]
+    places = [_differing(f.pair[0], np.asarray(f.pair[1])) for f in failing]
+    if not failing or any(w is None or w.all() or w.sum() < 2 for w in places):
+        return ""
+    operands = [_operands(f.call.arguments) for f in failing]
+    for name in operands[0]:
+        for what, common in SPECIAL.items():
+            if all(
+                name in o and o[name].shape == w.shape and np.array_equal(common(o[name]), w)
+                for o, w in zip(operands, places, strict=True)
+            ):
+                return f"right but where {name} is {what}: look at that case"
+    return ""
+
+
+def _differing(got: Any, want: Array) -> Any:
+    """Where an answer differs, if it has the right shape."""
+    if got is None or np.shape(got) != want.shape or want.dtype.kind not in "fiub":
+        return None
+    return ~np.isclose(got, want, rtol=TOLERANCE.get(str(want.dtype), 1e-9), atol=0, equal_nan=True)
+
+
+def _operands(arguments: dict[str, Any]) -> dict[str, Array]:
+    """The arrays of a call, by the names that a screen gives them."""
+    named = dict(zip("abcd", arguments.get("arrays", ()), strict=False)) | arguments
+    return {
+        name: value
+        for name, value in named.items()
+        if isinstance(value, np.ndarray) and value.dtype.kind in "fiu"
+    }

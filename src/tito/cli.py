@@ -306,11 +306,11 @@ def budget() -> int:
 
 
 @command(MAINTAINERS)
-def strangers(number: Number, file: Path, publish: str = "") -> int:
+def strangers(number: Number, file: Path, screens: bool = False, publish: str = "") -> int:
     """Answers of somebody who has seen no test: which wrong ones pass, which right ones do not?"""
     from tito.strength import strangers as trying
 
-    return trying.strangers(load().kata(number), file, publish)
+    return trying.strangers(load().kata(number), file, screens, publish)
 
 
 @command(MAINTAINERS)

@@ -29,13 +29,15 @@ class Fate:
 
     Attributes:
         verdict: as in a record: "killed" or "survives", "accepted" or "refused", or why there is none.
-        test: the first that failed, or ""; says: what its screen says of the answer, or "".
+        test: the first that failed, or "".
+        screen: what a learner sees; says: what it says that the answer looks like, or "".
         repeats: whether its first failure is that of a registered answer, number for number.
     """
 
     answer: Answer
     verdict: str
     test: str
+    screen: str
     says: str
     repeats: bool
 
@@ -68,15 +70,17 @@ def fates(kata: Kata, answers: Sequence[Answer]) -> Iterator[Fate]:
 
 def _fate(answer: Answer, verdict: Verdict, known: set[tuple[str, str]]) -> Fate:
     record = records.recorded(answer.variant, verdict)
-    says = verdict.failed[0].looks_like if verdict.failed else ""
+    seen = verdict.failed[0] if verdict.failed else None
+    screen, says = (seen.message, seen.looks_like) if seen else ("", "")
     repeats = (record.test, record.fingerprint) in known
-    return Fate(answer, record.verdict, record.test, says, repeats)
+    return Fate(answer, record.verdict, record.test, screen, says, repeats)
 
 
-def strangers(kata: Kata, path: Path, publish: str) -> int:
+def strangers(kata: Kata, path: Path, screens: bool, publish: str) -> int:
     """Run a batch and print what became of it; 1 if an answer survives or is refused.
 
     Args:
+        screens: print whole screens, for the reader who judges them.
         publish: the name of the round whose figures these are, to write them to docs/figures.json.
     """
     answers = batches.load(kata, path)
@@ -85,7 +89,7 @@ def strangers(kata: Kata, path: Path, publish: str) -> int:
     found = []
     for fate in fates(kata, answers):
         found.append(fate)
-        print(*_lines(fate), sep="\n", flush=True)
+        print(*_lines(fate), *[fate.screen, ""] * screens, sep="\n", flush=True)
     counted = [fate for fate in found if not fate.answer.disputed]
     counts = _counts(counted) | {"disputed": len(found) - len(counted)}
     print(*_summary(counts), sep="\n")
