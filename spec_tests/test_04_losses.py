@@ -230,6 +230,14 @@ def test_integers_do_not_cut_the_target(name: str) -> None:
 NAME = "binary_cross_entropy_with_logits"
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.bool_], ids=["int64", "uint8", "bool"])
+def test_logits_may_be_integers(kind: Any) -> None:
+    """04.5 Integers and bools as logits: an unsigned integer has no -1, and a bool no sign."""
+    z = np.array([1, 0, 1]).astype(kind)
+    want = np.log1p(np.exp(np.where([0, 1, 0], 1.0, -1.0) * z)).astype(np.float32)
+    assert_close(evaluate(f"tt.{NAME}(a, [1, 0, 1], reduction='none')", z), want=want)
+
+
 def test_binary_cross_entropy_example() -> None:
     """04.6 The worked example."""
     z = np.array([0, LOG3, -LOG3, LOG3])

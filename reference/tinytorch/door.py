@@ -50,6 +50,7 @@ REASONS = {  # a piece of NumPy's complaint: the same in words that say what to 
     "enough dimensions": "both operands need at least one axis; for a number use *",
     "boolean subtract": "bools have no difference; use != (one of the two, not both), or multiply by 1 first",
     "boolean negative": "bools have no sign; use ~ for the opposite, or multiply by 1 first",
+    "Cannot cast ufunc": "a fraction does not fit in an array of integers or bools; convert first, x * 1.0",
     "valid indices": "an index is an integer, a slice, ..., None, or an array of integers or bools",
 }
 

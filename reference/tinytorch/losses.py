@@ -190,10 +190,11 @@ def _tensor(value: Any) -> Tensor:
 def _pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
     """Prediction and target as tensors of one shape: broadcasting would hide a mistake."""
     input = _tensor(input)
+    if input.dtype.kind != "f":
+        input = input * 1.0  # integers would cut the target, and have no -1 where they are unsigned
     if not (isinstance(target, Tensor) and target.requires_grad):
         values = target.data if isinstance(target, Tensor) else target
-        dtype = input.dtype if input.dtype.kind == "f" else np.float32  # integers would cut it
-        target = Tensor(np.asarray(values, dtype))
+        target = Tensor(np.asarray(values, input.dtype))
     if input.shape != target.shape:
         raise ValueError(
             f"{name}: the input has shape {input.shape}, the target {target.shape}: they must be"
