@@ -151,9 +151,11 @@ def partial(tt: Any, expression: str, cotangent: Any, a: Any, b: Any) -> Any:
 
 @observe
 def kind_of_gradient(tt: Any, a: Any, other: Any, cotangent: Any) -> Any:
-    x = tt.Tensor(a, requires_grad=True)
-    (x * other + x).backward(cotangent)
-    return [type(x.grad).__name__, x.grad.shape, str(x.grad.dtype)]
+    x, kinds = tt.Tensor(a, requires_grad=True), []
+    for _ in range(2):
+        (x * other + x).backward(cotangent)
+        kinds.append([type(x.grad).__name__, x.grad.shape, str(x.grad.dtype)])
+    return {"first call": kinds[0], "second call": kinds[1]}
 
 
 @pytest.mark.parametrize(
@@ -165,15 +167,17 @@ def kind_of_gradient(tt: Any, a: Any, other: Any, cotangent: Any) -> Any:
         ((2, 3), "float32", "float64", "float64"),
         ((), "float32", "float32", "float32"),
         ((0, 3), "float64", "float64", "float64"),
+        ((2, 3), "float16", "float16", "float64"),
     ],
-    ids=["float32", "float64", "cotangent-64", "mixed", "one-number", "empty"],
+    ids=["float32", "float64", "cotangent-64", "mixed", "one-number", "empty", "float16"],
 )
 def test_gradient_is_like_the_data(shape: Any, dtype: str, other: str, cotangent: str) -> None:
-    """05.2 Type, shape and dtype of .grad, for float32 and float64."""
+    """05.2 Type, shape and dtype of .grad, for float32 and float64, after one call and after two."""
     got = kind_of_gradient(
         np.full(shape, 1.5, dtype), np.full(shape, 2.5, other), np.full(shape, 0.5, cotangent)
     )
-    assert_equal(got, want=["ndarray", shape, dtype])
+    want = ["ndarray", shape, dtype]
+    assert_equal(got, want={"first call": want, "second call": want})
 
 
 @observe
@@ -296,6 +300,52 @@ def test_the_same_graph_again() -> None:
     assert_close(same_graph_twice(a, b, c), want=[3 * c * b, 3 * c * a, 7 * c * b, 7 * c * a])
 
 
+@observe
+def from_a_leaf_again(tt: Any, a: Any, c: Any) -> Any:
+    x = tt.Tensor(a, requires_grad=True)
+    (x * 3).backward(c)
+    x.backward(c)
+    x.backward(c)
+    return x.grad
+
+
+def test_leaf_adds_up_as_well() -> None:
+    """05.5 (x * 3).backward(c), then x.backward(c) twice: 5 c."""
+    c = dyadic(3, 5, seed=1)
+    assert_close(from_a_leaf_again(dyadic(3, 5), c), want=5 * c)
+
+
+@observe
+def from_zero(tt: Any, cotangents: Any) -> Any:
+    found = []
+    for cotangent in cotangents:
+        x = tt.Tensor(np.full(np.shape(cotangent), 1.5), requires_grad=True)
+        (x * x).backward(cotangent)
+        found.append(x.grad)
+    return found
+
+
+def test_zeros_are_a_cotangent_too() -> None:
+    """05.3 The number 0.0, and an array of zeros, beside a number: zeros are left in .grad, not None."""
+    number, *zeros = from_zero([real(2.0, 1.0, 3.0), 0.0, 0, np.zeros((2, 3))])
+    for got, shape in zip(zeros, [(), (), (2, 3)], strict=True):
+        assert_equal(np.shape(got), want=shape)
+        assert_zeros(got, beside=number)
+
+
+@observe
+def leaves_of_one_array(tt: Any, a: Any, c: Any) -> Any:
+    x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(a, requires_grad=True)
+    (x * 3 + y * 5).backward(c)
+    return {"x.grad": x.grad, "y.grad": y.grad}
+
+
+def test_two_tensors_of_one_array_are_two() -> None:
+    """05.2 Two leaves that were made of the same array: each has a gradient of its own."""
+    c = dyadic(3, 5, seed=1)
+    assert_close(leaves_of_one_array(dyadic(3, 5), c), want={"x.grad": 3 * c, "y.grad": 5 * c})
+
+
 DIAMONDS = {
     "late-left": (
         "u = x * 2; v = u * y; w = v * u; z = u * w",
@@ -388,8 +438,18 @@ def test_unbroadcast_sums(shape: Any) -> None:
     assert_close(unbroadcast(g, shape), want=summed_to(g, shape), terms=np.abs(g).sum())
 
 
+def test_unbroadcast_of_nothing() -> None:
+    """05.7 A gradient of size 0: its sums are 0, one more axis or not."""
+    for gradient, shape in [((0, 3), (1, 3)), ((0, 3), (3,)), ((2, 0), (2, 1)), ((0,), ())]:
+        got = unbroadcast(np.zeros(gradient), shape)
+        assert_equal(np.shape(got), want=shape)
+        assert_zeros(got, beside=unbroadcast(normal(2, 3), (3,)))
+
+
 @pytest.mark.parametrize(
-    ("gradient", "shape"), [((2, 3), (2,)), ((3,), (2, 3)), ((3,), (5,)), ((1, 3), (2, 3))], ids=str
+    ("gradient", "shape"),
+    [((2, 3), (2,)), ((3,), (2, 3)), ((3,), (5,)), ((1, 3), (2, 3)), ((5,), (3,)), ((3,), (0,))],
+    ids=str,
 )
 def test_unbroadcast_refuses(gradient: Any, shape: Any) -> None:
     """05.7 Shapes such as (5,) for a gradient of shape (3,)."""
@@ -427,6 +487,14 @@ def test_broadcast_gradients_of_any_shapes(shapes: Any, seed: int) -> None:
     assert_close(gradients("a * b + a", c, a, b), want=want, terms=np.abs(c).sum() * 64)
 
 
+def test_gradient_of_a_stretched_number_is_an_array() -> None:
+    """05.7 A number beside a matrix: type, shape and dtype of its gradient, after one call and after two."""
+    for dtype in ("float32", "float64"):
+        got = kind_of_gradient(np.array(1.5, dtype), dyadic(2, 3).astype(dtype), np.ones((2, 3)))
+        want = ["ndarray", (), dtype]
+        assert_equal(got, want={"first call": want, "second call": want})
+
+
 @observe
 def what_a_rule_receives(tt: Any, a: Any, b: Any, c: Any) -> Any:
     seen = {}
@@ -454,6 +522,23 @@ def test_rule_receives_what_the_operation_noted() -> None:
         got,
         want={"g": c, "saved": a + b, "arrays": [a, b], "x.grad": 4 * b * c, "y.grad": 4 * a * c},
     )
+
+
+@observe
+def saved_twice(tt: Any, a: Any, b: Any, c: Any) -> Any:
+    product = tt.primitive(lambda a, b, /: (a * b, [b, a]))
+    tt.defvjp(product, lambda g, saved, a, b: g * saved[0], lambda g, saved, a, b: g * saved[1])
+    x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(b, requires_grad=True)
+    z = product(x, y)
+    z.backward(c)
+    z.backward(c)
+    return [x.grad, y.grad]
+
+
+def test_what_was_saved_is_there_again() -> None:
+    """05.5 Two walks through an operation whose rules use what it saved."""
+    a, b, c = dyadic(2, 3), dyadic(2, 3, seed=1), normal(2, 3, seed=2)
+    assert_close(saved_twice(a, b, c), want=[2 * b * c, 2 * a * c])
 
 
 PULL = [float(integer(1, 1, 999)), float(integer(10, 10, 9999))]
@@ -506,6 +591,75 @@ def test_none_in_place_of_a_rule() -> None:
     assert_equal(declared_without_gradient(), want=[None, [4.0, 60.0]])
 
 
+BLOCKED = {
+    "both": ("u = x * 2; z = gate(u, u)", lambda x, y: [4 * x, None]),
+    "leaf": ("z = gate(x, x)", lambda x, y: [x, None]),
+    "first": ("u = x * 2; z = gate(u, y) + u", lambda x, y: [2 + 0 * x, 2 * x]),
+    "last": ("u = x * 2; z = u + gate(u, y)", lambda x, y: [2 + 0 * x, 2 * x]),
+    "far-first": (
+        "u = x * 2; v = u * 3; z = gate(v * y, y) + u",
+        lambda x, y: [2 + 0 * x, 6 * x * y],
+    ),
+    "far-last": (
+        "u = x * 2; v = u * 3; z = u + gate(v * y, y)",
+        lambda x, y: [2 + 0 * x, 6 * x * y],
+    ),
+}
+
+
+@observe
+def gated(tt: Any, lines: Any, cotangent: Any, x: Any, y: Any) -> Any:
+    gate = tt.primitive(lambda a, b, /: a * b)
+    tt.defvjp(gate, None, lambda g, out, a, b: g * a)
+    x, y = tt.Tensor(x, requires_grad=True), tt.Tensor(y, requires_grad=True)
+    names = {"gate": gate, "x": x, "y": y}
+    exec(lines, names)
+    names["z"].backward(cotangent)
+    return {"x.grad": x.grad, "y.grad": y.grad}
+
+
+@pytest.mark.parametrize("name", BLOCKED)
+def test_no_use_waits_for_one_that_passes_nothing(name: str) -> None:
+    """05.8 gate(a, b) passes nothing to a; the other uses of a do, whatever their order."""
+    lines, slopes = BLOCKED[name]
+    x, y, c = dyadic(3, 5), dyadic(3, 5, seed=1), dyadic(3, 5, seed=2)
+    got = gated(lines, c, x, y)
+    want = dict(zip(got, slopes(x, y), strict=True))
+    nothing = [leaf for leaf, slope in want.items() if slope is None]
+    assert_equal([got.pop(leaf) for leaf in nothing], want=[None for _ in nothing])
+    assert_close(got, want={leaf: c * want[leaf] for leaf in got})
+
+
+@observe
+def two_of_one_name(tt: Any, fused: Any, a: Any, c: Any) -> Any:
+    def made(factor):
+        def scale(x, /):
+            return x * factor
+
+        return tt.primitive(scale)
+
+    twice, thrice = made(2.0), made(3.0)
+    for operation, factor in [(twice, 2.0), (thrice, 3.0)]:
+
+        def rule(needed, g, out, x, f=factor):
+            return [g * f]
+
+        def one(g, out, x, f=factor):
+            return g * f
+
+        tt.defvjp_fused(operation, rule) if fused else tt.defvjp(operation, one)
+    x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(a, requires_grad=True)
+    (twice(x) + thrice(y)).backward(c)
+    return [x.grad, y.grad]
+
+
+@pytest.mark.parametrize("fused", [False, True], ids=["one-by-one", "fused"])
+def test_rules_belong_to_the_operation_not_to_its_name(fused: bool) -> None:
+    """05.8 Two operations of one name, with a rule each."""
+    c = dyadic(2, 3, seed=1)
+    assert_close(two_of_one_name(fused, dyadic(2, 3), c), want=[2 * c, 3 * c])
+
+
 @observe
 def rule_in_the_outputs_shape(tt: Any, a: Any, b: Any, c: Any) -> Any:
     operation = tt.primitive(lambda a, b, /: a - 2 * b)
@@ -540,6 +694,25 @@ def test_fused_rule_serves_all_operands(needed: Any) -> None:
 
 
 @observe
+def fused_in_the_outputs_shape(tt: Any, kind: Any, a: Any, b: Any, c: Any) -> Any:
+    operation = tt.primitive(lambda a, b, /: a - 2 * b)
+    container = {"list": list, "tuple": tuple}[kind]
+    tt.defvjp_fused(operation, lambda needed, g, out, a, b: container([g, -2.0 * g.astype(float)]))
+    x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(b, requires_grad=True)
+    operation(x, y).backward(c)
+    return [x.grad, y.grad]
+
+
+def test_fused_rule_may_answer_in_the_outputs_shape() -> None:
+    """05.9 A list or a tuple of answers in the output's shape, one of them float64: backward sums, and casts."""
+    c = dyadic(2, 3)
+    want = [np.float32(c.sum(0)), np.float32(-2 * c.sum(1, keepdims=True))]
+    for kind in ("list", "tuple"):
+        got = fused_in_the_outputs_shape(kind, np.float32([1, 2, 3]), np.float32([[1], [2]]), c)
+        assert_close(got, want=want)
+
+
+@observe
 def without_a_rule(tt: Any, rules: int, needed: Any, name: str = "exotic") -> Any:
     def exotic(a, b, /):
         return a * b
@@ -571,6 +744,28 @@ def test_missing_rule_is_named(rules: int, needed: Any, position: str) -> None:
 def test_missing_rule_is_not_needed() -> None:
     """05.10 An operation with one rule, whose second operand is a constant."""
     assert_close(without_a_rule(1, (True, False)), want=np.array([2.0, 30.0], np.float32))
+
+
+@observe
+def after_a_refusal(tt: Any, a: Any, c: Any, first: Any) -> Any:
+    broken = tt.primitive(lambda x, /: x * 1)
+    x = tt.Tensor(a, requires_grad=True)
+    h = x * 2
+    z = h * 3
+    refused = broken(h) + z if first else z + broken(h)
+    try:
+        refused.backward(c)
+    except RuntimeError:
+        x.grad = None
+    (z * 5 + h).backward(c)
+    return x.grad
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+def test_nothing_is_left_of_a_refused_walk(first: bool) -> None:
+    """05.22 A rule is missing halfway; then .grad = None, and another result of the same tensors."""
+    c = dyadic(3, 5, seed=1)
+    assert_close(after_a_refusal(dyadic(3, 5), c, first), want=32 * c)
 
 
 # ---- the rules: 05.11 to 05.17, one group after the other ----------------------------------------
