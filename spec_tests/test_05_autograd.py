@@ -867,6 +867,44 @@ def test_power_of_zero_by_the_exponent(base: str) -> None:
     assert_close(got, want=np.array([-np.inf, 0.0, 0.0, 0.0]))
 
 
+INF = np.inf
+
+
+def check_slopes(expression: str, slopes: Any, *inputs: Any) -> None:
+    """Each input's gradient at special values: a positive cotangent times its slope there."""
+    arrays = [np.array(x, np.float64) for x in inputs]
+    c = positive(*np.broadcast_shapes(*[x.shape for x in arrays]), seed=1)
+    wants = {f"d/d{n}": c * np.array(s) for n, s in zip("ab", slopes, strict=False)}
+    got = dict(zip(wants, gradients(expression, c, *arrays), strict=True))
+    for name, want in wants.items():
+        magnitudes = np.abs(np.where(np.isfinite(want), want, 0))  # each by its own
+        assert_close({name: got[name]}, want={name: want}, terms=magnitudes)
+
+
+def test_quotients_of_tiny_and_huge_numbers() -> None:
+    """05.11 a / b where b is 1e-20, 1e20 or infinite."""
+    slopes = [1e20, -1e20, 1e-20, 0], [-1e40, -2e40, -3e-40, 0]
+    check_slopes("a / b", slopes, [1.0, 2.0, 3.0, 4.0], [1e-20, -1e-20, 1e20, INF])
+    check_slopes("1 / a", [[-1e40, -1e-40, 0]], [1e-20, -1e20, -INF])
+
+
+@pytest.mark.parametrize(
+    ("expression", "a", "slopes"),
+    [
+        ("a ** 2", [-3.0, -1e-20, 1e20], [-6.0, -2e-20, 2e20]),
+        ("a ** -2", [-2.0, 1e-5], [0.25, -2e15]),
+        ("a ** 2.5", [4.0, 1.0], [20.0, 2.5]),
+        ("1 ** a", [-2.0, 0.0, 3.0], [0.0, 0.0, 0.0]),
+        ("1e-20 ** a", [0.0, 1.0], [np.log(1e-20), 1e-20 * np.log(1e-20)]),
+    ],
+    ids=["square", "inverse-square", "between", "of-one", "of-a-tiny-number"],
+)
+def test_power_of_tiny_and_negative_numbers(expression: str, a: Any, slopes: Any) -> None:
+    """05.11 Bases below 0, tiny and huge; exponents of 1."""
+    check_slopes(f"{expression} + a", [np.array(slopes) + 1], a)
+    check_slopes(f"({expression}) * 1e3 + a", [np.array(slopes) * 1e3 + 1], a)
+
+
 ELEMENTWISE = [
     case("exp", "a.exp()", NUMBERS, "normal"),
     case("log", "a.log()", NUMBERS, "positive"),
@@ -940,17 +978,64 @@ def test_clip_includes_its_limits() -> None:
 @pytest.mark.parametrize(
     ("limits", "kept"),
     [
+        ("0, 1", [1, 1, 0, 0]),
+        ("-1, 0", [1, 0, 0, 0]),
+        ("0.0, None", [1, 1, 1, 1]),
+        ("max=0", [1, 0, 0, 0]),
         ("3, 1", [0, 0, 0, 0]),
         ("1, 1", [0, 1, 0, 0]),
         ("1, None", [0, 1, 1, 1]),
         ("None, 1", [1, 1, 0, 0]),
     ],
-    ids=["exchanged", "equal", "min", "max"],
+    ids=["zero-one", "one-zero", "min-zero", "max-zero", "exchanged", "equal", "min", "max"],
 )
 def test_clip_goes_by_both_limits(limits: str, kept: Any) -> None:
     """05.12 Limits in order, equal, exchanged, and None."""
     x, c = np.array([0.0, 1.0, 3.0, np.inf]), positive(4)
     assert_close(gradients(f"a.clip({limits}) + a * 2", c, x)[0], want=c * (2 + np.array(kept)))
+    below = gradients(f"a.clip({limits}) + a * 2", c, np.full(4, -INF))[0]
+    assert_close(below, want=c * (3 if limits in ("None, 1", "max=0") else 2))
+
+
+@pytest.mark.parametrize(
+    ("expression", "slopes", "inputs"),
+    [
+        ("a.sqrt()", [[INF, 5e9, 5e-11]], [[0.0, 1e-20, 1e20]]),
+        ("a.log()", [[INF, 1e20, 1e-20]], [[0.0, 1e-20, 1e20]]),
+        ("a.exp()", [[0.0, 1.0, np.exp(-100.0)]], [[-INF, 0.0, -100.0]]),
+        ("a.abs()", [[-1, 1, 1, -1, 0]], [[-INF, INF, 1e-20, -1e-20, -0.0]]),
+        (
+            "tt.maximum(a, b)",
+            [[1, 0, 1, 0], [0, 1, 0, 1]],
+            [[INF, 2, 1, 1], [1, INF, -INF, 1 + 1e-9]],
+        ),
+        ("tt.maximum(a, 0.0)", [[0, 1, 1]], [[-1e-20, 1e-20, INF]]),
+        ("tt.where(a > 0, a, b)", [[0, 1, 1], [1, 0, 0]], [[-INF, 1, INF], [1, INF, INF]]),
+        ("tt.where(a, a, b)", [[1, 0, 1], [0, 1, 0]], [[1, 0, -2], [4, 5, 6]]),
+        ("tt.where([2.0, 0.0, -3.0], a, b)", [[1, 0, 1], [0, 1, 0]], [[1, 2, 3], [4, 5, 6]]),
+    ],
+    ids=[
+        "sqrt",
+        "log",
+        "exp",
+        "absolute",
+        "maximum",
+        "maximum-number",
+        "where",
+        "where-of-itself",
+        "where-of-numbers",
+    ],
+)
+def test_elementwise_slopes_at_the_edge(expression: str, slopes: Any, inputs: Any) -> None:
+    """05.12 Slopes at 0, at tiny and huge numbers, at infinities, and close to a tie."""
+    check_slopes(expression, slopes, *inputs)
+
+
+def test_maximum_of_two_infinities_shares() -> None:
+    """05.12 Both operands are inf, or -inf: their shares sum to the whole."""
+    x, c = np.array([INF, -INF]), positive(2)
+    left, right = gradients("tt.maximum(a, b)", c, x, x)
+    assert_close(left + right, want=c)
 
 
 MATMUL = [
@@ -1089,6 +1174,49 @@ def test_reduction_gradients_of_any_shape(
     check_differences(f"a.{name}(axis={axis}, keepdims={keep})", seed, fill(shape, seed))
 
 
+AXES = [
+    None,
+    0,
+    1,
+    -1,
+    -2,
+    -3,
+    (1,),
+    (0, 2),
+    (2, 0),
+    (-1, -2),
+    (-2, 2),
+    (2, -3),
+    (0, -1),
+    (0, 1, 2),
+]
+AXES += [(-1, 0, 1), (-1, -3), (1, 0)]
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min"])
+def test_reduction_gradients_over_every_choice_of_axes(name: str) -> None:
+    """05.14 Axes from the front, from the back, in any order, mixed; with and without keepdims."""
+    x = dyadic(2, 3, 5)
+    for number, axis in enumerate(AXES):
+        kept = getattr(np, name)(x, axis, keepdims=True)
+        c = normal(*kept.shape, seed=number)
+        share = {"sum": 1.0, "mean": kept.size / x.size}.get(name, x == kept)
+        for keep in (False, True):
+            out = c if keep else c.reshape(getattr(np, name)(x, axis).shape)
+            got = gradients(f"a.{name}(axis={axis}, keepdims={keep})", out, x)[0]
+            assert_close(got, want=np.broadcast_to(c * share, x.shape))
+
+
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_extrema_close_to_others(name: str) -> None:
+    """05.14 Infinities, and numbers that differ by little: what is not the extremum receives nothing."""
+    sign, c = {"max": 1, "min": -1}[name], positive(2)
+    x = sign * np.array([[1.0, INF, -INF, 0.0], [1.0, 1 + 1e-9, 1 + 2e-9, 1 - 1e-9]])
+    want = np.zeros((2, 4))
+    want[0, 1], want[1, 2] = c
+    assert_close(gradients(f"a.{name}(axis=1)", c, x)[0], want=want)
+
+
 @pytest.mark.parametrize("axis", [0, -1])
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize("name", ["sum", "mean", "max", "min"])
@@ -1214,6 +1342,58 @@ def test_selecting_gradients(case: Case) -> None:
     check_gradients("05", case)
 
 
+INDICES = [
+    *["-1", "1, 0", "...", "()", "1:1", "[]", "None, ..., None", "np.int64(1)", "True", "a > 0"],
+    *[
+        "[0, 0], 1",
+        "[0, 0], 1:",
+        ":, [1, 1], None",
+        "..., [2, -1]",
+        "[0, -2]",
+        "[1, 1], ..., [0, 0]",
+    ],
+    *[
+        "[[0, 1], [1, 0]]",
+        "np.array([[0, 0], [0, 1]])",
+        "np.array([1, 1], np.uint8)",
+        "[0, 0, 0], ::2",
+    ],
+    *["[True, False]", "np.array([True, False])", "[True, False], [2]", ":, [True, False, True]"],
+    *[
+        "tt.Tensor([1, 1])",
+        "tt.Tensor([1, 1]), None",
+        "::-1, [0, 0]",
+        "range(2), range(2)",
+        "-2:, -1",
+    ],
+]
+
+
+def copies(places: Any, pulls: Any, size: int) -> Any:
+    """For each of `size` places, the sum of what is pulled at it."""
+    return np.bincount(np.ravel(places), np.ravel(pulls), size)
+
+
+def test_indices_of_every_kind() -> None:
+    """05.16 Each element receives the cotangents of the places it was copied to, and no others."""
+    x, where = dyadic(2, 3), np.arange(6).reshape(2, 3)
+    plain = {"np": np, "tt": type("tt", (), {"Tensor": staticmethod(np.array)}), "a": x}
+    for index in INDICES:
+        places = eval(f"where[{index}]", {**plain, "where": where})
+        c = normal(*np.shape(places), seed=2)
+        want = 2 * x + copies(places, c, 6).reshape(2, 3) * real(3.0, 2.0, 4.0)
+        got = index_and_square(index, c, x, real(3.0, 2.0, 4.0))
+        assert_close(got, want=want)
+
+
+@observe(shown="(a * a).sum() + (a[{index}] * factor * cotangent).sum(), walked back")
+def index_and_square(tt: Any, index: str, cotangent: Any, a: Any, factor: Any) -> Any:
+    a = tt.Tensor(a, requires_grad=True)
+    taken = eval(f"a[{index}]", {"tt": tt, "np": np, "a": a})
+    ((a * a).sum() + (taken * factor * cotangent).sum()).backward()
+    return a.grad
+
+
 @given(picks=st.lists(st.integers(-4, 3), min_size=1, max_size=9), seed=seeds)
 def test_repeated_indices_add_up(picks: Any, seed: int) -> None:
     """05.16 Drawn lists of rows, in which some repeat."""
@@ -1292,6 +1472,50 @@ def test_slopes_at_the_kink() -> None:
     c, x = positive(3), np.array([-1.0, 0.0, 1.0])
     assert_close(gradients("tt.relu(a)", c, x)[0], want=c * [0, 0, 1])
     assert_close(gradients("tt.leaky_relu(a, 0.25)", c, x)[0], want=c * [0.25, 0.25, 1])
+    check_slopes("tt.relu(a)", [[0, 0, 0, 1, 1]], [-INF, -1e-20, -0.0, 1e-20, INF])
+
+
+@pytest.mark.parametrize("slope", [-0.5, 0, 0.0, 1.0, 2.5])
+def test_leaky_relu_of_any_slope(slope: float) -> None:
+    """05.17 negative_slope below 0, 0 and above 1; the side is that of the input."""
+    x = np.array([-2.0, -1e-20, 0.0, 1e-20, 3.0])
+    check_slopes(f"tt.leaky_relu(a, {slope}) + a", [np.array([slope, slope, slope, 1, 1]) + 1], x)
+    check_slopes(f"tt.leaky_relu(a, negative_slope={slope}) + a", [[slope + 1, 2]], [-INF, INF])
+
+
+@pytest.mark.parametrize(
+    ("name", "slopes"),
+    [
+        ("relu", [0, 0, 0, 0, 1, 1, 1]),
+        ("sigmoid", [0, 0, 0.25, 0.25, 0, 0, 0]),
+        ("tanh", [0, 0, 1, 1, 0, 0, 0]),
+        ("softplus", [0, 0, 0.5, 0.5, 1, 1, 1]),
+        ("silu", [0, 0, 0.5, 0.5, 1, 1, 1]),
+        ("gelu", [0, 0, 0.5, 0.5, 1, 1, 1]),
+    ],
+    ids=["relu", "sigmoid", "tanh", "softplus", "silu", "gelu"],
+)
+def test_slopes_at_zero_and_far_out(name: str, slopes: Any) -> None:
+    """05.17 Slopes at -10000, -1000, -0.0, 0, 1000, 10000 and 100000."""
+    x = np.array([-1e4, -1000.0, -0.0, 0.0, 1000.0, 1e4, 1e5])
+    c = positive(7)
+    got = gradients(f"tt.{name}(a)", c, x)[0]
+    assert_close(got, want=c * np.array(slopes))
+
+
+@pytest.mark.parametrize("axis", [-1, -2, 0])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_softmax_gradients_of_far_and_masked_scores(name: str, axis: int) -> None:
+    """05.17 Scores of 1000, -1000 and -inf; a masked one (-inf) receives what it should and disturbs none."""
+    scores = np.array([[1000.0, 1000.0 + np.log(3), -1000.0, -INF], [0.0, np.log(3), -INF, -INF]])
+    p, c = np.array([[0.25, 0.75, 0, 0]] * 2), normal(2, 4)
+    c[np.isinf(scores)] = 0 if name == "log_softmax" else 1
+    row = (c * p if name == "softmax" else c).sum(1, keepdims=True)
+    want = p * (c - row) if name == "softmax" else c - p * row
+    if axis != -1:
+        scores, c, want = scores.T, c.T, want.T
+    got = gradients(f"tt.{name}(a, axis={axis})", c, scores)[0]
+    assert_close(got, want=want, terms=8.0, depth=10)
 
 
 # ---- everything together: 05.18 and 05.19 --------------------------------------------------------
