@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.asserts import (
     assert_above,
+    assert_alike,
     assert_below,
     assert_close,
     assert_equal,
@@ -1680,6 +1681,126 @@ EVERY = [
 ]
 
 
+PAIRS_OF_OPERANDS = [
+    *["a + b", "a - b", "a * b", "a / b", "a ** b", "a @ b.T", "b @ a.T", "a[0] @ b.T", "a @ b[1]"],
+    *["tt.maximum(a, b)", "tt.where(a > 0.5, a, b)", "tt.cat([a, b])", "tt.stack([a, b], axis=-1)"],
+    *["tt.cat([b, a, b], axis=1)", "a + b[0]", "a / b[:, :1]", "a.sum(axis=0) * b"],
+]
+
+
+@observe
+def of_one_operand(tt: Any, expression: str, others: Any, cotangent: Any, a: Any, b: Any) -> Any:
+    found = {}
+    for name in "ab":
+        names = {"a": a, "b": b}
+        if others == "tensor":
+            names = {n: tt.Tensor(x) for n, x in names.items()}
+        names[name] = tt.Tensor({"a": a, "b": b}[name], requires_grad=True)
+        eval(expression, {"tt": tt, "np": np, **names}).backward(cotangent)
+        found[name] = [getattr(names[n], "grad", None) for n in "ab"]
+    return found
+
+
+def test_gradient_does_not_depend_on_who_else_needs_one() -> None:
+    """05.18 Of two operands, only one requires a gradient; the other is a tensor, or a plain array."""
+    a, b = positive(2, 3), positive(2, 3, seed=1)
+    for expression in PAIRS_OF_OPERANDS:
+        c = normal(*shape_of(expression, a, b), seed=2)
+        both = gradients(expression, c, a, b)
+        for others in ("tensor", "array"):
+            got = of_one_operand(expression, others, c, a, b)
+            assert_equal([got["a"][1], got["b"][0]], want=[None, None])
+            assert_close([got["a"][0], got["b"][1]], want=both)
+
+
+@observe
+def in_any_order(tt: Any, expression: str, a: Any, b: Any) -> Any:
+    orders = {
+        "row by row": np.ascontiguousarray,
+        "column by column": np.asfortranarray,
+        "backwards": lambda x: x[::-1].copy()[::-1],
+        "every other": lambda x: np.repeat(x, 2, -1)[..., ::2] if x.ndim else x,
+    }
+    found = {}
+    for order, laid_out in orders.items():
+        x, y = (tt.Tensor(laid_out(v), requires_grad=True) for v in (a, b))
+        out = eval(expression, {"tt": tt, "np": np, "a": x, "b": y})
+        pull = np.sin(np.arange(1.0, out.size + 1)).reshape(out.shape)
+        out.backward(laid_out(pull) if pull.ndim else pull)
+        found[order] = {n: t.grad for n, t in (("a.grad", x), ("b.grad", y)) if t.grad is not None}
+    return found
+
+
+LAID_OUT = [
+    *EVERY,
+    "a.permute(1, 0).reshape(-1)",
+    "a.flatten() * 2",
+    "a.T.max()",
+    "a.reshape(3, 2)",
+]
+
+
+def test_gradients_of_any_order_of_memory() -> None:
+    """05.18 Operands and cotangents laid out column by column, backwards, with gaps."""
+    a, b = positive(2, 3), positive(2, 3, seed=1)
+    for expression in LAID_OUT:
+        runs = in_any_order(expression, a, b)
+        for order in ("column by column", "backwards", "every other"):
+            assert_alike(runs, "row by row", order)
+
+
+NOTHING = [
+    *["a + 1", "a * a", "a / 2", "2 ** a", "a.exp()", "a.clip(0, 1)", "tt.maximum(a, 0.0)"],
+    *["tt.where(a > 0, a, 1.0)", "a.sum()", "a.sum(axis=0)", "a.sum(axis=1)", "a.mean(axis=1)"],
+    *[
+        "a.mean()",
+        "a.mean(axis=0, keepdims=True)",
+        "a.max(axis=1)",
+        "a.min(axis=-1, keepdims=True)",
+    ],
+    *["a.T", "a.reshape(-1)", "a.reshape(3, 0)", "a.expand(2, -1, -1)", "a.pad((1, 1))", "a[:0]"],
+    *["a[[]]", "a[a > 0]", "a[:, [1, 1]]", "tt.cat([a, a], axis=1)", "tt.softmax(a)", "tt.relu(a)"],
+    *["tt.log_softmax(a)", "tt.gelu(a)", "a + np.ones(3)"],
+]
+
+
+def test_gradients_of_nothing() -> None:
+    """05.18 Tensors of size 0: the gradient has their shape, and beside it a stretched operand's is 0."""
+    for expression in NOTHING:
+        cotangent = np.ones(shape_of(expression, np.zeros((0, 3))))
+        got = gradients(expression, cotangent, np.zeros((0, 3)))[0]
+        assert_equal(got, want=np.zeros((0, 3)))
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (1, 1), ()], ids=str)
+def test_gradients_of_what_was_stretched_to_nothing(shape: Any) -> None:
+    """05.18 An operand beside one of shape (0, 3), and one expanded to it: sums of nothing are 0."""
+    for expression in ["a + b", "b * a", "tt.where(b > 0, b, a)", "a.expand(0, 3)"]:
+        got = gradients(expression, np.ones((0, 3)), np.ones(shape), np.zeros((0, 3)))[0]
+        assert_equal(np.shape(got), want=shape)
+        assert_zeros(got, beside=gradients("a", np.ones(3), np.ones(3))[0])
+
+
+@observe
+def twice_over(tt: Any, expression: str, a: Any, b: Any) -> Any:
+    x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(b, requires_grad=True)
+    out = eval(expression, {"tt": tt, "np": np, "a": x, "b": y})
+    cotangent = np.arange(1.0, out.size + 1).reshape(out.shape)
+    found = {}
+    for times in ("the first call", "the second, without the first"):
+        x.grad = y.grad = None
+        out.backward(cotangent)
+        found[times] = {n: t.grad for n, t in (("a.grad", x), ("b.grad", y)) if t.grad is not None}
+    return found
+
+
+def test_every_operation_twice() -> None:
+    """05.5 Each operation, walked back twice with .grad = None in between: the two answers agree."""
+    for expression in EVERY:
+        runs = twice_over(expression, positive(2, 3), positive(2, 3, seed=1))
+        assert_alike(runs, "the first call", "the second, without the first")
+
+
 @observe
 def dtypes_on_the_way(tt: Any, expression: str, a: Any, b: Any) -> Any:
     seen = []
@@ -1691,7 +1812,10 @@ def dtypes_on_the_way(tt: Any, expression: str, a: Any, b: Any) -> Any:
     return [*seen[0], str(x.grad.dtype), bool(np.asarray(x.grad).any())]
 
 
-@pytest.mark.parametrize("expression", EVERY)
+WIDER = ["a * np.full(3, 0.5)", "tt.maximum(a, np.full(3, 0.5))", "a / np.full((2, 1), 0.5)"]
+
+
+@pytest.mark.parametrize("expression", [*EVERY, *WIDER])
 def test_float32_stays_float32_on_the_way(expression: str) -> None:
     """05.19 The dtype of each cotangent that a rule receives."""
     x, y = positive(2, 3).astype(np.float32), positive(2, 3, seed=1).astype(np.float32)
