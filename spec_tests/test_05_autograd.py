@@ -1892,6 +1892,133 @@ def test_no_grad_decorates() -> None:
 
 
 @observe
+def decorated_in_all_ways(tt: Any) -> Any:
+    x, noted = tt.Tensor([1.0, 2.0], requires_grad=True), {}
+
+    def records():
+        return (x * x).note is not None
+
+    @tt.no_grad()
+    def down(n, *, step=1):
+        inside = down(n - step, step=step) if n > 0 else []
+        return [*inside, records()]
+
+    @tt.no_grad()
+    def fails():
+        raise KeyError("on purpose")
+
+    class Model:
+        @tt.no_grad()
+        def evaluate(self, answer):
+            return [answer, type(self).__name__, records()]
+
+    noted["a method"] = Model().evaluate("a")
+    noted["in a recursion"] = down(4, step=2)
+    noted["after the recursion"] = records()
+    try:
+        fails()
+    except KeyError as error:
+        noted["the error"] = str(error)
+    noted["after the error"] = records()
+    with tt.no_grad():
+        noted["called in a block"] = down(0)
+        noted["in the block, afterwards"] = records()
+        decorated_here = tt.no_grad()(records)
+    noted["after the block"] = records()
+    noted["decorated in the block"] = decorated_here()
+    noted["after its call"] = records()
+    return noted
+
+
+DECORATED: dict[str, Any] = {
+    "a method": ["a", "Model", False],
+    "in a recursion": [False] * 3,
+    "after the recursion": True,
+    "the error": "'on purpose'",
+    "after the error": True,
+    "called in a block": [False],
+    "in the block, afterwards": False,
+    "after the block": True,
+    "decorated in the block": False,
+    "after its call": True,
+}
+
+
+def test_no_grad_decorates_recursions_and_within_blocks() -> None:
+    """05.20 A method, and functions that call themselves, fail, are called or decorated inside a block."""
+    assert_equal(decorated_in_all_ways(), want=DECORATED)
+
+
+@observe
+def ways_out(tt: Any) -> Any:
+    x, noted = tt.Tensor([1.0, 2.0], requires_grad=True), {}
+
+    def records():
+        return (x * x).note is not None
+
+    def returns():
+        with tt.no_grad():
+            return records()
+
+    def yields():
+        with tt.no_grad():
+            yield records()
+            yield records()
+
+    noted["return"] = [returns(), records()]
+    for _ in range(3):
+        with tt.no_grad():
+            inside = records()
+            break
+    noted["break"] = [inside, records()]
+    noted["to the end of a generator"] = [*yields(), records()]
+    generator = yields()
+    inside = next(generator)
+    generator.close()
+    noted["a generator that is closed"] = [inside, records()]
+    for error in (KeyboardInterrupt, SystemExit, StopIteration, ZeroDivisionError):
+        try:
+            with tt.no_grad():
+                inside = records()
+                raise error
+        except BaseException as raised:
+            noted[error.__name__] = [inside, type(raised).__name__ == error.__name__, records()]
+    return noted
+
+
+ERRORS = ["KeyboardInterrupt", "SystemExit", "StopIteration", "ZeroDivisionError"]
+WAYS_OUT: dict[str, Any] = {
+    "return": [False, True],
+    "break": [False, True],
+    "to the end of a generator": [False, False, True],
+    "a generator that is closed": [False, True],
+} | {error: [False, True, True] for error in ERRORS}
+
+
+def test_no_grad_ends_however_it_ends() -> None:
+    """05.20 return, break, a generator, and exceptions that are no errors, such as Ctrl-C."""
+    assert_equal(ways_out(), want=WAYS_OUT)
+
+
+@observe
+def within_a_flag_that_is_off(tt: Any) -> Any:
+    x, noted, grad_mode = tt.Tensor([1.0, 2.0], requires_grad=True), {}, tt.door.grad_mode
+    grad_mode.enabled = False
+    try:
+        with tt.no_grad():
+            noted["in the block"] = (x * x).note is not None
+        noted["after it"] = (x * x).note is not None
+    finally:
+        grad_mode.enabled = True
+    return noted
+
+
+def test_no_grad_where_recording_is_off_already() -> None:
+    """05.20 grad_mode.enabled was set to False by hand, and is so after a block."""
+    assert_equal(within_a_flag_that_is_off(), want={"in the block": False, "after it": False})
+
+
+@observe
 def beside_another_thread(tt: Any) -> Any:
     import threading
 
@@ -1916,20 +2043,66 @@ def test_no_grad_belongs_to_a_thread() -> None:
 
 
 @observe
+def two_threads_in_turn(tt: Any) -> Any:
+    import threading
+
+    x, noted = tt.Tensor([1.0, 2.0], requires_grad=True), {}
+
+    def records():
+        return (x * x).note is not None
+
+    inside, leave = threading.Event(), threading.Event()
+
+    def work():
+        with tt.no_grad():
+            noted["other thread, in its block"] = records()
+            inside.set()
+            leave.wait(2)
+        noted["other thread, after its block"] = records()
+
+    other = threading.Thread(target=work)
+    with tt.no_grad():
+        with tt.no_grad():
+            other.start()
+            inside.wait(2)
+        noted["in the outer block"] = records()
+    noted["after both"] = records()
+    leave.set()
+    other.join()
+    noted["at the end"] = records()
+    return noted
+
+
+IN_TURN: dict[str, Any] = {
+    "other thread, in its block": False,
+    "in the outer block": False,
+    "after both": True,
+    "other thread, after its block": True,
+    "at the end": True,
+}
+
+
+def test_no_grad_in_two_threads_at_once() -> None:
+    """05.20 Blocks of two threads that begin and end in turn: each thread finds what it had."""
+    assert_equal(two_threads_in_turn(), want=IN_TURN)
+
+
+@observe
 def update_without_notes(tt: Any, a: Any) -> Any:
     x = tt.Tensor(a, requires_grad=True)
     loss = (x * x).sum()
     with tt.no_grad():
         y = x * 2
         loss.backward()
-    (x + y).backward(np.ones(a.shape))
-    return [x.requires_grad, y.requires_grad, x.grad]
+        late = x * 2
+    (x + y + late - late).backward(np.ones(a.shape))
+    return [x.requires_grad, y.requires_grad, late.requires_grad, x.grad]
 
 
 def test_no_grad_makes_constants() -> None:
-    """05.20 A result made in a block, used after it; the leaves stay leaves."""
+    """05.20 Results made in a block, before and after a backward in it; the leaves stay leaves."""
     *flags, gradient = update_without_notes(dyadic(3))
-    assert_equal(flags, want=[True, False])
+    assert_equal(flags, want=[True, False, False])
     assert_close(gradient, want=2 * dyadic(3) + 1)
 
 
