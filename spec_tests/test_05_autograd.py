@@ -2127,6 +2127,12 @@ def checked(tt: Any, expression: str, *arrays: Any) -> Any:
         "tt.log_softmax(a)[[0, 0, 1]]",
         "tt.gelu(a).max(axis=1, keepdims=True) + tt.relu(c)",
         "a * a * 1e6",
+        "a * a * np.array([1e8, 1.0, 0.0])",
+        "a * 1e-9 + 1",
+        "tt.softmax(a).sum()",
+        "a",
+        "(a[:0] * a[:0]).sum() + 1",
+        "a.reshape(-1)[2] * a.sum()",
     ],
 )
 def test_gradcheck_of_your_rules(expression: str) -> None:
@@ -2146,15 +2152,42 @@ def test_gradcheck_of_one_tensor() -> None:
 
 
 @observe
-def zero_for_ones(tt: Any, a: Any) -> Any:
-    softmax = tt.primitive(lambda x, /: np.exp(x) / np.exp(x).sum(-1, keepdims=True))
+def checked_inputs(tt: Any, expression: str, arrays: Any, needs: Any, *options: Any) -> Any:
+    inputs = [tt.Tensor(a, requires_grad=n) for a, n in zip(arrays, needs, strict=True)]
+    return tt.gradcheck(eval(f"lambda a, b=None: {expression}", {"tt": tt}), inputs, *options)
+
+
+def test_gradcheck_of_inputs_of_every_kind() -> None:
+    """05.21 One number, nothing, columns in memory, the same numbers by rows; constants of other dtypes."""
+    column = np.asfortranarray(dyadic(2, 3))
+    for array in (np.array(1.5), np.zeros((0, 3)), column, dyadic(2, 3)[::-1], dyadic(3, 2).T):
+        assert_equal(checked_inputs("a * a", [array], [True]), want=True)
+    for constant in (np.float32([1, 2, 3]), np.array([1, 2, 3]), np.array([True, False, True])):
+        pair = [dyadic(2, 3), constant]
+        assert_equal(checked_inputs("a * a * b", pair, [True, False]), want=True)
+        assert_equal(checked_inputs("b * b * a", pair[::-1], [False, True]), want=True)
+
+
+def test_gradcheck_takes_central_differences_of_eps() -> None:
+    """05.21 eps is half the distance: central differences are exact for squares at any eps, off for cubes."""
+    a, eps, cube = 1 + positive(3), real(0.5, 0.3, 0.7), "a * a * a"
+    assert_equal(checked_inputs("a * a", [a], [True], eps), want=True)
+    assert_equal(checked_inputs(cube, [a], [True]), want=True)
+    says = ("input 0", "index (")
+    assert_raises(checked_inputs, cube, [a], [True], eps, error="ValueError", says=says)
+
+
+@observe
+def zero_for_ones(tt: Any, axis: int, a: Any) -> Any:
+    softmax = tt.primitive(lambda x, /: np.exp(x) / np.exp(x).sum(axis, keepdims=True))
     tt.defvjp(softmax, lambda g, out, x: 0 * g)
     return tt.gradcheck(lambda x: softmax(x), [tt.Tensor(a, requires_grad=True)])
 
 
 def test_gradcheck_takes_a_random_cotangent() -> None:
-    """05.21 A softmax whose rule gives zeros: under a cotangent of ones it would pass."""
-    assert_raises(zero_for_ones, dyadic(2, 3), error="ValueError", says=("input 0",))
+    """05.21 A softmax of rows or columns whose rule gives zeros: under a cotangent of ones it would pass."""
+    for axis in (0, 1):
+        assert_raises(zero_for_ones, axis, dyadic(2, 3), error="ValueError", says=("input 0",))
 
 
 @observe
@@ -2178,13 +2211,46 @@ def checked_with_rule(tt: Any, rule: str, a: Any, b: Any, **options: Any) -> Any
         ("a + 0 * g", "index ("),
         ("np.where(np.arange(6).reshape(2, 3) == 5, 0, g * a)", "(1, 2)"),
         ("g * a * (1 + 1e-3)", ""),
+        ("np.nan * g", "index ("),
+        ("np.inf * g", "index ("),
+        ("np.where(np.arange(6).reshape(2, 3) == 4, np.nan, g * a)", "(1, 1)"),
+        ("np.where(np.arange(6).reshape(2, 3) == 2, -np.inf, g * a)", "(0, 2)"),
+        ("np.where(np.arange(6).reshape(2, 3) == 3, 1e9, g * a)", "(1, 0)"),
     ],
-    ids=["doubled", "sign", "other", "zero", "cotangent-ignored", "last-element", "slightly"],
+    ids=[
+        *["doubled", "sign", "other", "zero", "cotangent-ignored", "last-element", "slightly"],
+        *["nan", "inf", "one-nan", "one-inf", "one-huge"],
+    ],
 )
 def test_gradcheck_finds_a_wrong_rule(rule: str, index: str) -> None:
     """05.21 Rules of a product that are wrong, everywhere or at one element."""
     a, b = 1 + positive(2, 3), 3 + positive(2, 3, seed=1)
     assert_raises(checked_with_rule, rule, a, b, error="ValueError", says=("input 1", index))
+
+
+@observe
+def checked_beside(tt: Any, factor: Any, needs: Any, a: Any, b: Any) -> Any:
+    square = tt.primitive(lambda x, /: x * x)
+    tt.defvjp(square, lambda g, out, x: g * x)
+    inputs = [tt.Tensor(x, requires_grad=n) for x, n in zip((a, b), needs, strict=True)]
+    return tt.gradcheck(lambda x, y: (x * x * factor).sum() + square(y).sum(), inputs)
+
+
+@pytest.mark.parametrize(
+    ("factor", "needs", "shape"),
+    [
+        (1.0, (False, True), (2, 3)),
+        (1e7, (True, True), (2, 3)),
+        (1.0, (True, True), ()),
+        (1.0, (False, True), ()),
+    ],
+    ids=["constant-first", "steep-first", "one-number", "one-number-second"],
+)
+def test_gradcheck_counts_and_measures_each_input(factor: float, needs: Any, shape: Any) -> None:
+    """05.21 The second input's rule is wrong; the first is a constant, or a million times as steep."""
+    a, b = 1 + positive(2, 3), 3 + positive(*shape, seed=1)
+    says = ("input 1", "index ()" if shape == () else "index (")
+    assert_raises(checked_beside, factor, needs, a, b, error="ValueError", says=says)
 
 
 @observe
@@ -2239,12 +2305,12 @@ def test_gradcheck_needs_a_gradient() -> None:
 
 
 def test_gradcheck_tolerance() -> None:
-    """05.21 tolerance is the largest relative difference, 1e-5 unless given."""
-    a, b = 1 + positive(2, 3), 1 + positive(2, 3, seed=1)
-    assert_equal(checked_with_rule("g * a * (1 + 1e-3)", a, b, eps=1e-5, tolerance=1e-2), want=True)
-    assert_raises(
-        checked_with_rule, "g * a * (1 + 1e-3)", a, b, eps=1e-5, tolerance=1e-4, error="ValueError"
-    )
+    """05.21 A rule that is off by a thousandth: tolerance is above that, below, far below."""
+    rule, a, b = "g * a * (1 + 1e-3)", 1 + positive(2, 3), 1 + positive(2, 3, seed=1)
+    assert_equal(checked_with_rule(rule, a, b, eps=1e-5, tolerance=2e-3), want=True)
+    for tolerance in (5e-4, 1e-4):
+        limits = {"eps": 1e-5, "tolerance": tolerance}
+        assert_raises(checked_with_rule, rule, a, b, **limits, error="ValueError")
 
 
 @observe
@@ -2272,11 +2338,13 @@ def test_gradcheck_changes_nothing() -> None:
 @observe
 def check_leaves_other_tensors(tt: Any, a: Any) -> Any:
     x, weight = tt.Tensor(a, requires_grad=True), tt.Tensor(a + 1, requires_grad=True)
+    fresh = tt.Tensor(a + 2, requires_grad=True)
     weight.grad = np.full(a.shape, 7.0)
     kept, array = weight.grad, x.data
-    tt.gradcheck(lambda _: x * weight, x)
+    tt.gradcheck(lambda _: x * weight * fresh, x)
     return {
         "x.grad": x.grad,
+        "fresh.grad": fresh.grad,
         "x.data is the same": x.data is array,
         "weight.grad is the same": weight.grad is kept,
         "weight.grad": weight.grad.tolist(),
@@ -2285,11 +2353,85 @@ def check_leaves_other_tensors(tt: Any, a: Any) -> Any:
 
 
 def test_gradcheck_leaves_other_tensors_alone() -> None:
-    """05.21 A second tensor with a gradient of its own."""
+    """05.21 A second tensor with a gradient of its own, and a third without."""
     a = dyadic(3)
-    flags = {"x.grad": None, "x.data is the same": True, "weight.grad is the same": True}
+    flags = {"x.grad": None, "fresh.grad": None}
+    flags |= {"x.data is the same": True, "weight.grad is the same": True}
     want = flags | {"weight.grad": [7.0] * 3, "x": a.tolist()}
     assert_equal(check_leaves_other_tensors(a), want=want)
+
+
+@observe
+def check_that_fails(tt: Any, how: Any, a: Any) -> Any:
+    square = tt.primitive(lambda x, /: x * x)
+    tt.defvjp(square, lambda g, out, x: g * x)
+    x, weight = tt.Tensor(a, requires_grad=True), tt.Tensor(a + 1, requires_grad=True)
+    x.grad, calls = np.full(a.shape, 7.0), []
+
+    def function(x):
+        calls.append(len(calls))
+        if (how, len(calls)) in (("at once", 1), ("halfway", 4)):
+            raise ValueError("on purpose")
+        return square(x) * weight if how == "in its rule" else x * x * weight
+
+    try:
+        tt.gradcheck(function, [x])
+    except ValueError:
+        calls.append("refused")
+    return {
+        "ended": calls[-1],
+        "x.data": x.data,
+        "x.grad": x.grad,
+        "of the weight": weight.grad,
+        "x.requires_grad": x.requires_grad,
+        "recording": (x * x).note is not None,
+    }
+
+
+@pytest.mark.parametrize("how", ["in its rule", "halfway", "at once"])
+def test_gradcheck_that_fails_changes_nothing(how: str) -> None:
+    """05.21 A wrong rule, and a function that raises an error, halfway or at once: all is as it was before."""
+    a = dyadic(3)
+    got = check_that_fails(how, a)
+    assert_unchanged(got, was={"x.data": a, "x.grad": np.full(3, 7.0)})
+    want = {"ended": "refused", "of the weight": None, "x.requires_grad": True, "recording": True}
+    assert_equal({name: got[name] for name in want}, want=want)
+
+
+@observe
+def generators_after(tt: Any, seeds: Any, a: Any) -> Any:
+    found = []
+    before = np.random.get_state()  # noqa: NPY002 - somebody else's generator
+    for seed in seeds:
+        np.random.seed(seed)  # noqa: NPY002
+        tt.manual_seed(seed)
+        tt.gradcheck(lambda x: x * x, tt.Tensor(a, requires_grad=True))
+        state = np.random.get_state()  # noqa: NPY002
+        found.append([state[1].tolist(), repr(tt.default_generator.bit_generator.state)])
+    np.random.set_state(before)  # noqa: NPY002
+    return found
+
+
+def test_gradcheck_seeds_nothing() -> None:
+    """05.21 NumPy's generator and the course's after a check, of two seeds that were set before it: they differ."""
+    first, second = generators_after([integer(1, 1, 999), 1000], dyadic(3))
+    differ = [a != b for a, b in zip(first, second, strict=True)]
+    assert_equal(differ, want=[True, True])
+
+
+@observe
+def check_in_a_block(tt: Any, a: Any) -> Any:
+    x = tt.Tensor(a, requires_grad=True)
+    x.grad = np.full(a.shape, 7.0)
+    with tt.no_grad():
+        answer = tt.gradcheck(lambda _: tt.ones(3), x)
+        return {"answer": answer, "afterwards in the block": (x * x).note is not None}
+
+
+def test_gradcheck_leaves_recording_as_it_is() -> None:
+    """05.21 A constant, of an input that has a .grad, inside a no_grad block; and an operation after it."""
+    want = {"answer": True, "afterwards in the block": False}
+    assert_equal(check_in_a_block(dyadic(3)), want=want)
 
 
 def test_gradcheck_needs_float64() -> None:
