@@ -2464,9 +2464,16 @@ def backward_from(tt: Any, expression: str, gradient: Any, requires_grad: bool, 
         ("x * 2", np.ones(3), True, "ValueError", ("(2, 3)", "(3,)")),
         ("x * 2", 1.0, True, "ValueError", ("(2, 3)", "()")),
         ("x.sum()", np.ones(3), True, "ValueError", ("()", "(3,)")),
+        ("x.sum()", np.ones(1), True, "ValueError", ("()", "(1,)")),
+        ("x.sum().reshape(1)", np.ones((1, 1)), True, "ValueError", ("(1,)", "(1, 1)")),
+        ("x * 2", np.ones((5, 2, 3)), True, "ValueError", ("(2, 3)", "(5, 2, 3)")),
+        ("x", np.ones((3, 2)), True, "ValueError", ("(2, 3)", "(3, 2)")),
+        ("x", None, True, "RuntimeError", ("(2, 3)",)),
+        ("x[:0] * 2", None, True, "RuntimeError", ("(0, 3)",)),
         ("(x * 2).sum()", None, False, "RuntimeError", ("requires_grad",)),
         ("x.detach().sum()", None, True, "RuntimeError", ("requires_grad",)),
         ("x", np.ones((2, 3)), False, "RuntimeError", ("requires_grad",)),
+        ("x * 2", np.ones((2, 3)), False, "RuntimeError", ("requires_grad",)),
     ],
     ids=[
         "not-one-number",
@@ -2474,9 +2481,16 @@ def backward_from(tt: Any, expression: str, gradient: Any, requires_grad: bool, 
         "would-broadcast",
         "number",
         "too-large",
+        "one-axis-too-many",
+        "one-axis-too-many-again",
+        "would-be-summed",
+        "leaf-transposed",
+        "leaf-not-one-number",
+        "nothing",
         "no-gradient",
         "detached",
         "constant",
+        "no-gradient-but-a-cotangent",
     ],
 )
 def test_backward_refuses(
@@ -2484,7 +2498,9 @@ def test_backward_refuses(
 ) -> None:
     """05.22 One refusal each, with what the message must name."""
     n = integer(3, 3, 99)
-    says = tuple(said.replace("(2, 3)", f"(2, {n})") for said in says)
+    says = tuple(
+        said.replace("(2, 3)", f"(2, {n})").replace("(0, 3)", f"(0, {n})") for said in says
+    )
     assert_raises(backward_from, expression, gradient, requires_grad, n, error=error, says=says)
 
 
