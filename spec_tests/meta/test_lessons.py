@@ -74,3 +74,9 @@ def test_enough_numbers_do() -> None:
     assert not is_telling(failed([3, 3], [3, 3, 1]))
     assert is_telling(failed([3, 2, 2], [3, 3, 1]))
     assert is_telling(failed("shapes (2, 3) and (4,)", "other"))
+
+
+def test_the_largest_floats_have_a_fingerprint() -> None:
+    """Beyond them a step of the count overflows: no warning may end the run."""
+    got = np.array([1.7e308, -np.inf, np.nan, 1.0])
+    assert fingerprint(failed(got, np.array([1.0, 2.0, 3.0, 4.0])))

@@ -71,10 +71,11 @@ def _numbers(answer: Any) -> Iterator[float]:
             yield from _numbers(part)
     elif isinstance(answer, str):
         yield from map(float, re.findall(r"\d+\.?\d*", answer))
-    elif answer is not None and not isinstance(answer, bool):
+    elif not isinstance(answer, bool) and np.asarray(answer).dtype.kind in "fiub":
         yield from filter(math.isfinite, np.ravel(np.asarray(answer, np.float64)).tolist())
 
 
+@np.errstate(all="ignore")  # an answer may be as large as floats go
 def _rounded(answer: Any, limit: Any = None) -> bytes:
     """A value with its shape and dtype, insensitive to rounding and to nothing else.
 
