@@ -1802,6 +1802,28 @@ def test_every_operation_twice() -> None:
 
 
 @observe
+def new_numbers(tt: Any, expression: str, a: Any, b: Any, after: Any) -> Any:
+    x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(b, requires_grad=True)
+    fresh, found = (tt.Tensor(after, requires_grad=True), y), {}
+    for what, operands in (("before", (x, y)), ("after", (x, y)), ("of a new tensor", fresh)):
+        if what == "after":
+            x.data[...] = after
+        operands[0].grad = y.grad = None
+        out = eval(expression, {"tt": tt, "np": np, "a": operands[0], "b": operands[1]})
+        out.backward(np.arange(1.0, out.size + 1).reshape(out.shape))
+        found[what] = operands[0].grad
+    return found
+
+
+def test_every_operation_on_new_numbers() -> None:
+    """05.18 Each operation again, once the operand holds other numbers, as an optimizer leaves it."""
+    for expression in [*EVERY, *(f"tt.{name}(a)" for name in NAMES)]:
+        a, b, after = (positive(2, 3, seed=seed) for seed in range(3))
+        runs = new_numbers(expression, a, b, after)
+        assert_alike(runs, "of a new tensor", "after")
+
+
+@observe
 def dtypes_on_the_way(tt: Any, expression: str, a: Any, b: Any) -> Any:
     seen = []
     probe = tt.primitive(lambda x, /: x * 1)
