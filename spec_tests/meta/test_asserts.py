@@ -15,6 +15,7 @@ from support.asserts import (
     assert_below,
     assert_close,
     assert_equal,
+    assert_exact,
     assert_raises,
     assert_unchanged,
     assert_zeros,
@@ -504,6 +505,41 @@ def test_unchanged_passes_and_fails() -> None:
         assert caught.value.problem == "a was written to"
         assert caught.value.pair is None
         assert "before the call" in caught.value.expected
+
+
+def test_unchanged_is_to_the_last_bit() -> None:
+    """nan is as it was, -0.0 is not 0.0."""
+    before = np.array([np.nan, -0.0, 1.0])
+    assert_unchanged({"a": before.copy()}, was={"a": before})
+    for wrong in (np.array([np.nan, 0.0, 1.0]), before[:, None], before.astype(np.float32)):
+        with pytest.raises(ClauseFailure):
+            assert_unchanged({"a": wrong}, was={"a": before})
+
+
+def test_exact_compares_each_element_by_itself() -> None:
+    """Infinities, nan and small values beside large ones, which assert_close lets pass."""
+    want = np.array([np.inf, -np.inf, np.nan, 1e30, 1e-30, -0.0])
+    assert_exact(want.copy(), want=want, signed=True)
+    assert_exact(want + 0.0, want=want)
+    assert_exact(want * (1 + 2**-52), want=want, ulps=2)
+    for i, wrong in enumerate([1e308, np.inf, 0.0, np.inf, 2e-30, 1e-300]):
+        got = want.copy()
+        got[i] = wrong
+        with pytest.raises(ClauseFailure) as caught:
+            assert_exact(got, want=want, ulps=4)
+        assert f"first difference at [{i}]" in caught.value.note
+    for got in (want + 0.0, want * (1 + 2**-52), want[:5], want.astype(np.float32), None):
+        with pytest.raises(ClauseFailure):
+            assert_exact(got, want=want, signed=True)
+    with pytest.raises(TestDefect):
+        assert_exact(np.zeros(2), want=np.zeros(2))
+
+
+@spoil
+def test_exact_refuses_what_is_spoiled(spoil: Callable[[Any], Any]) -> None:
+    """No spoiled answer passes."""
+    with pytest.raises(ClauseFailure):
+        assert_exact(spoil(GRID), want=GRID, ulps=4)
 
 
 def test_alike_says_which_should_equal_which() -> None:

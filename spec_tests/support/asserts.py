@@ -92,6 +92,40 @@ def assert_equal(got: Any, *, want: Any) -> None:
         raise failure
 
 
+def assert_exact(got: Any, *, want: Any, ulps: float = 0.0, signed: bool = False) -> None:
+    """Every element by itself: nan where nan is, the same infinities, finite numbers within `ulps`.
+
+    For what a tolerance hides: infinities, nan, and small values beside large ones.
+
+    Args:
+        got: what the observation returned, an array.
+        want: an array; it fixes shape and dtype.
+        ulps: of the rounding that is allowed, in steps of the dtype at each number; 0 is none.
+        signed: whether -0.0 and 0.0 are told apart.
+    """
+    want, got = np.asarray(want), got if got is None else np.asarray(got)
+    if got is None or got.shape != want.shape or got.dtype != want.dtype:
+        return assert_close(got, want=want)  # says what differs
+    if want.size and not (want != 0).any():
+        raise TestDefect(f"zeros would meet {show(want)}: choose inputs with another answer")
+    floats = want.dtype.kind == "f"
+    finite = np.isfinite(want)
+    with np.errstate(all="ignore"):
+        limit = np.where(finite, ulps * np.spacing(np.abs(want)), 0.0) if floats else 0.0
+        same = got == want
+        if floats:
+            same |= (np.abs(got - want) <= limit) & finite | np.isnan(got) & np.isnan(want)
+    if signed:
+        same &= (got != 0) | (np.signbit(got) == np.signbit(want))
+    if not same.all():
+        note = _first(~same, got, want)
+        failure = _compared(
+            got, want, "the values differ", got=show(got), expected=show(want), note=note
+        )
+        failure.limits = [limit]
+        raise failure
+
+
 def assert_unchanged(got: Any, *, was: Any) -> None:
     """What a call must not write to is as it was before, to the last bit.
 
@@ -100,7 +134,7 @@ def assert_unchanged(got: Any, *, was: Any) -> None:
         was: the same before. What they hold now is no answer to anything, so no X-ray reads it.
     """
     for name, before in was.items():
-        if not (isinstance(got[name], np.ndarray) and np.array_equal(got[name], before)):
+        if not _identical(got[name], before):
             shown = f"as it was before the call:\n{show(before)}"
             failure = ClauseFailure(f"{name} was written to", got=show(got[name]), expected=shown)
             failure.answers = [got[name]]
@@ -223,6 +257,15 @@ def _same(got: Any, want: Any) -> bool:
     if isinstance(want, (list, tuple)):
         return type(got) is type(want) and len(got) == len(want) and all(map(_same, got, want))
     return bool(got == want)
+
+
+def _identical(got: Any, before: Any) -> bool:
+    """Whether an array is what it was: shape, dtype and every bit, so that nan is nan."""
+    return (
+        isinstance(got, np.ndarray)
+        and (got.shape, got.dtype) == (before.shape, before.dtype)
+        and got.tobytes() == before.tobytes()
+    )
 
 
 def _which(got: Any, want: Any) -> str:

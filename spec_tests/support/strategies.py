@@ -54,6 +54,23 @@ PRODUCTS: list[tuple[Shape, Shape]] = [
     ((2, 5, 3), (3,)),
 ]
 
+LAYOUTS = {  # an array x of one axis or more, its numbers laid out in memory in another way
+    "in columns": "np.asfortranarray(x)",
+    "backwards": "np.flip(np.flip(x).copy())",
+    "with gaps": "np.repeat(x, 2, axis=-1)[..., ::2]",
+    "read-only": "np.broadcast_to(x, x.shape)",
+}
+STRETCHED = "np.broadcast_to(x[:1], x.shape)"  # of an x of equal rows: one row, with steps of 0
+
+AWKWARD = np.array(  # beside ordinary numbers, what a formula may lose
+    [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, -2.5, 1e-30, -1e-30, 1e30, -1e30, 100.0]
+)
+
+
+def stretchable(shape: Shape, seed: int = 0, kind: str = "dyadic") -> Array:
+    """A float64 array of equal rows."""
+    return np.repeat(fill((1, *shape[1:]), seed, kind), shape[0], axis=0)
+
 
 def fill(shape: Shape, seed: int = 0, kind: str = "dyadic", base: int = BASE_SEED) -> Array:
     """A float64 array of one kind: dyadic, positive, normal, large, ties, zeros."""
