@@ -6,6 +6,7 @@ hold for every operation.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -18,18 +19,29 @@ from support.asserts import (
     assert_below,
     assert_close,
     assert_equal,
+    assert_exact,
     assert_raises,
     assert_unchanged,
     assert_zeros,
 )
-from support.expressions import evaluate
+from support.expressions import (
+    evaluate,
+    evaluate_laid_out,
+    operands_after,
+    shares_memory,
+    two_results,
+)
+from support.in_numpy import in_numpy
 from support.observe import observe
 from support.oracle import Case, check_values, own, unary
 from support.strategies import (
+    AWKWARD,
     CURATED,
+    LAYOUTS,
     MATRICES,
     PAIRS,
     PRODUCTS,
+    STRETCHED,
     WITH_AXES,
     arrays,
     broadcast_pairs,
@@ -40,6 +52,7 @@ from support.strategies import (
     positive,
     real,
     seeds,
+    stretchable,
 )
 
 X = np.array([[1.0, 2.0, 3.0], [3.0, 6.0, 3.0]])  # the README's worked example
@@ -57,7 +70,8 @@ def by_name(argument: str, cases: dict[str, Any]) -> pytest.MarkDecorator:
 @observe
 def described(tt: Any, data: Any) -> Any:
     x = tt.Tensor(data)
-    return {"shape": x.shape, "ndim": x.ndim, "size": x.size, "dtype": str(x.dtype)}
+    known = {"shape": x.shape, "ndim": x.ndim, "size": x.size, "dtype": str(x.dtype)}
+    return known | {"x.data": x.data}
 
 
 @pytest.mark.parametrize(
@@ -67,14 +81,31 @@ def described(tt: Any, data: Any) -> Any:
         (list(range(1, integer(2, 2, 400) + 1)), "float32"),
         ([[1, 2, 3], [4.5, 5, 6]], "float32"),
         ([True], "bool"),
+        (True, "bool"),
+        ([[True, False], [False, True]], "bool"),
+        ((-1, 2.5), "float32"),
+        ([[[True, -2]], [[3.5, 4]]], "float32"),
+        ([np.float64(1.5), 2], "float32"),
+        ([[], []], "float32"),
     ],
-    ids=["__init__-number", "__init__-integers", "__init__-rows", "__init__-bools"],
+    ids=[
+        "__init__-number",
+        "__init__-integers",
+        "__init__-rows",
+        "__init__-bools",
+        "__init__-bool",
+        "__init__-rows-of-bools",
+        "__init__-tuple",
+        "__init__-mixed",
+        "__init__-scalars",
+        "__init__-empty",
+    ],
 )
 def test_construct_from_python(data: Any, dtype: str) -> None:
     """01.1 Numbers, lists, nested lists and bools, each with its values and its dtype."""
-    a = np.array(data)
+    a = np.array(data, dtype)
     want = {"shape": a.shape, "ndim": a.ndim, "size": a.size, "dtype": dtype}
-    assert_equal(described(data), want=want)
+    assert_equal(described(data), want=want | {"x.data": a})
 
 
 @observe
@@ -111,6 +142,25 @@ def test_construct_shares_memory() -> None:
     assert_equal(sharing(a), want=want | {"x.data afterwards": (a[0] + 1).tolist()})
 
 
+@observe(shown="Tensor(array)  # array = {layout}, where x = {data}")
+def shared_in_any_order(tt: Any, data: Any, layout: str) -> Any:
+    array = eval(layout, {"np": np, "x": data})
+    x, y = tt.Tensor(array), tt.Tensor(array, requires_grad=array.dtype.kind == "f")
+    made = {"Tensor(array)": x, "with a gradient": y, "Tensor(x)": tt.Tensor(x)}
+    made["x.detach()"] = x.detach()
+    shared = [name for name, t in made.items() if np.shares_memory(t.data, array)]
+    return {"memory is shared by": shared, "values": x.data}
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "int64", "bool"])
+def test_construct_shares_memory_of_any_order(kind: str) -> None:
+    """01.2 Arrays in columns, backwards, with gaps: the tensor lies in the same memory."""
+    want = {"memory is shared by": ["Tensor(array)", "with a gradient", "Tensor(x)", "x.detach()"]}
+    x = (dyadic(2, 3) * 8).astype(kind)
+    for layout in LAYOUTS.values():
+        assert_equal(shared_in_any_order(x, layout), want=want | {"values": x})
+
+
 @observe
 def attributes(tt: Any, data: Any) -> Any:
     x, y = tt.Tensor(data), tt.Tensor(data, requires_grad=True)
@@ -123,16 +173,35 @@ def test_construct_attributes() -> None:
     assert_equal(attributes([1.5, 2.0]), want=want)
 
 
+@observe
+def attributes_of_copies(tt: Any, data: Any) -> Any:
+    y = tt.Tensor(data, requires_grad=True)
+    y.grad, y.note = data, "how it was made"
+    found = {"Tensor(y)": tt.Tensor(y), "Tensor(y, True)": tt.Tensor(y, True), "y": y}
+    found |= {"y.detach()": y.detach(), "y.detach().detach()": y.detach().detach()}
+    return {name: [t.requires_grad, t.grad, t.note] for name, t in found.items()}
+
+
+def test_construct_from_a_tensor() -> None:
+    """01.2 Tensor(y) of a y with a gradient and a note: only the array is taken over."""
+    a, new = dyadic(3), [False, None, None]
+    want = {"Tensor(y)": new, "Tensor(y, True)": [True, None, None]}
+    want |= {"y": [True, a, "how it was made"], "y.detach()": new, "y.detach().detach()": new}
+    assert_equal(attributes_of_copies(a), want=want)
+
+
 @by_name(
     "expression, want",
     {
         "item": ("tt.Tensor(2.5).item()", 2.5),
         "item-nested": ("tt.Tensor(np.array([[2.5]])).item()", 2.5),
         "item-integer": ("tt.Tensor(np.array([3])).item()", 3),
+        "item-bool": ("tt.Tensor(True).item()", True),
+        "item-three-axes": ("tt.Tensor([[[-0.5]]]).item()", -0.5),
     },
 )
 def test_item_is_a_python_number(expression: str, want: Any) -> None:
-    """01.3 One element in zero axes and in two, and an integer: value and type."""
+    """01.3 One element in zero axes, two and three, an integer and a bool: value and type."""
     assert_equal(evaluate(expression), want=want)
 
 
@@ -154,11 +223,22 @@ def test_numpy_and_tolist() -> None:
     assert_equal(handed_out(a), want={"tolist()": a.tolist(), "numpy() is x.data": True})
 
 
+@pytest.mark.parametrize(
+    "a",
+    [np.array(2.5), np.array([[1, -2]]), np.array([True, False]), np.zeros((2, 0)), X[None, :, :2]],
+    ids=["tolist-number", "tolist-integers", "tolist-bools", "tolist-empty", "tolist-three-axes"],
+)
+def test_tolist_gives_python_numbers(a: Any) -> None:
+    """01.3 tolist() of a number, of integers and bools, of no elements, and of three axes."""
+    assert_equal(evaluate("repr(a.tolist())", a), want=repr(a.tolist()))
+
+
 @observe
 def detached(tt: Any, data: Any) -> Any:
-    x = tt.Tensor(data, requires_grad=True)
+    x, plain = tt.Tensor(data, requires_grad=True), tt.Tensor(data)
     y = x.detach()
     return {
+        "x.detach() is x": y is x or plain.detach() is plain,
         "y.requires_grad": y.requires_grad,
         "y.note": y.note,
         "memory is shared": np.shares_memory(x.data, y.data),
@@ -169,6 +249,7 @@ def detached(tt: Any, data: Any) -> Any:
 def test_detach_forgets_the_history() -> None:
     """01.3 The detached tensor, and x itself afterwards."""
     want = {
+        "x.detach() is x": False,
         "y.requires_grad": False,
         "y.note": None,
         "memory is shared": True,
@@ -185,6 +266,14 @@ def test_detach_forgets_the_history() -> None:
         "__repr__-bools": ("tt.Tensor([True, False])", "Tensor([ True, False])"),
         "__repr__-dtype": ("tt.Tensor(np.array([1.5]))", "Tensor([1.5], dtype=float64)"),
         "__repr__-grad": ("tt.Tensor(2.5, requires_grad=True)", "Tensor(2.5, requires_grad=True)"),
+        "__repr__-integers": (
+            "tt.Tensor(np.array([[1], [20]]))",
+            "Tensor([[ 1],\n        [20]], dtype=int64)",
+        ),
+        "__repr__-both": (
+            "tt.Tensor(np.array([1.5]), requires_grad=True)",
+            "Tensor([1.5], dtype=float64, requires_grad=True)",
+        ),
     },
 )
 def test_repr_shows_values(expression: str, want: str) -> None:
@@ -204,6 +293,23 @@ def test_repr_shows_values(expression: str, want: str) -> None:
         ),
         "__init__-objects": ("tt.Tensor(np.array([None]))", "TypeError", "None"),
         "__init__-ragged": ("tt.Tensor([[1, 2], [3]])", "ValueError", "[3]"),
+        "__init__-ragged-inside": (
+            "tt.Tensor([[[1], [2]], [[3], [4, 5]]])",
+            "ValueError",
+            "[4, 5]",
+        ),
+        "__init__-ragged-number": ("tt.Tensor([7, [8]])", "ValueError", "[8]"),
+        "__init__-only-none": ("tt.Tensor(None)", "TypeError", "None"),
+        "__init__-texts": ("tt.Tensor([['abc', 1]])", "TypeError", "abc"),
+        "__init__-array-of-text": ("tt.Tensor(np.array(['abc']))", "TypeError", "abc"),
+        "__init__-array-of-complex": ("tt.Tensor(np.array([7j]))", "TypeError", "7"),
+        "__init__-scalar-complex": ("tt.Tensor(np.complex64(7j))", "TypeError", "7"),
+        "__init__-dates": (
+            "tt.Tensor(np.array(['2001-02-03'], 'M8[D]'))",
+            "TypeError",
+            "2001-02-03",
+        ),
+        "__init__-dict": ("tt.Tensor({'abc': 1})", "TypeError", "abc"),
     },
 )
 def test_construct_refuses(expression: str, error: str, says: str) -> None:
@@ -211,11 +317,13 @@ def test_construct_refuses(expression: str, error: str, says: str) -> None:
     assert_raises(evaluate, expression, error=error, says=(says,))
 
 
-@pytest.mark.parametrize("kind", ["int64", "bool"])
+@pytest.mark.parametrize("kind", ["int64", "bool", "uint8"])
 def test_construct_refuses_integer_gradient(kind: str) -> None:
-    """01.4 Integers and bools with requires_grad=True."""
-    expression = f"tt.Tensor(np.ones(3, np.{kind}), requires_grad=True)"
-    assert_raises(evaluate, expression, error="TypeError", says=(kind,))
+    """01.4 Integers and bools with requires_grad=True, as an array, a scalar and a tensor."""
+    array, scalar = f"np.ones(3, np.{kind})", f"np.{kind}(1)"
+    for data in (array, scalar, f"tt.Tensor({array})", *["[True]", "True"] * (kind == "bool")):
+        made = f"tt.Tensor({data}, requires_grad=True)"
+        assert_raises(evaluate, made, error="TypeError", says=(kind,))
 
 
 @by_name(
@@ -321,6 +429,45 @@ def test_arithmetic_of_any_shapes(expression: str, shapes: Any, seed: int) -> No
     assert_close(evaluate(expression, a, b), want=eval(expression, {"a": a, "b": b}))
 
 
+LOOSE = 512  # steps of the dtype: for formulas that round more than NumPy's
+
+
+def check_special_values(expression: str, pairs: bool = False) -> None:
+    """An expression at 0, infinities, nan, and numbers far from 1, each by itself and in float32."""
+    for kind in (np.float64, np.float32):
+        b = AWKWARD.astype(kind)
+        a = b[:, None] if pairs else b.reshape(2, -1)
+        want = in_numpy(expression, a, b).astype(kind)
+        assert_exact(evaluate(expression, a, b), want=want, ulps=LOOSE)
+
+
+@by_name(
+    "expression",
+    {
+        "add": "a + b",
+        "subtract": "a - b",
+        "multiply": "a * b",
+        "divide": "a / b",
+        "divide-number": "1 / b",
+        "power": "a ** b",
+        "power-square": "b ** 2",
+        "power-inverse": "b ** -1",
+        "power-zero": "b ** 0",
+        "negative": "-b",
+    },
+)
+def test_arithmetic_of_infinities_and_nan(expression: str) -> None:
+    """01.6 0, infinities and nan on both sides, beside tiny and large numbers."""
+    check_special_values(expression, pairs=True)
+
+
+@by_name("expression", {"power": "a ** 3", "power-zero": "a ** 0", "power-tensors": "a ** b"})
+def test_power_of_either_sign(expression: str) -> None:
+    """01.6 Negative bases and whole exponents."""
+    a, b = dyadic(3, 5) * 2, fill((5,), 1, "ties")
+    assert_exact(evaluate(expression, a, b), want=in_numpy(expression, a, b), ulps=LOOSE)
+
+
 @by_name(
     "expression",
     {
@@ -359,6 +506,21 @@ def either_side(tt: Any, expression: str, a: Any) -> Any:
         "__rsub__-array": ("np.array([10.0, 20.0, 30.0]) - a", lambda a: [10.0, 20.0, 30.0] - a),
         "__rtruediv__-list": ("[10.0, 20.0, 30.0] / a", lambda a: [10.0, 20.0, 30.0] / a),
         "__rsub__-scalar": ("np.float64(3.0) - a", lambda a: 3 - a),
+        "__rsub__-list": ("[10.0, 20.0, 30.0] - a", lambda a: [10.0, 20.0, 30.0] - a),
+        "__radd__-array": ("np.array([[10.0], [20.0]]) + a", lambda a: np.add([[10.0], [20.0]], a)),
+        "__radd__-list": ("[[10.0], [20.0]] + a", lambda a: np.add([[10.0], [20.0]], a)),
+        "__rmul__-array": ("np.array([10.0, 20.0, 30.0]) * a", lambda a: [10.0, 20.0, 30.0] * a),
+        "__rmul__-list": ("[10.0, 20.0, 30.0] * a", lambda a: [10.0, 20.0, 30.0] * a),
+        "__rmul__-scalar": ("np.int64(3) * a", lambda a: 3 * a),
+        "__rtruediv__-array": ("np.array([[10.0], [20.0]]) / a", lambda a: [[10.0], [20.0]] / a),
+        "__rtruediv__-scalar": ("np.float32(3.0) / a", lambda a: 3 / a),
+        "__rpow__-array": ("np.array([2.0, 3.0, 5.0]) ** a", lambda a: [2.0, 3.0, 5.0] ** a),
+        "__rpow__-list": ("[2.0, 3.0, 5.0] ** a", lambda a: [2.0, 3.0, 5.0] ** a),
+        "__rpow__-scalar": ("np.float64(3.0) ** a", lambda a: 3**a),
+        "add-array": ("a + np.array([10.0, 20.0, 30.0])", lambda a: np.add(a, [10.0, 20.0, 30.0])),
+        "subtract-list": ("a - [[10.0], [20.0]]", lambda a: a - [[10.0], [20.0]]),
+        "divide-array": ("a / np.array([[10.0], [20.0]])", lambda a: a / [[10.0], [20.0]]),
+        "power-list": ("a ** [2.0, 3.0, 0.0]", lambda a: a ** [2.0, 3.0, 0.0]),
     },
 )
 def test_operand_on_either_side(expression: str, want: Any) -> None:
@@ -413,6 +575,41 @@ def test_where_drops_what_is_not_chosen() -> None:
     """01.8 nan in the branch that is not chosen."""
     a, b = np.array([-4.0, 9.0]), np.array([0.5, np.nan])
     assert_close(evaluate("tt.where(a > 0, a.sqrt(), b)", a, b), want=np.array([0.5, 3.0]))
+
+
+@by_name(
+    "expression",
+    {
+        "exp": "b.exp()",
+        "log": "b.log()",
+        "sqrt": "b.sqrt()",
+        "absolute": "b.abs()",
+        "maximum": "tt.maximum(a, b)",
+        "maximum-number": "tt.maximum(b, 0.25)",
+        "where": "tt.where(a > 0, a, b)",
+        "where-numbers": "tt.where(b < 0.25, 2.5, b)",
+        "clip": "b.clip(-0.75, 1.5)",
+        "clip-min": "b.clip(0.0, None)",
+        "clip-max": "b.clip(None, -0.0)",
+        "clip-far": "b.clip(max=1e20)",
+    },
+)
+def test_elementwise_of_infinities_and_nan(expression: str) -> None:
+    """01.8 0, infinities and nan, beside tiny and large numbers."""
+    check_special_values(expression, pairs=True)
+
+
+@by_name(
+    "condition",
+    {"where-row": [True, False, True], "where-column": [[True], [False]], "where-number": True},
+)
+def test_where_stretches_its_condition(condition: Any) -> None:
+    """01.8 A condition of fewer axes than the branches; as a tensor, an array, a list or a bool."""
+    a, b = dyadic(2, 3), dyadic(3, seed=1)
+    want = np.where(condition, a, b)
+    for given_as in ("tt.Tensor({})", "np.array({})", "{}"):
+        expression = f"tt.where({given_as.format(condition)}, a, b)"
+        assert_close(evaluate(expression, a, b), want=want)
 
 
 @by_name("expression", {"maximum": "tt.maximum(a, b)", "where": "tt.where(a > 0, a, b)"})
@@ -548,10 +745,83 @@ def test_mean_of_integers_is_float32(a: Any) -> None:
     assert_close(evaluate("a.mean()", a), want=np.float32(a.mean()))
 
 
-@by_name("expression", {"sum_": "a.sum(axis=2)", "mean": "a.mean(axis=2)"})
-def test_sum_and_mean_refuse_axes(expression: str) -> None:
+def check_refused_axes(method: str, several: bool = True) -> None:
+    """Axes that a matrix does not have, also from the end and among others."""
+    for axis in (2, -3, *[(0, 2), (-3, 1)] * several):
+        call, says = f"a.{method}(axis={axis})", ("-3" if "-3" in str(axis) else "2", "(2, 3)")
+        assert_raises(evaluate, call, dyadic(2, 3), error="IndexError", says=says)
+
+
+@by_name("name", {"sum_": "sum", "mean": "mean"})
+def test_sum_and_mean_refuse_axes(name: str) -> None:
     """01.10 axis=2 of two axes."""
-    assert_raises(evaluate, expression, dyadic(2, 3), error="IndexError", says=("2", "(2, 3)"))
+    check_refused_axes(name)
+
+
+SEVERAL = [
+    (0,),
+    (1, 0),
+    (2, 0),
+    (-2, 2),
+    (0, -1),
+    (-1, 0),
+    (1, -3),
+    (2, 1),
+    (0, 1, 2),
+    (-1, -3, -2),
+]
+AXES = [None, 0, 1, 2, -1, -2, -3, *SEVERAL]
+
+
+def listed(array: Any) -> list[Any]:
+    """An array of integers or bools as plain data, where zeros may be the right answer."""
+    array = np.asarray(array)
+    return [array.dtype.kind, array.shape, array.tolist()]
+
+
+def check_axes(method: str, axes: Any, a: Any, **options: Any) -> None:
+    """A reduction over one axis, several and all, with keepdims and without, in either spelling."""
+    more = "".join(f", {name}={value}" for name, value in options.items())
+    for i, axis in enumerate(axes):
+        kept = f"dim={axis}, keepdim=True" if i % 2 else f"{axis}, keepdims=True"
+        for spelled, keepdims in ((f"axis={axis}", False), (kept, True)):
+            want = in_numpy(f"a.{method}(axis={axis}, keepdims={keepdims}{more})", a)
+            got = evaluate(f"a.{method}({spelled}{more})", a)
+            if want.dtype.kind == "f":
+                assert_close(got, want=want)
+            else:
+                assert_equal(listed(got), want=listed(want))
+
+
+@by_name("name", {"sum_": "sum", "mean": "mean"})
+def test_sum_and_mean_over_axes(name: str) -> None:
+    """01.10 Each axis and several, in any order and from either end, with keepdims and without."""
+    check_axes(name, AXES, positive(2, 3, 5))
+    check_axes(name, [(1, -1), (-4, 2), (3, 0, 1)], positive(2, 3, 1, 2))
+
+
+@by_name("name", {"sum_": "sum", "mean": "mean"})
+def test_sum_and_mean_of_infinities_and_nan(name: str) -> None:
+    """01.10 Rows with an infinity, with both, and with nan; large numbers beside small."""
+    a = np.array([[np.inf, 1, 2], [np.inf, -np.inf, 0], [1, np.nan, 2], [-1e30, 0, 1], [1, 2, 6]])
+    assert_exact(evaluate(f"a.{name}(1)", a), want=in_numpy(f"a.{name}(1)", a), ulps=4)
+
+
+@by_name(
+    "expression, want",
+    {
+        "sum_": ("a.sum() + 1", np.ones(())),
+        "sum_-columns": ("a.sum(0) + 1", np.ones(3)),
+        "sum_-keepdims": ("a.sum(0, keepdims=True) + 1", np.ones((1, 3))),
+        "sum_-rows": ("a.sum(1)", np.ones(0)),
+        "mean": ("a.mean()", np.full((), np.nan)),
+        "mean-columns": ("a.mean(0)", np.full(3, np.nan)),
+        "mean-rows": ("a.mean(-1, keepdims=True)", np.ones((0, 1))),
+    },
+)
+def test_sum_and_mean_of_nothing(expression: str, want: Any) -> None:
+    """01.10 No rows: sums of nothing are 0, means nan."""
+    assert_exact(evaluate(expression, np.zeros((0, 3))), want=want)
 
 
 @by_name(
@@ -600,6 +870,28 @@ def test_max_and_min(case: Case) -> None:
     check_values("01", case)
 
 
+@by_name("name", {"amax": "max", "amin": "min"})
+def test_max_and_min_over_axes(name: str) -> None:
+    """01.11 Each axis and several, in any order and from either end, with keepdims and without."""
+    check_axes(name, AXES, dyadic(2, 3, 5))
+    check_axes(name, [(1, -1), (-4, 2), (3, 0, 1)], dyadic(2, 3, 1, 2))
+
+
+@by_name("name", {"amax": "max", "amin": "min"})
+def test_max_and_min_of_infinities_and_nan(name: str) -> None:
+    """01.11 Rows with infinities, with nan, and of large numbers of one sign."""
+    rows = [[np.inf, 1], [-np.inf, 1], [np.inf, -np.inf], [-np.inf, -np.inf], [1, np.nan]]
+    a = np.array([*rows, [np.nan, -np.inf], [np.inf, np.inf], [1e30, 2e30], [-2e30, -1e30]])
+    assert_exact(evaluate(f"a.{name}(1)", a), want=in_numpy(f"a.{name}(axis=1)", a))
+
+
+@by_name("name", {"amax": "max", "amin": "min", "argmax": "argmax"})
+def test_max_and_min_refuse_axes(name: str) -> None:
+    """01.11 axis=2 of two axes, and axis=1 of none: an IndexError as for sum."""
+    check_refused_axes(name, several=name != "argmax")
+    assert_raises(evaluate, f"a.{name}(1)", np.array(2.5), error="IndexError", says=("1",))
+
+
 ANY_EXTREMUM = st.sampled_from(
     ["a.max()", "a.max(axis=1)", "a.min(axis=(0, 1))", "a.min(axis=0, keepdims=True)"]
 )
@@ -622,6 +914,18 @@ def test_argmax_keepdims() -> None:
     """01.11 argmax with keepdims=True."""
     a = np.array([[0.5, 1.5, 1.5], [1.5, -0.5, 0.5]])
     assert_equal(evaluate("a.argmax(axis=1, keepdims=True)", a), want=np.array([[1], [0]]))
+
+
+def test_argmax_over_axes() -> None:
+    """01.11 Each axis of three, from either end, and all, with keepdims and without."""
+    check_axes("argmax", [None, 0, 1, 2, -1, -2, -3], dyadic(2, 3, 5))
+
+
+def test_argmax_of_infinities_and_nan() -> None:
+    """01.11 Rows of infinities, of large numbers, of numbers that float32 cannot tell apart, of nan."""
+    rows = [[1, np.inf, np.inf], [-np.inf, -1, 2], [-np.inf] * 3, [-2e30, -1e30, -3e30]]
+    a = np.array([*rows, [1, 1 + 2**-50, 1], [np.inf, np.nan, np.nan]])
+    assert_equal(evaluate("a.argmax(1)", a), want=np.argmax(a, 1))
 
 
 @given(a=arrays("ties", min_dims=2))
@@ -647,8 +951,9 @@ def test_max_of_a_number(expression: str) -> None:
 
 @by_name("expression", {"amax": "a.max()", "amin": "a.min()", "argmax": "a.argmax()"})
 def test_max_of_nothing(expression: str) -> None:
-    """01.11 max, min and argmax of an empty tensor."""
-    assert_raises(evaluate, expression, np.zeros((0, 3)), error="ValueError", says=("(0, 3)",))
+    """01.11 max, min and argmax of an empty tensor, and of each column of no rows."""
+    for call in (expression, expression.replace("()", "(0)")):
+        assert_raises(evaluate, call, np.zeros((0, 3)), error="ValueError", says=("(0, 3)",))
 
 
 @by_name(
@@ -691,6 +996,39 @@ def test_var_of_any_numbers(seed: int) -> None:
     a = fill((3, 5, 2), seed, "normal")
     assert_close(evaluate("a.var(axis=1)", a), want=np.var(a, axis=1, ddof=1))
     assert_close(evaluate("a.var(correction=0)", a), want=np.var(a))
+
+
+@by_name("correction", {"var": 1, "var-population": 0, "var-correction": 2})
+def test_var_over_axes(correction: int) -> None:
+    """01.12 Each axis and several, in any order and from either end, with keepdims and without."""
+    axes = AXES if correction == 1 else [None, 0, -1, (2, 0), (-2, 2)]
+    options = {} if correction == 1 else {"correction": correction}
+    check_axes("var", axes, dyadic(4, 3, 5), **options)
+
+
+@by_name(
+    "expression, want",
+    {
+        "var-far-from-0": ("tt.Tensor([10000, 10001, 10002]).var()", np.float32(1)),
+        "var-rows": ("tt.Tensor([[8000, 8001], [-4, 4]]).var(1)", np.float32([0.5, 32])),
+        "var-integers": ("tt.Tensor(np.array([10000, 10001, 10002])).var()", np.float32(1)),
+        "var-bools": ("tt.Tensor([True, False, False, True]).var(correction=0)", np.float32(0.25)),
+        "var-by-position": (
+            "tt.Tensor([[1, 2, 3], [3, 6, 3]]).var(0, 0, True)",
+            np.float32([[1, 4, 0]]),
+        ),
+        "var-correction": ("tt.Tensor([1, 2, 3, 6]).var(correction=2)", np.float32(7)),
+        "var-infinity": ("(tt.Tensor([[1, 2], [1, np.inf]])).var(1)", np.float32([0.5, np.nan])),
+    },
+)
+def test_var_of_other_numbers(expression: str, want: Any) -> None:
+    """01.12 Numbers whose squares are far larger than their spread, integers, bools, infinity."""
+    assert_exact(evaluate(expression), want=want, ulps=4)
+
+
+def test_var_refuses_axes() -> None:
+    """01.12 axis=2 of two axes: an IndexError as for sum."""
+    check_refused_axes("var")
 
 
 @by_name("expression", {"var": "a.var(0, correction=0)", "var-last": "a.var(-1, 0, keepdims=True)"})
@@ -807,10 +1145,61 @@ def test_flatten_refuses_an_end_before_its_start(dims: tuple[int, int]) -> None:
     assert_raises(evaluate, call, dyadic(2, 3, 5), error="ValueError", says=says)
 
 
+MOVED = {  # of (2, 1, 3, 5)
+    "reshape": [
+        *("a.reshape(30)", "a.reshape(5, -1, 2)", "a.reshape((3, 10))", "a.reshape([-1, 5])"),
+        *("a[:, :0].reshape(0, 4)", "a[0, 0, 0, :1].reshape(())", "a.reshape(1, 1, 30, 1)"),
+    ],
+    "permute": [
+        *("a.permute(3, 1, 0, 2)", "a.permute(-1, 0, -2, 1)", "a.permute(-3, -1, -4, -2)"),
+        *("a.permute((1, 2, 3, 0))", "a[0].permute(-1, -2, -3)", "a[0, 0].permute(-1, -2)"),
+        *("a.T", "a[0].T", "a[0, 0].T", "a[0, 0, 0].T"),
+    ],
+    "transpose": [f"a.transpose({i}, {j})" for i in (0, 2, -1, -3, -4) for j in (1, 2, 3, -2, -4)],
+    "flatten": [
+        *("a.flatten()", "a.flatten(1)", "a.flatten(-1)", "a.flatten(0, 0)", "a.flatten(1, 2)"),
+        *("a.flatten(-3, -2)", "a.flatten(0, -2)", "a.flatten(-2, 3)", "a[:, :0].flatten(1)"),
+        *("a[0, 0, 0].flatten()", "a.flatten(2, 2)", "a[:, :, :0].flatten(0, 1)"),
+    ],
+    "squeeze": [
+        *("a.squeeze()", "a.squeeze(1)", "a.squeeze(-3)", "a.squeeze(0)", "a.squeeze(-1)"),
+        *("a.squeeze(-2)", "a[:1].squeeze(0)", "a[:1].squeeze(-4)", "a[:1, :, :, :1].squeeze()"),
+        *("a[..., :1].squeeze(-1)", "a[:, :, :1].squeeze(-2)", "a[:0].squeeze()"),
+    ],
+    "unsqueeze": [f"a.unsqueeze({i})" for i in range(-5, 5)],
+}
+
+
+@by_name("expressions", MOVED)
+def test_movement_of_any_order(expressions: Any) -> None:
+    """01.13 Four axes, every choice of theirs from either end, in any order of memory."""
+    a = dyadic(2, 1, 3, 5)
+    for expression in expressions:
+        want = in_numpy(expression, a)
+        for layout in ("x", LAYOUTS["in columns"], LAYOUTS["backwards"]):
+            assert_exact(evaluate_laid_out(expression, layout, a), want=want)
+
+
 def test_reshape_refuses_other_sizes() -> None:
     """01.13 Sizes whose product is not the number of elements."""
     says = ("(2, 3)", "4")
     assert_raises(evaluate, "a.reshape(4, 2)", dyadic(2, 3), error="ValueError", says=says)
+
+
+@by_name(
+    "expression",
+    {
+        "reshape-fewer": "a.reshape(2, 2)",
+        "reshape-rest": "a.reshape(4, -1)",
+        "reshape-two-rests": "a.reshape(-1, -1)",
+        "permute-fewer": "a.permute(0)",
+        "permute-twice": "a.permute(1, 1)",
+        "permute-twice-negative": "a.permute(1, -1)",
+    },
+)
+def test_movement_refuses_sizes(expression: str) -> None:
+    """01.13 Sizes that leave a rest, two that are left open; an axis left out or named twice."""
+    assert_raises(evaluate, expression, dyadic(2, 3), error="ValueError", says=("(2, 3)",))
 
 
 @by_name(
@@ -821,11 +1210,22 @@ def test_reshape_refuses_other_sizes() -> None:
         "flatten": "a.flatten(5)",
         "squeeze": "a.squeeze(5)",
         "unsqueeze": "a.unsqueeze(5)",
+        "transpose-first": "a.transpose(5, 0)",
+        "flatten-end": "a.flatten(0, 5)",
     },
 )
 def test_movement_refuses_axes(expression: str) -> None:
-    """01.13 Axis 5 of two axes, for each function."""
-    assert_raises(evaluate, expression, dyadic(2, 3), error="IndexError", says=("5",))
+    """01.13 Axis 5 and -5 of two axes, for each function."""
+    for call in (expression, expression.replace("5", "-5")):
+        says = ("-5" if "-5" in call else "5",)
+        assert_raises(evaluate, call, dyadic(2, 3), error="IndexError", says=says)
+
+
+@by_name("axis", {"unsqueeze": 3, "unsqueeze-negative": -4})
+def test_unsqueeze_refuses_axes(axis: int) -> None:
+    """01.13 The first axis that the result does not have, at either end."""
+    call = f"a.unsqueeze({axis})"
+    assert_raises(evaluate, call, dyadic(2, 3), error="IndexError", says=(str(axis),))
 
 
 STRETCH = [
@@ -857,6 +1257,49 @@ STRETCHED_IN_NUMPY = {
 def test_expand_and_pad_of_any_shape(expression: str, a: Any) -> None:
     """01.14 Drawn shapes and numbers."""
     assert_close(evaluate(expression, a), want=STRETCHED_IN_NUMPY[expression](a))
+
+
+STRETCHED_OR_PADDED = {  # of (2, 1, 3)
+    "expand": [
+        *(
+            "a.expand(2, 5, 3)",
+            "a.expand(-1, 5, -1)",
+            "a.expand(4, 2, 5, 3)",
+            "a.expand(1, -1, 2, 3)",
+        ),
+        *("a.expand(2, 1, 3)", "a.expand(-1, -1, -1)", "a.expand(2, 0, 3)", "a.expand((2, 7, 3))"),
+        *("a[0, 0, :1].expand(4)", "a[0, 0].expand(2, 3, -1)", "a[:1].expand(5, 4, 3)"),
+    ],
+    "pad": [
+        *("a.pad((0, 1))", "a.pad((2, 0))", "a.pad((0, 0, 0, 1))", "a.pad((0, 0, 2, 1))"),
+        *("a.pad((1, 2, 0, 3, 2, 1), 0.5)", "a.pad((0, 0, 0, 0, 0, 2), value=-1.5)"),
+        *("a.pad((1, 1), value=np.inf)", "a.pad((1, 1), -np.inf)", "a.pad((0, 2), value=np.nan)"),
+        *("a.pad((1, 0), value=1e-30)", "a.pad((0, 0))", "a[:0].pad((0, 0, 0, 0, 1, 1), 0.5)"),
+    ],
+}
+
+
+@by_name("expressions", STRETCHED_OR_PADDED)
+def test_expand_and_pad_of_any_order(expressions: Any) -> None:
+    """01.14 Each axis of three, several at once, and borders of infinity and nan."""
+    a = dyadic(2, 1, 3)
+    for expression in expressions:
+        want = in_numpy(expression, a)
+        for layout in ("x", LAYOUTS["in columns"], LAYOUTS["backwards"]):
+            assert_exact(evaluate_laid_out(expression, layout, a), want=want)
+
+
+@by_name("shape", {"expand": (), "expand-one": (1,), "expand-two": (2, 3)})
+def test_expand_of_a_number(shape: Any) -> None:
+    """01.14 A tensor without axes gets new ones."""
+    assert_close(evaluate(f"a.expand({shape})", np.array(2.5)), want=np.full(shape, 2.5))
+
+
+@by_name("shape", {"expand": (2, 1), "expand-other": (2, 6), "expand-first": (1, 3)})
+def test_expand_refuses_sizes(shape: Any) -> None:
+    """01.14 An axis that is to shrink, or to be repeated."""
+    call = f"a.expand({shape})"
+    assert_raises(evaluate, call, dyadic(2, 3), error="ValueError", says=("(2, 3)",))
 
 
 @by_name(
@@ -914,9 +1357,97 @@ def test_indexing_of_any_shape(expression: str, a: Any) -> None:
     assert_close(evaluate(expression, a), want=np.asarray(eval(expression, {"a": a})))
 
 
-def test_index_out_of_range() -> None:
-    """01.15 x[5] of two rows."""
-    assert_raises(evaluate, "a[5]", dyadic(2, 3), error="IndexError", says=("5", "(2, 3)"))
+INDICES = {  # of (3, 2, 5)
+    "getitem-slices": [
+        *("[::-1]", "[::2, ::-1]", "[:, :, ::-2]", "[2:0:-1, 1:]", "[5:]", "[-2:, :-1]", "[1:1]"),
+        *("[...]", "[..., 1:]", "[:, None, ..., ::2]", "[None]", "[..., None]", "[()]"),
+    ],
+    "getitem-integers": [
+        "[0]",
+        "[-3]",
+        "[1, -1]",
+        "[2, 0, -5]",
+        "[:, 1]",
+        "[..., -2]",
+        "[np.int64(1)]",
+    ],
+    "getitem-arrays": [
+        *(
+            "[[2, 0, -1]]",
+            "[[[0, 1], [2, -3]]]",
+            "[:, [1, 0, 1]]",
+            "[..., [4, -1]]",
+            "[[0], :, [1]]",
+        ),
+        *(
+            "[[0, 2], [1, 0]]",
+            "[[[0], [2]], [1, 0]]",
+            "[[2, 0], 1]",
+            "[[1, 2], :, 3]",
+            "[np.array([], int)]",
+        ),
+        *("[np.array([2, 0], np.uint8)]", "[np.array([1, -1], np.int32), None]", "[[1], ..., [0]]"),
+    ],
+    "getitem-masks": [
+        *(
+            "[a > 0]",
+            "[~(a > 0)]",
+            "[[True, False, True]]",
+            "[:, [False, True]]",
+            "[a[:, 0, 0] > 0]",
+        ),
+        *("[a[:, :, 0] > 0, 1:]", "[np.array([False, True, True]), 0]", "[a < -1e9]"),
+        *("[[True, False, True], [1, 0]]", "[[False, False, False]]"),
+    ],
+    "getitem-tensors": [
+        *("[tt.Tensor(np.array([2, 0, -1]))]", "[:, tt.Tensor(np.array([1, 0]))]"),
+        *("[tt.Tensor(np.array([0, 2])), tt.Tensor(np.array([1, 0]))]", "[tt.Tensor(np.array(1))]"),
+        *("[1:, tt.Tensor(np.array([True, False]))]", "[a.argmax(axis=0)[0], 1]"),
+    ],
+}
+
+
+@by_name("indices", INDICES)
+def test_indexing_of_any_order(indices: Any) -> None:
+    """01.15 Three axes, every kind of index and several kinds together, in any order of memory."""
+    a = dyadic(3, 2, 5)
+    for index in indices:
+        want = in_numpy(f"a{index}", a)
+        for layout in ("x", LAYOUTS["in columns"], LAYOUTS["backwards"]):
+            assert_exact(evaluate_laid_out(f"a{index}", layout, a), want=want)
+
+
+@by_name(
+    "index, says",
+    {
+        "getitem": ("5", "5"),
+        "getitem-negative": ("-3", "-3"),
+        "getitem-second": ("1, 3", "3"),
+        "getitem-ellipsis": ("..., -4", "-4"),
+        "getitem-list": ("[0, 2]", "2"),
+        "getitem-array": ("np.array([1, -3])", "-3"),
+        "getitem-tensor": (":, tt.Tensor(np.array([7, 0]))", "7"),
+    },
+)
+def test_index_out_of_range(index: str, says: str) -> None:
+    """01.15 An integer, a list, an array and a tensor, on either axis and at either end."""
+    assert_raises(evaluate, f"a[{index}]", dyadic(2, 3), error="IndexError", says=(says, "(2, 3)"))
+
+
+@observe(shown="parts, index = [a, b], {index}; cat(parts); stack(parts); a[index]")
+def lists_after(tt: Any, a: Any, b: Any, index: Any) -> Any:
+    parts, several = [tt.Tensor(a), tt.Tensor(b)], np.array(index)
+    tt.cat(parts)
+    tt.stack(parts, axis=1)
+    parts[0][several], parts[0][several, 0], parts[0][:, index]
+    return {"parts": [part.data for part in parts], "index": index, "array": several}
+
+
+def test_lists_are_not_modified() -> None:
+    """01.20 The list that is joined, and a list and an array that select."""
+    a, b, index = dyadic(3, 3), dyadic(3, 3, seed=1), [0, -1, 1]
+    want = {"parts": [a, b], "index": index, "array": np.array(index)}
+    assert_equal(lists_after(a, b, index), want=want)
 
 
 JOINING = [
@@ -934,6 +1465,60 @@ JOINING = [
 def test_joining(case: Case) -> None:
     """01.16 Values that PyTorch gives, for several axes."""
     check_values("01", case)
+
+
+JOINED = {  # of (2, 3, 1) twice
+    "cat": [
+        *("tt.cat([a])", "tt.cat((a, b))", "tt.cat([a, b, a], 2)", "tt.cat([b, a], axis=-2)"),
+        *("tt.cat([a, b], axis=-3)", "tt.cat([a[:0], b])", "tt.cat([a, b[:, :0], a], dim=1)"),
+        *("tt.cat([a, a], axis=1)", "tt.cat([a[0, :, 0], b[1, :2, 0]])"),
+    ],
+    "stack": [
+        *(
+            "tt.stack([a])",
+            "tt.stack((a, b))",
+            "tt.stack([a, b, a], 3)",
+            "tt.stack([a, b], axis=-2)",
+        ),
+        *(
+            "tt.stack([a, b], axis=-4)",
+            "tt.stack([a, b], dim=2)",
+            "tt.stack([b[0], a[1]], axis=-1)",
+        ),
+        *("tt.stack([a, a], axis=1)", "tt.stack([a[0, 0, 0], b[0, 0, 0]], axis=-1)"),
+    ],
+    "concatenate": [
+        *("tt.concatenate(a)", "tt.concatenate(a, b, a, axis=-1)", "tt.concatenate(b, a, axis=1)"),
+    ],
+}
+
+
+@by_name("expressions", JOINED)
+def test_joining_of_any_order(expressions: Any) -> None:
+    """01.16 One, two and three tensors along each axis, from either end, in any order of memory."""
+    a, b = dyadic(2, 3, 1), dyadic(2, 3, 1, seed=1)
+    for expression in expressions:
+        want = in_numpy(expression, a, b)
+        for layout in ("x", LAYOUTS["in columns"], LAYOUTS["backwards"]):
+            assert_exact(evaluate_laid_out(expression, layout, a, b), want=want)
+
+
+@by_name(
+    "expression, error, says",
+    {
+        "cat-ranks": ("tt.cat([a, a[0]])", "ValueError", ("(2, 3)", "(3,)")),
+        "cat-one": ("tt.cat([a, a[:, :1]])", "ValueError", ("(2, 3)", "(2, 1)")),
+        "cat-numbers": ("tt.cat([a[0, 0], a[0, 0]])", "ValueError|IndexError", ("()",)),
+        "cat-axis": ("tt.cat([a, a], axis=2)", "IndexError", ("2",)),
+        "stack-one": ("tt.stack([a, a[:1]])", "ValueError", ("2, 3", "1, 3")),
+        "stack-ranks": ("tt.stack([a, a[0]])", "ValueError", ("2, 3", "3")),
+        "stack-columns": ("tt.stack([a, a[:, :1]], axis=1)", "ValueError", ("3", "1")),
+        "stack-axis": ("tt.stack([a, a], axis=3)", "IndexError", ("3",)),
+    },
+)
+def test_joining_refuses_sizes(expression: str, error: str, says: Any) -> None:
+    """01.16 Sizes that would have to be stretched, other numbers of axes, an axis that is not there."""
+    assert_raises(evaluate, expression, dyadic(2, 3), error=error, says=says)
 
 
 ANY_JOIN = st.sampled_from(
@@ -976,6 +1561,14 @@ def test_making_zeros() -> None:
     assert_zeros(got["zeros"], beside=got["beside"])
 
 
+@by_name("name", {name: name for name in ("zeros", "ones", "rand", "randn")})
+def test_making_any_shape(name: str) -> None:
+    """01.17 Sizes one by one, as a tuple, none at all, and a size of 0."""
+    shapes = {"()": (), "(4)": (4,), "((2, 3))": (2, 3), "(())": (), "(2, 0, 3)": (2, 0, 3)}
+    got = evaluate(f"[{', '.join(f'tt.{name}{sizes}.shape' for sizes in shapes)}]")
+    assert_equal(got, want=list(shapes.values()))
+
+
 @by_name(
     "expression, want",
     {
@@ -986,11 +1579,30 @@ def test_making_zeros() -> None:
         "arange": (f"tt.arange({integer(4, 3, 40)})", np.arange(float(integer(4, 3, 40)))),
         "arange-stop": ("tt.arange(2, 5)", np.arange(2.0, 5.0)),
         "arange-step": ("tt.arange(1, 2, 0.25)", np.arange(1, 2, 0.25)),
+        "arange-to-zero": ("tt.arange(-3, 0)", np.array([-3.0, -2.0, -1.0])),
+        "arange-from-zero": ("tt.arange(0, 3)", np.array([0.0, 1.0, 2.0])),
+        "arange-not-reached": ("tt.arange(0, 1, 0.3)", np.arange(4) * 0.3),
+        "arange-tenths": ("tt.arange(1, 1.55, 0.1)", 1 + np.arange(6) * 0.1),
+        "arange-fraction": ("tt.arange(2.5)", np.array([0.0, 1.0, 2.0])),
+        "arange-from-a-fraction": ("tt.arange(0.5, 3)", np.array([0.5, 1.5, 2.5])),
+        "arange-down": ("tt.arange(3, -2, -2)", np.array([3.0, 1.0, -1.0])),
+        "arange-named": ("tt.arange(1, step=2, stop=6)", np.array([1.0, 3.0, 5.0])),
+        "arange-step-of-one": ("tt.arange(4, step=2)", np.array([0.0, 2.0])),
+        "arange-nothing": ("tt.arange(0)", np.array([])),
+        "arange-below": ("tt.arange(-2)", np.array([])),
+        "arange-same": ("tt.arange(3, 3)", np.array([])),
+        "arange-other-way": ("tt.arange(0, 3, -1)", np.array([])),
+        "arange-large": ("tt.arange(16777212, 16777216)", np.arange(16777212.0, 16777216.0)),
+        "full-number": ("tt.full((), 2.5)", np.array(2.5)),
+        "full-bool": ("tt.full((2,), True)", np.ones(2)),
+        "full-scalar": ("tt.full((1, 2), np.float64(0.1))", np.full((1, 2), 0.1)),
+        "full-infinity": ("tt.full((2, 2), -np.inf)", np.full((2, 2), -np.inf)),
+        "full-nothing": ("tt.full((0, 2), 7.0)", np.ones((0, 2))),
     },
 )
 def test_making(expression: str, want: Any) -> None:
     """01.17 ones, full and arange: values and dtype."""
-    assert_close(evaluate(expression), want=want.astype(np.float32))
+    assert_exact(evaluate(expression), want=want.astype(np.float32), ulps=1)
 
 
 @by_name(
@@ -1008,11 +1620,37 @@ def test_arange_does_not_drift(call: tuple[float, float, float]) -> None:
     assert_below(distance, limit=1.0, what="float32 steps between a number and its place")
 
 
-@by_name("call", {"zeros": "tt.zeros(2", "ones": "tt.ones((2,)", "full": "tt.full((2,), 0.5"})
-def test_making_leaves(call: str) -> None:
+@by_name(
+    "calls",
+    {
+        "zeros": ["tt.zeros(2", "tt.zeros((2, 3)"],
+        "ones": ["tt.ones(2", "tt.ones((2,)"],
+        "full": ["tt.full((2,), 0.5", "tt.full((2,), 3"],
+    },
+)
+def test_making_leaves(calls: Any) -> None:
     """01.17 zeros, ones and full, with requires_grad=True and without."""
-    got = evaluate(f"[{call}, requires_grad=True).requires_grad, {call}).requires_grad]")
-    assert_equal(got, want=[True, False])
+    for call in calls:
+        got = evaluate(f"[{call}, requires_grad=True).requires_grad, {call}).requires_grad]")
+        assert_equal(got, want=[True, False])
+
+
+@observe(shown="x, y = {call}, {call}; x.data += 1; y")
+def made_twice(tt: Any, call: str) -> Any:
+    x, y = (eval(call, {"tt": tt}) for _ in range(2))
+    x.data += 1
+    return {"x": x, "y": y, "once more": eval(call, {"tt": tt})}
+
+
+@by_name(
+    "call", {"zeros": "tt.zeros(2, 3)", "ones": "tt.ones(2, 3)", "full": "tt.full((2, 3), 0.0)"}
+)
+def test_making_new_memory(call: str) -> None:
+    """01.17 Two calls give two arrays: what is written to one is not in the other, nor in a third."""
+    got, value = made_twice(call), np.full((2, 3), float("ones" in call), np.float32)
+    was = {"y": value, "once more": value}
+    assert_unchanged({name: got[name] for name in was}, was=was)
+    assert_close(got["x"], want=value + 1)
 
 
 @observe
@@ -1030,6 +1668,42 @@ def test_random_repeats_after_manual_seed(name: str) -> None:
     assert_equal([str(got["first"].dtype), got["first"].shape], want=["float32", (2, 3)])
     assert_alike(got, "first", "again")
     assert_equal(bool((got["first"] == got["second"]).any()), want=False)
+
+
+@observe
+def seeded(tt: Any, name: str, seeds: Any) -> Any:
+    drawn = {}
+    for seed in seeds:
+        tt.manual_seed(seed)
+        drawn[str(seed)] = getattr(tt, name)(3)
+    return drawn
+
+
+@pytest.mark.parametrize("name", ["rand", "randn"])
+def test_random_depends_on_the_seed(name: str) -> None:
+    """01.18 Other seeds, other numbers."""
+    seeds = [0, 1, 7 + integer(1, 1, 999), 2**40]
+    got = seeded(name, seeds)
+    numbers = np.concatenate([got[str(seed)] for seed in seeds])
+    assert_equal(len(np.unique(numbers)), want=3 * len(seeds))
+
+
+@observe
+def drawn_in_turn(tt: Any, name: str) -> Any:
+    generator, draw = np.random.default_rng(3), getattr(tt, name)
+    tt.manual_seed(1)
+    first, second = draw(4, generator=generator), draw(4, generator=generator)
+    passed = draw(3)
+    tt.manual_seed(1)
+    return {"in turn": np.stack([first, second]), "default": draw(3), "default after": passed}
+
+
+@pytest.mark.parametrize("name", ["rand", "randn"])
+def test_random_moves_only_the_generator_passed(name: str) -> None:
+    """01.18 Two draws of one generator differ, and default_generator stays where it was."""
+    got = drawn_in_turn(name)
+    assert_equal(len(np.unique(got["in turn"])), want=8)
+    assert_alike(got, "default", "default after")
 
 
 @observe
@@ -1072,6 +1746,26 @@ def test_random_distribution(name: str, mean: float, std: float) -> None:
     distance, spread = abs(x.mean() - mean), abs(x.std() / std - 1)
     assert_below(distance, limit=5 * std / x.size**0.5, what="distance of the mean from its place")
     assert_below(spread, limit=5 / x.size**0.5, what="relative distance of the spread from its")
+
+
+@by_name(
+    "name, places, shares",
+    {
+        "rand": ("rand", (0.0, 0.01, 0.1, 0.5, 0.9, 0.99, 1.0), (0, 0.01, 0.1, 0.5, 0.9, 0.99, 1)),
+        "randn": (
+            "randn",
+            (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0),
+            (0.00135, 0.02275, 0.15866, 0.5, 0.84134, 0.97725, 0.99865),
+        ),
+    },
+)
+def test_random_shares(name: str, places: Any, shares: Any) -> None:
+    """01.18 The share of 10,000 numbers below each of several places, within 5 sigma; none repeats."""
+    x, n = drawn(name, (100, 100))["first"], 10_000
+    for place, share in zip(places, shares, strict=True):
+        off, sigma = abs((x < place).mean() - share), (share * (1 - share) / n) ** 0.5
+        assert_below(float(off), limit=5 * sigma, what=f"distance of the share below {place}")
+    assert_below(1 - len(np.unique(x)) / n, limit=0.01, what="share of numbers drawn before")
 
 
 @pytest.mark.parametrize("name", ["rand", "randn"])
@@ -1124,6 +1818,36 @@ EVERY = {
     "getitem-mask": "a[a > 0.5]",
     "cat": "tt.cat([b, a])",
     "stack": "tt.stack([b, a])",
+    "subtract-tensors": "a - b",
+    "multiply": "a * b",
+    "divide-number": "a / 2",
+    "power-tensors": "a ** b",
+    "__radd__-array": "np.asarray(b) + a",
+    "__rsub__-array": "np.asarray(b) - a",
+    "__rmul__-array": "np.asarray(b) * a",
+    "__rtruediv__-array": "np.asarray(b) / a",
+    "__rpow__-array": "np.asarray(b) ** a",
+    "__rmatmul__-array": "np.asarray(b).T @ a",
+    "maximum-tensors": "tt.maximum(a, b)",
+    "where-tensors": "tt.where(b > a, b, a)",
+    "clip-far": "a.clip(-0.25, 50.0)",
+    "clip-min": "a.clip(min=0.25)",
+    "sum_-keepdims": "a.sum(1, keepdims=True)",
+    "mean-all": "a.mean()",
+    "amax-axis0": "a.max(axis=0)",
+    "amin-all": "a.min(keepdims=True)",
+    "var-axis0": "a.var(axis=0)",
+    "var-population": "a.var(axis=1, correction=0, keepdims=True)",
+    "transpose-three": "a.expand(2, 2, 3).transpose(-1, 1)",
+    "flatten-inner": "a.unsqueeze(0).flatten(1)",
+    "squeeze-axis": "a.unsqueeze(1).squeeze(1)",
+    "unsqueeze-last": "a.unsqueeze(-1)",
+    "pad-value": "a.pad((0, 0, 1, 0), value=2.5)",
+    "getitem-slice": "a[:, 1:]",
+    "getitem-array": "a[[0, 1, 0]]",
+    "concatenate": "tt.concatenate(a, b, a)",
+    "cat-last": "tt.cat((a, b, a), axis=-1)",
+    "stack-last": "tt.stack((b, a, b), dim=-1)",
 }
 
 
@@ -1139,54 +1863,172 @@ def test_float32_stays_float32(expression: str) -> None:
     kinds = [
         one_of("float32", "float64", seed=i) if i else "float32" for i in range(integer(1, 8, 8))
     ]
+    kinds += ["float64", "float16"]
     pairs = [(positive(2, 3).astype(kind), (positive(2, 3) + 1).astype(kind)) for kind in kinds]
     assert_equal(dtypes_of(expression, *pairs), want=kinds)
 
 
-@observe
-def operands_after(tt: Any, expression: str, a: Any, b: Any) -> Any:
-    eval(expression, {"tt": tt, "np": np, "a": tt.Tensor(a), "b": tt.Tensor(b)})
-    return {"a": a, "b": b}
+WITHOUT_HISTORY = {
+    "argmax": "a.argmax(axis=1)",
+    "argmax-all": "a.argmax(keepdims=True)",
+    "greater": "a > b",
+    "getitem-mask-number": "a[a > 0.5, None]",
+}
 
 
-@by_name("expression", EVERY)
+@by_name("expression", EVERY | WITHOUT_HISTORY)
 def test_operands_are_not_modified(expression: str) -> None:
-    """01.20 The operands' arrays before and after each operation."""
-    a, b = positive(2, 3), positive(2, 3, seed=1)
-    assert_unchanged(operands_after(expression, a, b), was={"a": a, "b": b})
+    """01.20 The operands' arrays before and after: positive, of either sign, infinite and nan."""
+    pairs = [(positive(2, 3), positive(2, 3, seed=1)), (dyadic(2, 3) * 3, dyadic(2, 3, seed=1))]
+    pairs += [(AWKWARD[:6].reshape(2, 3), AWKWARD[6:12].reshape(2, 3)[::-1].copy())]
+    for a, b in pairs:
+        assert_unchanged(operands_after(expression, a, b), was={"a": a, "b": b})
 
 
-@observe
-def shares(tt: Any, expression: str, a: Any) -> Any:
-    out = eval(expression, {"tt": tt, "np": np, "a": tt.Tensor(a)})
-    return "shares memory" if np.shares_memory(out.data, a) else "is a copy"
+BY_FUNCTION: dict[str, list[str]] = {}
+for name, expression in (EVERY | WITHOUT_HISTORY).items():
+    BY_FUNCTION.setdefault(name.split("-")[0], []).append(expression)
+
+
+def check_layout(expression: str, layout: str, operands: Any) -> None:
+    """An expression on operands that lie in memory in one way."""
+    got, want = evaluate_laid_out(expression, layout, *operands), in_numpy(expression, *operands)
+    if want.dtype.kind == "f":
+        assert_close(got, want=want)
+    else:
+        assert_equal(listed(got), want=listed(want))
+
+
+@by_name("expressions", BY_FUNCTION)
+def test_any_order_of_memory(expressions: Any) -> None:
+    """01.21 Operands in columns, backwards, with gaps, read-only, and one row read again and again."""
+    operands = positive(2, 3) * 4, positive(2, 3, seed=1)
+    rows = [stretchable((2, 3), seed, "positive") * 4 for seed in (0, 1)]
+    for expression in expressions:
+        for layout in LAYOUTS.values():
+            check_layout(expression, layout, operands)
+        if expression != "a.var(axis=0)":  # of equal rows: zeros, which prove nothing
+            check_layout(expression, STRETCHED, rows)
+
+
+@by_name("expressions", BY_FUNCTION)
+def test_results_are_independent(expressions: Any) -> None:
+    """01.21 A result stays as it was when the operation is called again with other numbers."""
+    first, second = ((positive(2, 3, seed=i), positive(2, 3, seed=i + 1)) for i in (0, 2))
+    for expression in expressions:
+        got = two_results(expression, first, second)
+        alone = evaluate(expression, *first)
+        assert_unchanged(got, was={"first": alone})
+
+
+@by_name(
+    "expressions",
+    {
+        "reshape": ["a.reshape(3, 2)", "a.reshape(-1)", "a.reshape(2, 1, 3)"],
+        "permute": ["a.permute(1, 0)", "a.T", "a.unsqueeze(0).permute(2, 0, 1)"],
+        "transpose": ["a.transpose(0, 1)", "a.reshape(1, 2, 3).transpose(-1, 0)"],
+        "flatten": ["a.flatten()", "a.reshape(1, 2, 3).flatten(1)", "a.flatten(1)"],
+        "squeeze": ["a.squeeze()", "a.reshape(2, 1, 3).squeeze(1)", "a.squeeze(0)"],
+        "unsqueeze": ["a.unsqueeze(0)", "a.unsqueeze(-1)", "a.T.unsqueeze(1)"],
+        "expand": ["a.expand(5, 2, 3)", "a[:1].expand(4, 3)", "a.expand(-1, 3)"],
+        "getitem": ["a[1:]", "a[::-1]", "a[:, ::2]", "a[..., None]", "a[1]", "a[-1, 1:]"],
+    },
+)
+def test_movement_is_free(expressions: Any) -> None:
+    """01.21 Whether the result lies in the memory of a."""
+    for expression in expressions:
+        assert_equal(shares_memory(expression, dyadic(2, 3)), want="shares memory")
+
+
+@by_name(
+    "expressions",
+    {
+        "add": ["a + 0", "0 + a", "a + tt.zeros(3)"],
+        "subtract": ["a - 0"],
+        "multiply": ["a * 1", "1 * a"],
+        "divide": ["a / 1"],
+        "power": ["a ** 1"],
+        "absolute": ["a.abs()"],
+        "maximum": ["tt.maximum(a, a)", "tt.maximum(a, -1)", "tt.maximum(0.0, a)"],
+        "where": ["tt.where(a > 0, a, 0.0)", "tt.where(a < 0, 0.0, a)", "tt.where(True, a, a)"],
+        "clip": ["a.clip(0, 100)", "a.clip(min=-1)", "a.clip(max=100.0)"],
+        "matmul": ["a[:, :1] @ tt.ones(1, 1)"],
+        "sum_": ["a[:1].sum(0)", "a[:1].sum(0, keepdims=True)"],
+        "mean": ["a[:1].mean(0)", "a[:1].mean(0, keepdims=True)"],
+        "amax": ["a[:, :1].max(1)", "a[:1].max(0, keepdims=True)"],
+        "amin": ["a[:, :1].min(-1)", "a[:1].min(0, keepdims=True)"],
+        "pad": ["a.pad((0, 1))", "a.pad((0, 0))", "a.pad((0, 0, 0, 0), 1.5)"],
+        "getitem": ["a[[0, 1]]", "a[a > 0]", "a[:, [0, 1, 2]]", "a[np.array([True, True])]"],
+        "cat": ["tt.cat([a])", "tt.cat([a, a[:0]])"],
+        "stack": ["tt.stack([a])", "tt.stack([a], axis=-1)"],
+    },
+)
+def test_results_are_new_memory(expressions: Any) -> None:
+    """01.21 All else, also where nothing changes: whether the result lies in the memory of a."""
+    for expression in expressions:
+        assert_equal(shares_memory(expression, positive(2, 3)), want="is a copy")
+
+
+def check_integers(expressions: Any) -> None:
+    """Integers that float32, and even float64, would round."""
+    a = 2**53 + 2 * np.arange(-4, 4).reshape(2, 4)[:, [2, 0, 3, 1]] + 1
+    a[0] *= -1
+    b = np.array([[3, 5, 2**27 + 1, 7], [1, 2**26 + 3, -4, 2]])
+    for expression in expressions:
+        want = in_numpy(expression, a, b)
+        got = evaluate(expression, a, b)
+        assert_equal(listed(got), want=listed(want))
+
+
+@by_name(
+    "expressions",
+    {
+        "add": ["a + b", "a + 1", "2 + a"],
+        "subtract": ["a - b", "a - 1", "1 - a"],
+        "multiply": ["a * 3", "b * b"],
+        "power": ["b ** 2"],
+        "negative": ["-a"],
+        "absolute": ["a.abs()", "abs(a)"],
+        "maximum": ["tt.maximum(a, b)", "tt.maximum(a, 3)"],
+        "where": ["tt.where(a > 0, a, b)", "tt.where(a > 0, a, 0)"],
+        "clip": ["a.clip(min=0)", "a.clip(-(2**53) - 1, 2**53 + 1)", "b.clip(2, 4)"],
+        "matmul": ["b @ b.T", "b @ b[0]", "b[:1] @ b.T"],
+        "sum_": ["a.sum()", "a.sum(0)", "a.sum(1, keepdims=True)"],
+        "amax": ["a.max()", "a.max(1)"],
+        "amin": ["a.min()", "a.min(1)", "b.min(0)"],
+        "argmax": ["a.argmax()", "a.argmax(1)"],
+        "reshape": ["a.reshape(-1)", "a.T", "a.flatten()", "a.unsqueeze(0)", "a.squeeze()"],
+        "expand": ["a.expand(2, 2, 4)"],
+        "pad": ["a.pad((1, 0))", "a.pad((0, 1), value=7)"],
+        "getitem": ["a[1:]", "a[a > 0]", "a[[0, 1, 0]]"],
+        "cat": ["tt.cat([a, b])", "tt.cat([a, b], axis=1)"],
+        "stack": ["tt.stack([a, b])"],
+    },
+)
+def test_integers_stay_exact(expressions: Any) -> None:
+    """01.19 Integers beyond 2**53 in every operation of integers: to the last digit, and int64."""
+    check_integers(expressions)
 
 
 @by_name(
     "expression",
     {
-        "reshape": "a.reshape(3, 2)",
-        "permute": "a.permute(1, 0)",
-        "transpose": "a.transpose(0, 1)",
-        "flatten": "a.flatten()",
-        "squeeze": "a.squeeze()",
-        "unsqueeze": "a.unsqueeze(0)",
-        "expand": "a.expand(5, 2, 3)",
-        "getitem": "a[1:]",
+        "maximum": "tt.maximum(a, b)",
+        "where": "tt.where(a, b, a)",
+        "amax": "a.max(0)",
+        "permute": "a.T",
+        "reshape": "a.flatten()",
+        "expand": "a.expand(2, 2, 3)",
+        "pad": "a.pad((0, 1), value=True)",
+        "getitem": "a[1]",
+        "cat": "tt.cat([a, b])",
+        "stack": "tt.stack([a, b], axis=1)",
     },
 )
-def test_movement_is_free(expression: str) -> None:
-    """01.21 Whether the result lies in the memory of a."""
-    assert_equal(shares(expression, dyadic(2, 3)), want="shares memory")
-
-
-@by_name(
-    "expression",
-    {"add": "a + 0", "maximum": "tt.maximum(a, a)", "pad": "a.pad((0, 1))", "getitem": "a[[0, 1]]"},
-)
-def test_results_are_new_memory(expression: str) -> None:
-    """01.21 Arithmetic, pad and selection by arrays: whether the result lies in the memory of a."""
-    assert_equal(shares(expression, dyadic(2, 3)), want="is a copy")
+def test_bools_stay_bools(expression: str) -> None:
+    """01.19 Masks that are moved, joined and chosen from."""
+    a, b = fill((2, 3), 3, "ties") > 0, fill((2, 3), 4, "ties") > -1
+    assert_equal(evaluate(expression, a, b), want=in_numpy(expression, a, b))
 
 
 @by_name("expression", {"exp": "a.exp()", "multiply": "a * a", "sum_": "a.sum(axis=0)"})
@@ -1228,23 +2070,31 @@ def test_note_of_a_product() -> None:
 
 
 @observe
-def history(tt: Any, expression: str, a: Any, b: Any) -> Any:
-    a, b = tt.Tensor(a, requires_grad=True), tt.Tensor(b)
-    out = eval(expression, {"tt": tt, "np": np, "a": a, "b": b})
+def history(tt: Any, expression: str, a: Any, b: Any, requires: Any) -> Any:
+    x = {"a": tt.Tensor(a, "a" in requires), "b": tt.Tensor(b, "b" in requires)}
+    out = eval(expression, {"tt": tt, "np": np, **x})
     reached, waiting = [], [out]
     while waiting:
         tensor = waiting.pop()
         reached.append(tensor)
         waiting += [p for p in (tensor.note.parents if tensor.note else ()) if p is not None]
-    leads_to_a = any(tensor is a for tensor in reached)
-    return {"requires a gradient": out.requires_grad, "notes lead back to a": leads_to_a}
+    found = {"requires a gradient": out.requires_grad}
+    for name in requires:
+        found[f"notes lead back to {name}"] = any(tensor is x[name] for tensor in reached)
+    kept = [x[n].requires_grad == (n in requires) and x[n].note is None for n in "ab"]
+    return found | {"operands require what they did": all(kept), "enabled": tt.grad_mode.enabled}
 
 
 @by_name("expression", EVERY)
 def test_history_is_kept(expression: str) -> None:
-    """01.22 The notes of each operation, walked back to a."""
-    want = {"requires a gradient": True, "notes lead back to a": True}
-    assert_equal(history(expression, positive(2, 3), positive(2, 3, seed=1)), want=want)
+    """01.22 The notes of each operation, walked back to each operand that requires a gradient."""
+    operands = [name for name in "ab" if re.search(rf"\b{name}\b(?<!asarray\({name})", expression)]
+    want = {"requires a gradient": True}
+    after = {"operands require what they did": True, "enabled": True}
+    for requires in [operands[:1], operands, operands[1:]][: 2 * len(operands) - 1]:
+        leads = {f"notes lead back to {name}": True for name in requires}
+        got = history(expression, positive(2, 3), positive(2, 3, seed=1), requires)
+        assert_equal(got, want=want | leads | after)
 
 
 @by_name("expression", {"argmax": "a.argmax()", "greater": "a > 0.5", "add": "tt.ones(2) + 1"})

@@ -19,14 +19,14 @@ def evaluate(tt: Any, expression: str, *arrays: Any) -> Any:
     return eval(expression, {"tt": tt, "np": np, **tensors})
 
 
-@observe(shown="{expression}, where each operand x is {layout}")
+@observe(shown="{expression}  # each operand x is {layout}")
 def evaluate_laid_out(tt: Any, expression: str, layout: str, *arrays: Any) -> Any:
     laid = [eval(layout, {"np": np, "x": array}) for array in arrays]
     tensors = {name: tt.Tensor(array) for name, array in zip("abcd", laid, strict=False)}
     return eval(expression, {"tt": tt, "np": np, **tensors})
 
 
-@observe(shown="{expression}, and the arrays of a, b, ... afterwards")
+@observe(shown="{expression}  # and the arrays of a, b, ... afterwards")
 def operands_after(tt: Any, expression: str, *arrays: Any) -> Any:
     named = dict(zip("abcd", arrays, strict=False))
     tensors = {name: tt.Tensor(array) for name, array in named.items()}
@@ -34,7 +34,7 @@ def operands_after(tt: Any, expression: str, *arrays: Any) -> Any:
     return named
 
 
-@observe(shown="{expression}, and whether it lies in the memory of an operand")
+@observe(shown="{expression}  # does it lie in the memory of an operand?")
 def shares_memory(tt: Any, expression: str, *arrays: Any) -> Any:
     tensors = {name: tt.Tensor(array) for name, array in zip("abcd", arrays, strict=False)}
     out = eval(expression, {"tt": tt, "np": np, **tensors})
@@ -42,7 +42,7 @@ def shares_memory(tt: Any, expression: str, *arrays: Any) -> Any:
     return "shares memory" if shared else "is a copy"
 
 
-@observe(shown="first = {expression}; then once more with other numbers; first")
+@observe(shown="{expression}  # once with the first arrays, then with the second")
 def two_results(tt: Any, expression: str, first: Any, second: Any) -> Any:
     results = []
     for arrays in (first, second):
