@@ -147,7 +147,6 @@ def shared_in_any_order(tt: Any, data: Any, layout: str) -> Any:
     array = eval(layout, {"np": np, "x": data})
     x, y = tt.Tensor(array), tt.Tensor(array, requires_grad=array.dtype.kind == "f")
     made = {"Tensor(array)": x, "with a gradient": y, "Tensor(x)": tt.Tensor(x)}
-    made["x.detach()"] = x.detach()
     shared = [name for name, t in made.items() if np.shares_memory(t.data, array)]
     return {"memory is shared by": shared, "values": x.data}
 
@@ -155,7 +154,7 @@ def shared_in_any_order(tt: Any, data: Any, layout: str) -> Any:
 @pytest.mark.parametrize("kind", ["float64", "float32", "int64", "bool"])
 def test_construct_shares_memory_of_any_order(kind: str) -> None:
     """01.2 Arrays in columns, backwards, with gaps: the tensor lies in the same memory."""
-    want = {"memory is shared by": ["Tensor(array)", "with a gradient", "Tensor(x)", "x.detach()"]}
+    want = {"memory is shared by": ["Tensor(array)", "with a gradient", "Tensor(x)"]}
     x = (dyadic(2, 3) * 8).astype(kind)
     for layout in LAYOUTS.values():
         assert_equal(shared_in_any_order(x, layout), want=want | {"values": x})
@@ -178,7 +177,6 @@ def attributes_of_copies(tt: Any, data: Any) -> Any:
     y = tt.Tensor(data, requires_grad=True)
     y.grad, y.note = data, "how it was made"
     found = {"Tensor(y)": tt.Tensor(y), "Tensor(y, True)": tt.Tensor(y, True), "y": y}
-    found |= {"y.detach()": y.detach(), "y.detach().detach()": y.detach().detach()}
     return {name: [t.requires_grad, t.grad, t.note] for name, t in found.items()}
 
 
@@ -186,7 +184,7 @@ def test_construct_from_a_tensor() -> None:
     """01.2 Tensor(y) of a y with a gradient and a note: only the array is taken over."""
     a, new = dyadic(3), [False, None, None]
     want = {"Tensor(y)": new, "Tensor(y, True)": [True, None, None]}
-    want |= {"y": [True, a, "how it was made"], "y.detach()": new, "y.detach().detach()": new}
+    want |= {"y": [True, a, "how it was made"]}
     assert_equal(attributes_of_copies(a), want=want)
 
 
@@ -236,8 +234,10 @@ def test_tolist_gives_python_numbers(a: Any) -> None:
 @observe
 def detached(tt: Any, data: Any) -> Any:
     x, plain = tt.Tensor(data, requires_grad=True), tt.Tensor(data)
+    x.grad = data
     y = x.detach()
     return {
+        "y.grad": y.grad,
         "x.detach() is x": y is x or plain.detach() is plain,
         "y.requires_grad": y.requires_grad,
         "y.note": y.note,
@@ -249,6 +249,7 @@ def detached(tt: Any, data: Any) -> Any:
 def test_detach_forgets_the_history() -> None:
     """01.3 The detached tensor, and x itself afterwards."""
     want = {
+        "y.grad": None,
         "x.detach() is x": False,
         "y.requires_grad": False,
         "y.note": None,
@@ -448,11 +449,11 @@ def check_special_values(expression: str, pairs: bool = False) -> None:
         "subtract": "a - b",
         "multiply": "a * b",
         "divide": "a / b",
-        "divide-number": "1 / b",
         "power": "a ** b",
         "power-square": "b ** 2",
         "power-inverse": "b ** -1",
         "power-zero": "b ** 0",
+        "power-fraction": "b ** 1.5",
         "negative": "-b",
     },
 )
@@ -885,13 +886,6 @@ def test_max_and_min_of_infinities_and_nan(name: str) -> None:
     assert_exact(evaluate(f"a.{name}(1)", a), want=in_numpy(f"a.{name}(axis=1)", a))
 
 
-@by_name("name", {"amax": "max", "amin": "min", "argmax": "argmax"})
-def test_max_and_min_refuse_axes(name: str) -> None:
-    """01.11 axis=2 of two axes, and axis=1 of none: an IndexError as for sum."""
-    check_refused_axes(name, several=name != "argmax")
-    assert_raises(evaluate, f"a.{name}(1)", np.array(2.5), error="IndexError", says=("1",))
-
-
 ANY_EXTREMUM = st.sampled_from(
     ["a.max()", "a.max(axis=1)", "a.min(axis=(0, 1))", "a.min(axis=0, keepdims=True)"]
 )
@@ -956,6 +950,13 @@ def test_max_of_nothing(expression: str) -> None:
         assert_raises(evaluate, call, np.zeros((0, 3)), error="ValueError", says=("(0, 3)",))
 
 
+@by_name("name", {"amax": "max", "amin": "min", "argmax": "argmax"})
+def test_max_and_min_refuse_axes(name: str) -> None:
+    """01.11 axis=2 of two axes, and axis=1 of none: an IndexError as for sum."""
+    check_refused_axes(name, several=name != "argmax")
+    assert_raises(evaluate, f"a.{name}(1)", np.array(2.5), error="IndexError", says=("1",))
+
+
 @by_name(
     "expression, want",
     {
@@ -1011,8 +1012,6 @@ def test_var_over_axes(correction: int) -> None:
     {
         "var-far-from-0": ("tt.Tensor([10000, 10001, 10002]).var()", np.float32(1)),
         "var-rows": ("tt.Tensor([[8000, 8001], [-4, 4]]).var(1)", np.float32([0.5, 32])),
-        "var-integers": ("tt.Tensor(np.array([10000, 10001, 10002])).var()", np.float32(1)),
-        "var-bools": ("tt.Tensor([True, False, False, True]).var(correction=0)", np.float32(0.25)),
         "var-by-position": (
             "tt.Tensor([[1, 2, 3], [3, 6, 3]]).var(0, 0, True)",
             np.float32([[1, 4, 0]]),
@@ -1022,7 +1021,7 @@ def test_var_over_axes(correction: int) -> None:
     },
 )
 def test_var_of_other_numbers(expression: str, want: Any) -> None:
-    """01.12 Numbers whose squares are far larger than their spread, integers, bools, infinity."""
+    """01.12 Numbers whose squares are far larger than their spread, a correction of 2, infinity."""
     assert_exact(evaluate(expression), want=want, ulps=4)
 
 
@@ -1145,39 +1144,59 @@ def test_flatten_refuses_an_end_before_its_start(dims: tuple[int, int]) -> None:
     assert_raises(evaluate, call, dyadic(2, 3, 5), error="ValueError", says=says)
 
 
-MOVED = {  # of (2, 1, 3, 5)
-    "reshape": [
-        *("a.reshape(30)", "a.reshape(5, -1, 2)", "a.reshape((3, 10))", "a.reshape([-1, 5])"),
-        *("a[:, :0].reshape(0, 4)", "a[0, 0, 0, :1].reshape(())", "a.reshape(1, 1, 30, 1)"),
-    ],
-    "permute": [
-        *("a.permute(3, 1, 0, 2)", "a.permute(-1, 0, -2, 1)", "a.permute(-3, -1, -4, -2)"),
-        *("a.permute((1, 2, 3, 0))", "a[0].permute(-1, -2, -3)", "a[0, 0].permute(-1, -2)"),
-        *("a.T", "a[0].T", "a[0, 0].T", "a[0, 0, 0].T"),
-    ],
-    "transpose": [f"a.transpose({i}, {j})" for i in (0, 2, -1, -3, -4) for j in (1, 2, 3, -2, -4)],
-    "flatten": [
-        *("a.flatten()", "a.flatten(1)", "a.flatten(-1)", "a.flatten(0, 0)", "a.flatten(1, 2)"),
-        *("a.flatten(-3, -2)", "a.flatten(0, -2)", "a.flatten(-2, 3)", "a[:, :0].flatten(1)"),
-        *("a[0, 0, 0].flatten()", "a.flatten(2, 2)", "a[:, :, :0].flatten(0, 1)"),
-    ],
-    "squeeze": [
-        *("a.squeeze()", "a.squeeze(1)", "a.squeeze(-3)", "a.squeeze(0)", "a.squeeze(-1)"),
-        *("a.squeeze(-2)", "a[:1].squeeze(0)", "a[:1].squeeze(-4)", "a[:1, :, :, :1].squeeze()"),
-        *("a[..., :1].squeeze(-1)", "a[:, :, :1].squeeze(-2)", "a[:0].squeeze()"),
-    ],
-    "unsqueeze": [f"a.unsqueeze({i})" for i in range(-5, 5)],
+FOUR = (2, 1, 3, 5)
+MOVED = {  # of which shape, and what
+    "reshape": {
+        FOUR: ["a.reshape(30)", "a.reshape(5, -1, 2)", "a.reshape((3, 10))", "a.reshape(1, 30, 1)"],
+        (2, 0, 3): ["a.reshape(0, 4)", "a.reshape(-1)"],
+        (1, 1): ["a.reshape(())", "a.reshape(1)"],
+    },
+    "permute": {
+        FOUR: [
+            *("a.permute(3, 1, 0, 2)", "a.permute(-1, 0, -2, 1)", "a.permute(-3, -1, -4, -2)"),
+            *("a.permute((1, 2, 3, 0))", "a.T"),
+        ],
+        (2, 3, 5): ["a.permute(-1, -2, -3)", "a.permute(-2, 2, 0)", "a.T"],
+        (2, 3): ["a.permute(-1, -2)", "a.permute(0, 1)", "a.T"],
+        (3,): ["a.permute(0)", "a.permute(-1)", "a.T"],
+    },
+    "transpose": {
+        FOUR: [f"a.transpose({i}, {j})" for i in (0, 2, -1, -3, -4) for j in (1, 2, 3, -2, -4)]
+    },
+    "flatten": {
+        FOUR: [
+            *("a.flatten()", "a.flatten(1)", "a.flatten(-1)", "a.flatten(0, 0)", "a.flatten(1, 2)"),
+            *("a.flatten(-3, -2)", "a.flatten(0, -2)", "a.flatten(-2, 3)", "a.flatten(2, 2)"),
+        ],
+        (2, 0, 3): ["a.flatten(1)", "a.flatten(0, 1)"],
+        (3,): ["a.flatten()"],
+    },
+    "squeeze": {
+        FOUR: [
+            *("a.squeeze()", "a.squeeze(1)", "a.squeeze(-3)", "a.squeeze(0)", "a.squeeze(-1)"),
+            "a.squeeze(-2)",
+        ],
+        (1, 3, 1, 1): [f"a.squeeze({axis})" for axis in ("", 0, 1, 3, -1, -2, -4)],
+        (1, 0): ["a.squeeze()", "a.squeeze(1)"],
+    },
+    "unsqueeze": {FOUR: [f"a.unsqueeze({axis})" for axis in range(-5, 5)]},
 }
+
+
+def check_moved(expressions: Any) -> None:
+    """Expressions by the shape of their operand, which lies in memory in three ways."""
+    for shape, several in expressions.items():
+        a = dyadic(*shape)
+        for expression in several:
+            want = in_numpy(expression, a)
+            for layout in ("x", LAYOUTS["in columns"], LAYOUTS["backwards"]):
+                assert_exact(evaluate_laid_out(expression, layout, a), want=want)
 
 
 @by_name("expressions", MOVED)
 def test_movement_of_any_order(expressions: Any) -> None:
     """01.13 Four axes, every choice of theirs from either end, in any order of memory."""
-    a = dyadic(2, 1, 3, 5)
-    for expression in expressions:
-        want = in_numpy(expression, a)
-        for layout in ("x", LAYOUTS["in columns"], LAYOUTS["backwards"]):
-            assert_exact(evaluate_laid_out(expression, layout, a), want=want)
+    check_moved(expressions)
 
 
 def test_reshape_refuses_other_sizes() -> None:
@@ -1259,34 +1278,37 @@ def test_expand_and_pad_of_any_shape(expression: str, a: Any) -> None:
     assert_close(evaluate(expression, a), want=STRETCHED_IN_NUMPY[expression](a))
 
 
-STRETCHED_OR_PADDED = {  # of (2, 1, 3)
-    "expand": [
-        *(
-            "a.expand(2, 5, 3)",
-            "a.expand(-1, 5, -1)",
-            "a.expand(4, 2, 5, 3)",
-            "a.expand(1, -1, 2, 3)",
-        ),
-        *("a.expand(2, 1, 3)", "a.expand(-1, -1, -1)", "a.expand(2, 0, 3)", "a.expand((2, 7, 3))"),
-        *("a[0, 0, :1].expand(4)", "a[0, 0].expand(2, 3, -1)", "a[:1].expand(5, 4, 3)"),
-    ],
-    "pad": [
-        *("a.pad((0, 1))", "a.pad((2, 0))", "a.pad((0, 0, 0, 1))", "a.pad((0, 0, 2, 1))"),
-        *("a.pad((1, 2, 0, 3, 2, 1), 0.5)", "a.pad((0, 0, 0, 0, 0, 2), value=-1.5)"),
-        *("a.pad((1, 1), value=np.inf)", "a.pad((1, 1), -np.inf)", "a.pad((0, 2), value=np.nan)"),
-        *("a.pad((1, 0), value=1e-30)", "a.pad((0, 0))", "a[:0].pad((0, 0, 0, 0, 1, 1), 0.5)"),
-    ],
+STRETCHED_OR_PADDED = {  # of which shape, and what
+    "expand": {
+        (2, 1, 3): [
+            *("a.expand(2, 5, 3)", "a.expand(-1, 5, -1)", "a.expand(4, 2, 5, 3)"),
+            *("a.expand(1, -1, 2, 3)", "a.expand(2, 1, 3)", "a.expand(-1, -1, -1)"),
+            *("a.expand(2, 0, 3)", "a.expand((2, 7, 3))"),
+        ],
+        (1,): ["a.expand(4)", "a.expand(2, -1)"],
+        (3,): ["a.expand(2, 5, -1)"],
+        (1, 1, 3): ["a.expand(5, 4, 3)"],
+    },
+    "pad": {
+        (2, 1, 3): [
+            *("a.pad((0, 1))", "a.pad((2, 0))", "a.pad((0, 0, 0, 1))", "a.pad((0, 0, 2, 1))"),
+            *("a.pad((1, 2, 0, 3, 2, 1), 0.5)", "a.pad((0, 0, 0, 0, 0, 2), value=-1.5)"),
+            *(
+                "a.pad((1, 1), value=np.inf)",
+                "a.pad((1, 1), -np.inf)",
+                "a.pad((0, 2), value=np.nan)",
+            ),
+            *("a.pad((1, 0), value=1e-30)", "a.pad((0, 0))"),
+        ],
+        (0, 2): ["a.pad((0, 0, 1, 1), 0.5)"],
+    },
 }
 
 
 @by_name("expressions", STRETCHED_OR_PADDED)
 def test_expand_and_pad_of_any_order(expressions: Any) -> None:
     """01.14 Each axis of three, several at once, and borders of infinity and nan."""
-    a = dyadic(2, 1, 3)
-    for expression in expressions:
-        want = in_numpy(expression, a)
-        for layout in ("x", LAYOUTS["in columns"], LAYOUTS["backwards"]):
-            assert_exact(evaluate_laid_out(expression, layout, a), want=want)
+    check_moved(expressions)
 
 
 @by_name("shape", {"expand": (), "expand-one": (1,), "expand-two": (2, 3)})
@@ -1434,22 +1456,6 @@ def test_index_out_of_range(index: str, says: str) -> None:
     assert_raises(evaluate, f"a[{index}]", dyadic(2, 3), error="IndexError", says=(says, "(2, 3)"))
 
 
-@observe(shown="parts, index = [a, b], {index}; cat(parts); stack(parts); a[index]")
-def lists_after(tt: Any, a: Any, b: Any, index: Any) -> Any:
-    parts, several = [tt.Tensor(a), tt.Tensor(b)], np.array(index)
-    tt.cat(parts)
-    tt.stack(parts, axis=1)
-    parts[0][several], parts[0][several, 0], parts[0][:, index]
-    return {"parts": [part.data for part in parts], "index": index, "array": several}
-
-
-def test_lists_are_not_modified() -> None:
-    """01.20 The list that is joined, and a list and an array that select."""
-    a, b, index = dyadic(3, 3), dyadic(3, 3, seed=1), [0, -1, 1]
-    want = {"parts": [a, b], "index": index, "array": np.array(index)}
-    assert_equal(lists_after(a, b, index), want=want)
-
-
 JOINING = [
     Case("cat", "tt.cat([a, b])", (((2, 3), (1, 3)), ((3,), (5,)))),
     Case("cat-last", "tt.cat([a, b, a], axis=-1)", (((2, 3), (2, 5)), ((2, 3, 1), (2, 3, 2)))),
@@ -1506,9 +1512,9 @@ def test_joining_of_any_order(expressions: Any) -> None:
 @by_name(
     "expression, error, says",
     {
-        "cat-ranks": ("tt.cat([a, a[0]])", "ValueError", ("(2, 3)", "(3,)")),
-        "cat-one": ("tt.cat([a, a[:, :1]])", "ValueError", ("(2, 3)", "(2, 1)")),
-        "cat-numbers": ("tt.cat([a[0, 0], a[0, 0]])", "ValueError|IndexError", ("()",)),
+        "cat-ranks": ("tt.cat([a, a[0]])", "ValueError", ()),
+        "cat-one": ("tt.cat([a, a[:, :1]])", "ValueError", ("3", "1")),
+        "cat-numbers": ("tt.cat([a[0, 0], a[0, 0]])", "ValueError|IndexError", ()),
         "cat-axis": ("tt.cat([a, a], axis=2)", "IndexError", ("2",)),
         "stack-one": ("tt.stack([a, a[:1]])", "ValueError", ("2, 3", "1, 3")),
         "stack-ranks": ("tt.stack([a, a[0]])", "ValueError", ("2, 3", "3")),
@@ -1689,24 +1695,6 @@ def test_random_depends_on_the_seed(name: str) -> None:
 
 
 @observe
-def drawn_in_turn(tt: Any, name: str) -> Any:
-    generator, draw = np.random.default_rng(3), getattr(tt, name)
-    tt.manual_seed(1)
-    first, second = draw(4, generator=generator), draw(4, generator=generator)
-    passed = draw(3)
-    tt.manual_seed(1)
-    return {"in turn": np.stack([first, second]), "default": draw(3), "default after": passed}
-
-
-@pytest.mark.parametrize("name", ["rand", "randn"])
-def test_random_moves_only_the_generator_passed(name: str) -> None:
-    """01.18 Two draws of one generator differ, and default_generator stays where it was."""
-    got = drawn_in_turn(name)
-    assert_equal(len(np.unique(got["in turn"])), want=8)
-    assert_alike(got, "default", "default after")
-
-
-@observe
 def drawn_by(tt: Any, name: str, count: int) -> Any:
     draw = getattr(tt, name)
     return {
@@ -1723,6 +1711,24 @@ def test_random_draws_from_a_generator(name: str) -> None:
     assert_equal(got["4"].shape, want=(integer(5, 5, 50),))
     assert_alike(got, "3", "3 again")
     assert_equal(bool((got["3"] == got["4"]).any()), want=False)
+
+
+@observe
+def drawn_in_turn(tt: Any, name: str) -> Any:
+    generator, draw = np.random.default_rng(3), getattr(tt, name)
+    tt.manual_seed(1)
+    first, second = draw(4, generator=generator), draw(4, generator=generator)
+    passed = draw(3)
+    tt.manual_seed(1)
+    return {"in turn": np.stack([first, second]), "default": draw(3), "default after": passed}
+
+
+@pytest.mark.parametrize("name", ["rand", "randn"])
+def test_random_moves_only_the_generator_passed(name: str) -> None:
+    """01.18 Two draws of one generator differ, and default_generator stays where it was."""
+    got = drawn_in_turn(name)
+    assert_equal(len(np.unique(got["in turn"])), want=8)
+    assert_alike(got, "default", "default after")
 
 
 @observe
@@ -1771,8 +1777,9 @@ def test_random_shares(name: str, places: Any, shares: Any) -> None:
 @pytest.mark.parametrize("name", ["rand", "randn"])
 def test_random_leaves(name: str) -> None:
     """01.18 Drawn with requires_grad=True and without."""
-    got = evaluate(f"[tt.{name}(2, requires_grad=True).requires_grad, tt.{name}(2).requires_grad]")
-    assert_equal(got, want=[True, False])
+    for call in (f"tt.{name}(2", f"tt.{name}((2, 3)"):
+        got = evaluate(f"[{call}, requires_grad=True).requires_grad, {call}).requires_grad]")
+        assert_equal(got, want=[True, False])
 
 
 # ---- conventions, for every operation: 01.19 to 01.22 --------------------------------------------
@@ -1885,6 +1892,22 @@ def test_operands_are_not_modified(expression: str) -> None:
         assert_unchanged(operands_after(expression, a, b), was={"a": a, "b": b})
 
 
+@observe(shown="parts, index = [a, b], {index}; cat(parts); stack(parts); a[index]")
+def lists_after(tt: Any, a: Any, b: Any, index: Any) -> Any:
+    parts, several = [tt.Tensor(a), tt.Tensor(b)], np.array(index)
+    tt.cat(parts)
+    tt.stack(parts, axis=1)
+    parts[0][several], parts[0][several, 0], parts[0][:, index]
+    return {"parts": [part.data for part in parts], "index": index, "array": several}
+
+
+def test_lists_are_not_modified() -> None:
+    """01.20 The list that is joined, and a list and an array that select."""
+    a, b, index = dyadic(3, 3), dyadic(3, 3, seed=1), [0, -1, 1]
+    want = {"parts": [a, b], "index": index, "array": np.array(index)}
+    assert_equal(lists_after(a, b, index), want=want)
+
+
 BY_FUNCTION: dict[str, list[str]] = {}
 for name, expression in (EVERY | WITHOUT_HISTORY).items():
     BY_FUNCTION.setdefault(name.split("-")[0], []).append(expression)
@@ -1930,7 +1953,7 @@ def test_results_are_independent(expressions: Any) -> None:
         "flatten": ["a.flatten()", "a.reshape(1, 2, 3).flatten(1)", "a.flatten(1)"],
         "squeeze": ["a.squeeze()", "a.reshape(2, 1, 3).squeeze(1)", "a.squeeze(0)"],
         "unsqueeze": ["a.unsqueeze(0)", "a.unsqueeze(-1)", "a.T.unsqueeze(1)"],
-        "expand": ["a.expand(5, 2, 3)", "a[:1].expand(4, 3)", "a.expand(-1, 3)"],
+        "expand": ["a.expand(5, 2, 3)", "a.reshape(2, 3, 1).expand(2, 3, 4)", "a.expand(-1, 3)"],
         "getitem": ["a[1:]", "a[::-1]", "a[:, ::2]", "a[..., None]", "a[1]", "a[-1, 1:]"],
     },
 )
@@ -2028,7 +2051,26 @@ def test_integers_stay_exact(expressions: Any) -> None:
 def test_bools_stay_bools(expression: str) -> None:
     """01.19 Masks that are moved, joined and chosen from."""
     a, b = fill((2, 3), 3, "ties") > 0, fill((2, 3), 4, "ties") > -1
-    assert_equal(evaluate(expression, a, b), want=in_numpy(expression, a, b))
+    assert_equal(listed(evaluate(expression, a, b)), want=listed(in_numpy(expression, a, b)))
+
+
+@by_name(
+    "expression",
+    {
+        "amax": "a.max(0)",
+        "amin": "a.min()",
+        "maximum": "tt.maximum(a, a)",
+        "where": "tt.where(True, a, a)",
+        "clip": "a.clip(1, 2)",
+        "pad": "a.pad((1, 0))",
+        "getitem": "a[1]",
+        "cat": "tt.cat([a, a])",
+    },
+)
+def test_narrow_integers_keep_their_dtype(expression: str) -> None:
+    """01.19 int32 and uint8 that are chosen from, moved and joined."""
+    pairs = [(positive(2, 3).astype(kind),) * 2 for kind in ("int32", "uint8")]
+    assert_equal(dtypes_of(expression, *pairs), want=["int32", "uint8"])
 
 
 @by_name("expression", {"exp": "a.exp()", "multiply": "a * a", "sum_": "a.sum(axis=0)"})
@@ -2180,6 +2222,8 @@ SMALL, LARGE = "tt.Tensor(np.array([200, 12], np.uint8))", "tt.Tensor(np.array([
         "exp-number": ("tt.exp(1.0)", np.exp(np.float32(1))),
         "sum_-bytes": (f"{SMALL}.sum()", np.int64(212)),
         "sum_-bools": ("tt.Tensor([True, True]).sum()", np.int64(2)),
+        "var-integers": ("tt.Tensor(np.array([10000, 10001, 10002])).var()", np.float32(1)),
+        "var-bools": ("tt.Tensor([True, False, False, True]).var(correction=0)", np.float32(0.25)),
         "mean-bytes": (f"{SMALL}.mean()", np.float32(106)),
         "not_equal-exactly": (f"({LARGE} != np.int64(16777216)) * 1", np.array([1, 1])),
         "not_equal-too-large": (f"({SMALL} != 300) * 1", np.array([1, 1])),
