@@ -211,12 +211,13 @@ def test_item_refuses_other_sizes(shape: tuple[int, ...]) -> None:
 
 @observe
 def handed_out(tt: Any, data: Any) -> Any:
-    x = tt.Tensor(data)
-    return {"tolist()": x.tolist(), "numpy() is x.data": x.numpy() is x.data}
+    x, y = tt.Tensor(data), tt.Tensor(data.T, requires_grad=True)
+    same = x.numpy() is x.data and y.numpy() is y.data
+    return {"tolist()": x.tolist(), "numpy() is x.data": same}
 
 
 def test_numpy_and_tolist() -> None:
-    """01.3 numpy() and tolist() of one matrix."""
+    """01.3 numpy() and tolist() of one matrix, numpy() of its transpose with a gradient."""
     a = X * real(1.0, 0.5, 2)
     assert_equal(handed_out(a), want={"tolist()": a.tolist(), "numpy() is x.data": True})
 
