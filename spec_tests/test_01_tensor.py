@@ -1185,12 +1185,12 @@ MOVED = {  # of which shape, and what
 
 
 def check_moved(expressions: Any) -> None:
-    """Expressions by the shape of their operand, which lies in memory in three ways."""
+    """Expressions by the shape of their operand, which lies in memory in columns and backwards."""
     for shape, several in expressions.items():
         a = dyadic(*shape)
         for expression in several:
             want = in_numpy(expression, a)
-            for layout in ("x", LAYOUTS["in columns"], LAYOUTS["backwards"]):
+            for layout in (LAYOUTS["in columns"], LAYOUTS["backwards"]):
                 assert_exact(evaluate_laid_out(expression, layout, a), want=want)
 
 
@@ -1436,7 +1436,7 @@ def test_indexing_of_any_order(indices: Any) -> None:
     a = dyadic(3, 2, 5)
     for index in indices:
         want = in_numpy(f"a{index}", a)
-        for layout in ("x", LAYOUTS["in columns"], LAYOUTS["backwards"]):
+        for layout in (LAYOUTS["in columns"], LAYOUTS["backwards"]):
             assert_exact(evaluate_laid_out(f"a{index}", layout, a), want=want)
 
 
@@ -1506,7 +1506,7 @@ def test_joining_of_any_order(expressions: Any) -> None:
     a, b = dyadic(2, 3, 1), dyadic(2, 3, 1, seed=1)
     for expression in expressions:
         want = in_numpy(expression, a, b)
-        for layout in ("x", LAYOUTS["in columns"], LAYOUTS["backwards"]):
+        for layout in (LAYOUTS["in columns"], LAYOUTS["backwards"]):
             assert_exact(evaluate_laid_out(expression, layout, a, b), want=want)
 
 
