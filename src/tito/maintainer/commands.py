@@ -47,11 +47,9 @@ def variant(manifest: Manifest, name: str) -> int:
     with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
         [verdict] = run([recording.job(found, Path(scratch) / "variant")])
     print(verdict.output, *[test.message for test in verdict.failed], verdict.problem, sep="\n")
-    print(
-        f"{found}: {found.lesson}",
-        *[f"  killed by {found.killed_by}"] * (not found.right),
-        sep="\n",
-    )
+    first = verdict.failed[0].name if verdict.failed else "no test"
+    named = f"; it names {found.killed_by}" * (found.killed_by not in ("", first))
+    print(f"{found}: {found.lesson}", f"  the first that fails: {first}{named}", sep="\n")
     return 0
 
 
