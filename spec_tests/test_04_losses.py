@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from support.asserts import (
+    assert_alike,
     assert_below,
     assert_close,
     assert_equal,
     assert_raises,
     assert_unchanged,
 )
-from support.expressions import evaluate
+from support.expressions import assert_followed, evaluate
 from support.observe import observe
 from support.oracle import Case, check_values
 from support.strategies import (
@@ -43,17 +44,23 @@ LOGITS = np.array([[LOG2, 0.0, 0.0], [0.0, 0.0, 0.0]])  # these are the README's
 SAME = tuple((s, s) for s in CURATED)
 FLAT = tuple((s, s) for s in ((1, 3), (4, 3), (3, 3), (5, 7)))
 DEEP = tuple((s, s) for s in ((2, 3, 5), (3, 3, 3), (2, 5, 1, 3), (3, 5, 7)))
-OTHER = named("average")
+OTHERS = [named("average"), "Mean", "me", "", None]
+other = pytest.mark.parametrize("wrong", OTHERS, ids=["average", "Mean", "me", "empty", "None"])
 UNEQUAL = [((4, 1), (4,)), ((4,), (4, 1)), ((2, 3), (3,)), ((2, 3), ()), ((2, 3), (3, 2))]
+UNEQUAL += [((), (1,)), ((1,), ()), ((1, 1), (1,)), ((3, 1), (3, 4)), ((2, 1, 3), (2, 3))]
 NUMBERS = [
     *["[0, 1, 1]", "[0.0, 1.0, 1.0]", "np.array([0, 1, 1])", "np.array([0.0, 1.0, 1.0])"],
     *["tt.Tensor(np.array([0, 1, 1], np.uint8))", "tt.Tensor(np.array([False, True, True]))"],
 ]
 INTEGERS = ["[2, 0]", "np.array([2, 0], np.uint8)", "tt.Tensor(np.array([2, 0], np.int32))"]
+INTEGERS += [f"np.array([2, 0], np.{kind})" for kind in ("int8", "int16", "uint32", "uint64")]
 FLOATS = [("[2.0, 0.0]", "float64"), ("tt.Tensor([2, 0])", "float32"), ("np.eye(2, 3)", "float64")]
+FLOATS += [("[True, False]", "bool"), ("tt.Tensor(np.array([True, False]))", "bool")]
+KINDS = ["floats", "tensor-of-list", "one-hot", "bools", "tensor-of-bools"]
 MISFITS = [
     *[((2, 3), (3,)), ((3, 3), (3, 3)), ((2, 3), (2, 1)), ((3,), (3,))],
     *[((2, 3, 5), (2, 3)), ((2, 3, 5), (2,))],
+    *[((2, 3), (1, 2)), ((1, 3), ()), ((), ()), ((2, 3, 5), (2, 5, 1)), ((2, 3, 5), (5, 2))],
 ]
 OUTSIDE = [3, integer(17, 4, 999), -1, integer(-3, -99, -2)]
 outside = pytest.mark.parametrize("wrong", OUTSIDE, ids=["3", "17", "-1", "-3"])
@@ -118,7 +125,7 @@ def test_mse_loss(case: Case) -> None:
     check_values("04", case)
 
 
-@given(shape=shapes(), seed=seeds)
+@given(shape=shapes(max_dims=4), seed=seeds)
 def test_mse_loss_of_any_shape(shape: Shape, seed: int) -> None:
     """04.1 Drawn shapes and numbers."""
     a, b = fill(shape, seed, "normal"), fill(shape, seed + 1, "normal")
@@ -139,7 +146,7 @@ def test_l1_loss(case: Case) -> None:
     check_values("04", case)
 
 
-@given(shape=shapes(), seed=seeds)
+@given(shape=shapes(max_dims=4), seed=seeds)
 def test_l1_loss_of_any_shape(shape: Shape, seed: int) -> None:
     """04.2 Drawn shapes and numbers."""
     a, b = fill(shape, seed, "normal"), fill(shape, seed + 1, "normal")
@@ -196,10 +203,10 @@ def test_history(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
-def test_unknown_reduction(name: str) -> None:
-    """04.3 mse_loss and l1_loss with another name."""
-    call, a = f"tt.{name}(a, a, reduction='{OTHER}')", dyadic(2, 3)
-    assert_raises(evaluate, call, a, error="ValueError", says=(OTHER,))
+@other
+def test_unknown_reduction(name: str, wrong: Any) -> None:
+    """04.3 mse_loss and l1_loss with other names, and with None."""
+    refused_target(f"{name}(a, a, reduction={wrong!r})", (2, 3), "ValueError", str(wrong))
 
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
@@ -220,9 +227,31 @@ def test_targets_take_the_dtype_of_the_input(target: str) -> None:
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
 def test_integers_do_not_cut_the_target(name: str) -> None:
-    """04.5 Beside an input of integers the targets are float32."""
+    """04.5 Beside an input of integers or bools the targets are float32."""
     want = np.float32(0.25 if name == "mse_loss" else 0.5)
     assert_close(evaluate(f"tt.{name}(a, [1.5, 2.5, 3.5])", np.array([1, 2, 3])), want=want)
+    for x in (np.array([True, False]), np.array([1, 0], np.uint8), np.array([1, 0])):
+        for target in ("[0.5, 0.5]", "np.array([0.5, 0.5])", "tt.Tensor(np.array([0.5, 0.5]))"):
+            assert_close(evaluate(f"tt.{name}(a, {target})", x), want=want)
+
+
+def spellings(values: list[float]) -> list[str]:
+    """The same targets as a list, an array and a tensor."""
+    return [str(values), f"np.array({values})", f"tt.Tensor(np.array({values}))"]
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
+def test_targets_keep_their_digits(name: str) -> None:
+    """04.5 Targets that float32 cannot hold, beside an input of float64."""
+    x, y = normal(3), np.array([0.1, 1 / 3, -2.7]) * real(1.0, 0.5, 1.0)
+    off = x - y
+    for target in spellings(y.tolist()):
+        got = evaluate(f"tt.{name}(a, {target}, reduction='none')", x)
+        assert_close(got, want=off**2 if name == "mse_loss" else abs(off))
+    large = 2**24 + 1 + 2 * integer(0, 0, 999)
+    for target in spellings([large]):
+        got = evaluate(f"tt.{name}(a, {target})", np.array([large + 2.0]))
+        assert_close(got, want=np.float64(4.0 if name == "mse_loss" else 2.0))
 
 
 # ---- yes_or_no: 04.6 and 04.7 --------------------------------------------------------------------
@@ -257,7 +286,7 @@ def test_binary_cross_entropy(case: Case) -> None:
     check_values("04", case)
 
 
-@given(shape=shapes(), seed=seeds)
+@given(shape=shapes(max_dims=4), seed=seeds)
 def test_binary_cross_entropy_of_any_shape(shape: Shape, seed: int) -> None:
     """04.6 Drawn shapes and numbers."""
     z, y = fill(shape, seed, "normal"), np.random.default_rng(seed).random(shape)
@@ -275,9 +304,10 @@ def test_binary_cross_entropy_is_stable(dtype: str) -> None:
     assert_close(got, want=(np.array([1000, 1000, 0, 0, 500, 40]) * share).astype(dtype))
 
 
-def test_binary_cross_entropy_unknown_reduction() -> None:
-    """04.3 binary_cross_entropy_with_logits with another name."""
-    refused_target(f"{NAME}(a, a, reduction='{OTHER}')", (3,), "ValueError", OTHER)
+@other
+def test_binary_cross_entropy_unknown_reduction(wrong: Any) -> None:
+    """04.3 binary_cross_entropy_with_logits with other names, and with None."""
+    refused_target(f"{NAME}(a, a, reduction={wrong!r})", (3,), "ValueError", str(wrong))
 
 
 @pytest.mark.parametrize("pair", UNEQUAL, ids=str)
@@ -292,6 +322,16 @@ def test_binary_cross_entropy_targets(target: str) -> None:
     x = np.array([1.0, 3.0, -2.0], np.float32)
     want = np.log1p(np.exp([1.0, -3.0, 2.0])).mean()
     assert_close(evaluate(f"tt.{NAME}(a, {target})", x), want=np.float32(want))
+
+
+def test_binary_cross_entropy_targets_keep_their_digits() -> None:
+    """04.5 Probabilities that float32 cannot hold; and logits that are integers."""
+    z, y = normal(3), np.array([0.1, 1 / 3, 0.7]) * real(1.0, 0.5, 1.0)
+    want = y * np.log1p(np.exp(-z)) + (1 - y) * np.log1p(np.exp(z))
+    for target in spellings(y.tolist()):
+        assert_close(evaluate(f"tt.{NAME}(a, {target}, reduction='none')", z), want=want)
+        got = evaluate(f"tt.{NAME}(a, {target}, reduction='none')", np.array([0, 0, 0]))
+        assert_close(got, want=np.full(3, LOG2, np.float32))
 
 
 # ---- likelihood: 04.8 to 04.12 -------------------------------------------------------------------
@@ -317,9 +357,19 @@ def test_nll_loss(case: Case) -> None:
     check_values("04", case)
 
 
-def test_nll_loss_unknown_reduction() -> None:
-    """04.3 nll_loss with another name."""
-    refused_target(f"nll_loss(a, [0, 1], reduction='{OTHER}')", (2, 3), "ValueError", OTHER)
+@other
+def test_nll_loss_unknown_reduction(wrong: Any) -> None:
+    """04.3 nll_loss with other names, and with None."""
+    call = f"nll_loss(a, [0, 1], reduction={wrong!r})"
+    refused_target(call, (2, 3), "ValueError", str(wrong))
+
+
+def test_nll_loss_of_infinity() -> None:
+    """04.8 The log-probability -inf, of what cannot happen: a loss of inf, if it happens."""
+    x = np.array([[-np.inf, -1.0], [-2.0, -np.inf]])
+    got = evaluate("tt.nll_loss(a, [0, 0], reduction='none')", x)
+    assert_close(got, want=np.array([np.inf, 2.0]))
+    assert_close(evaluate("tt.nll_loss(a, [1, 0])", x), want=np.float64(1.5))
 
 
 def test_nll_loss_of_positions_example() -> None:
@@ -357,15 +407,28 @@ def test_class_numbers_are_integers(target: str) -> None:
     assert_close(got, want=np.array([2.0, 3.0]))
 
 
+def test_large_class_numbers() -> None:
+    """04.10 Classes beyond 127, 255 and 65,535; uint8 holds no -100, so it ignores none."""
+    last = integer(69_999, 65_536, 69_999)
+    x = np.zeros((4, 70_000))
+    x[range(4), [156, 255, 40_000, last]] = [-2.0, -3.0, -4.0, -5.0]
+    got = evaluate(f"tt.nll_loss(a, [156, 255, 40000, {last}], reduction='none')", x)
+    assert_close(got, want=np.array([2.0, 3.0, 4.0, 5.0]))
+    for kind in ("uint8", "uint16", "int16"):
+        target = f"np.array([156, 255], np.{kind})"
+        got = evaluate(f"tt.nll_loss(a, {target}, reduction='none')", x[:2, :256])
+        assert_close(got, want=np.array([2.0, 3.0]))
+
+
 def test_no_class_numbers_for_no_rows() -> None:
     """04.10 Targets `[]` for a batch of shape (0, 3)."""
     got = evaluate("tt.nll_loss(a, [], reduction='none').shape", np.zeros((0, 3)))
     assert_equal(got, want=(0,))
 
 
-@pytest.mark.parametrize(("target", "dtype"), FLOATS, ids=["floats", "tensor-of-list", "one-hot"])
+@pytest.mark.parametrize(("target", "dtype"), FLOATS, ids=KINDS)
 def test_class_numbers_refuse_floats(target: str, dtype: str) -> None:
-    """04.10 nll_loss with floats, with a tensor made of a list, and with one-hot rows."""
+    """04.10 nll_loss with floats, one-hot rows, bools."""
     refused_target(f"nll_loss(a, {target})", (2, 3), "TypeError", dtype)
 
 
@@ -381,6 +444,22 @@ def test_class_out_of_range(wrong: int) -> None:
     """04.11 nll_loss with classes below 0 and above C - 1."""
     call = f"nll_loss(a, [0, {wrong}, 1, 2])"
     refused_target(call, (4, 3), "IndexError|ValueError", str(wrong), "3")
+
+
+@pytest.mark.parametrize("name", ["nll_loss"])
+def test_class_out_of_range_beside_ignored_ones(name: str) -> None:
+    """04.11 -100 and other negative classes where another number is ignored; a class of a place."""
+    out_of_range_beside_ignored_ones(name)
+
+
+def out_of_range_beside_ignored_ones(name: str) -> None:
+    """What is not ignored is checked, also where ignore_index is given, and on every axis."""
+    error = "IndexError|ValueError"
+    refused_target(f"{name}(a, [0, -100], ignore_index=0)", (2, 3), error, "-100", "3")
+    refused_target(f"{name}(a, [-1, -2], ignore_index=-1)", (2, 3), error, "-2", "3")
+    refused_target(f"{name}(a, [99, 3], ignore_index=99)", (2, 3), error, "3")
+    refused_target(f"{name}(a, [[0, 2, 1], [1, 4, -100]])", (2, 4, 3), error, "4")
+    refused_target(f"{name}(a, np.array([0, 3], np.uint8))", (2, 3), error, "3")
 
 
 IGNORE = [
@@ -402,6 +481,13 @@ def test_ignore_index(case: Case) -> None:
     assert_close(got, want=np.float64(-pick(x, classes)[kept].mean()))
 
 
+@other
+def test_unknown_reduction_beside_ignored_positions(wrong: Any) -> None:
+    """04.3 nll_loss with other names, and with None, where a position is ignored."""
+    call = f"nll_loss(a, [0, -100], reduction={wrong!r})"
+    refused_target(call, (2, 3), "ValueError", str(wrong))
+
+
 def ignored() -> tuple[Any, Any, Any]:
     """Logits, a class for each row, and which rows are not ignored."""
     kept = np.array([True, *flags(True, False)])
@@ -411,7 +497,8 @@ def ignored() -> tuple[Any, Any, Any]:
 
 @observe
 def is_nan(tt: Any, expression: str, data: Any) -> Any:
-    return bool(np.isnan(eval(expression, {"tt": tt, "a": tt.Tensor(data)}).item()))
+    loss = eval(expression, {"tt": tt, "a": tt.Tensor(data)})
+    return [bool(np.isnan(loss.item())), str(loss.dtype)]
 
 
 @pytest.mark.parametrize(
@@ -419,7 +506,43 @@ def is_nan(tt: Any, expression: str, data: Any) -> Any:
 )
 def test_everything_ignored(call: str) -> None:
     """04.12 Every target is ignored."""
-    assert_equal(is_nan(f"tt.{call}", dyadic(2, 3)), want=True)
+    nothing_left(call)
+
+
+def nothing_left(call: str) -> None:
+    """Where every target of (2, 3) is ignored, the mean is nan and the sum 0; dtypes stay."""
+    for dtype in ("float64", "float32"):
+        assert_equal(is_nan(f"tt.{call}", dyadic(2, 3).astype(dtype)), want=[True, dtype])
+    summed, each = (call.replace(")", f", reduction='{name}')") for name in ("sum", "none"))
+    assert_close(evaluate(f"tt.{summed} + 1", dyadic(2, 3)), want=np.float64(1.0))
+    assert_close(evaluate(f"tt.{each} + 1", dyadic(2, 3)), want=np.ones(2))
+
+
+def test_no_rows_have_no_mean() -> None:
+    """04.12 A batch without rows: nothing is left for the mean."""
+    x = np.zeros((0, 3), np.float32)
+    assert_equal(is_nan("tt.nll_loss(a, [])", x), want=[True, "float32"])
+    got = evaluate("tt.nll_loss(a, [], reduction='sum') + 1", x)
+    assert_close(got, want=np.float32(1))
+
+
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan], ids=str)
+def test_ignored_position_may_hold_anything(odd: float) -> None:
+    """04.12 inf, -inf and nan at ignored positions of nll_loss."""
+    ignored_whatever_it_holds("nll_loss(a, b", odd, lambda x, b: -pick(x, b))
+
+
+def ignored_whatever_it_holds(call: str, odd: float, losses_of: Any) -> None:
+    """A loss of class numbers, with each reduction, where ignored rows hold inf or nan."""
+    x, classes, kept = ignored()
+    x[~kept] = odd
+    targets = np.where(kept, classes, -100)
+    losses = np.zeros(kept.size)
+    losses[kept] = losses_of(x[kept], classes[kept])
+    sums = {"none": losses, "sum": losses.sum(), "mean": losses.sum() / kept.sum()}
+    for reduction, want in sums.items():
+        got = evaluate(f"tt.{call}, reduction='{reduction}')", x, targets)
+        assert_close(got, want=np.asarray(want))
 
 
 # ---- cross_entropy: 04.13 to 04.16 ---------------------------------------------------------------
@@ -484,6 +607,25 @@ def test_cross_entropy_of_large_logits(case: Case) -> None:
     check_values("04", case)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_cross_entropy_of_masked_logits(dtype: str) -> None:
+    """04.14 Classes with a logit of -inf: beside the target, and as the target."""
+    inf = np.inf
+    logits = np.array([[0.0, -inf, LOG3], [0.0, -inf, LOG3], [-inf, 1000.0, -inf]], dtype)
+    got = evaluate("tt.cross_entropy(a, [2, 1, 1], reduction='none') + 1", logits)
+    assert_close(got, want=np.array([2 * LOG2 - LOG3 + 1, inf, 1.0], dtype))
+    got = evaluate("tt.cross_entropy(a, [2, 0, 1], label_smoothing=0.0)", logits)
+    assert_close(got, want=np.array((4 * LOG2 - LOG3) / 3, dtype))
+
+
+@other
+def test_cross_entropy_unknown_reduction(wrong: Any) -> None:
+    """04.3 cross_entropy with other names, and with None; with an ignored position and without."""
+    for target in ("[0, 1]", "[0, -100]"):
+        call = f"cross_entropy(a, {target}, reduction={wrong!r})"
+        refused_target(call, (2, 3), "ValueError", str(wrong))
+
+
 @pytest.mark.parametrize("target", INTEGERS)
 def test_cross_entropy_targets(target: str) -> None:
     """04.10 cross_entropy with each kind of target."""
@@ -498,9 +640,9 @@ def test_cross_entropy_of_no_rows() -> None:
     assert_equal(got, want=(0,))
 
 
-@pytest.mark.parametrize(("target", "dtype"), FLOATS, ids=["floats", "tensor-of-list", "one-hot"])
+@pytest.mark.parametrize(("target", "dtype"), FLOATS, ids=KINDS)
 def test_cross_entropy_refuses_floats(target: str, dtype: str) -> None:
-    """04.10 cross_entropy with floats, with a tensor made of a list, and with one-hot rows."""
+    """04.10 cross_entropy with floats, one-hot rows, bools."""
     refused_target(f"cross_entropy(a, {target})", (2, 3), "TypeError", dtype)
 
 
@@ -518,6 +660,11 @@ def test_cross_entropy_class_out_of_range(wrong: int) -> None:
     refused_target(call, (4, 3), "IndexError|ValueError", str(wrong), "3")
 
 
+def test_cross_entropy_class_out_of_range_beside_ignored_ones() -> None:
+    """04.11 -100 and other negative classes where another number is ignored; a class of a place."""
+    out_of_range_beside_ignored_ones("cross_entropy")
+
+
 IGNORE_AGAIN = [
     spelled("cross_entropy-ignore-none", "cross_entropy(a, {}, reduction='none')", (5, 3), -100),
     spelled("cross_entropy-ignore", "cross_entropy(a, {})", (5, 3), -100),
@@ -529,6 +676,14 @@ IGNORE_AGAIN = [
 def test_cross_entropy_ignore_index(case: Case) -> None:
     """04.12 cross_entropy: values that PyTorch gives, for each reduction."""
     check_values("04", case)
+
+
+@pytest.mark.parametrize(
+    "call", ["cross_entropy(a, [-100, -100])", "cross_entropy(a, [1, 1], ignore_index=1)"]
+)
+def test_cross_entropy_with_everything_ignored(call: str) -> None:
+    """04.12 Every target of cross_entropy is ignored."""
+    nothing_left(call)
 
 
 def test_label_smoothing_example() -> None:
@@ -553,7 +708,7 @@ def test_label_smoothing(case: Case) -> None:
     check_values("04", case)
 
 
-@given(shape=shapes(min_dims=2, max_dims=3), seed=seeds)
+@given(shape=shapes(min_dims=2, max_dims=4), seed=seeds)
 def test_label_smoothing_of_any_shape(shape: Shape, seed: int) -> None:
     """04.15 Drawn shapes and numbers."""
     x, b, s = fill(shape, seed, "normal"), classes_for(shape, seed), seed % 8 / 8
@@ -563,9 +718,9 @@ def test_label_smoothing_of_any_shape(shape: Shape, seed: int) -> None:
     assert_close(got + 1, want=want + 1)  # + 1 because with a single class every loss is 0
 
 
-@pytest.mark.parametrize("wrong", [-0.1, 1.5, 10])
+@pytest.mark.parametrize("wrong", [-0.1, 1.5, 10, -1, 1.001])
 def test_label_smoothing_out_of_range(wrong: float) -> None:
-    """04.15 s = -0.1, 1.5 and 10."""
+    """04.15 s = -0.1, 1.5, 10 and others."""
     call = f"cross_entropy(a, [0, 1], label_smoothing={wrong})"
     refused_target(call, (2, 3), "ValueError", str(wrong))
 
@@ -591,6 +746,23 @@ def test_smoothing_with_ignored_positions(case: Case) -> None:
     losses = 0.75 * pick(log_p, classes) + 0.25 * log_p.mean(axis=1)
     got = evaluate(call, x, np.where(kept, classes, -100))
     assert_close(got, want=np.float64(-losses[kept].mean()))
+
+
+def test_smoothing_with_everything_ignored() -> None:
+    """04.16 Every target is ignored, and the losses are smoothed."""
+    nothing_left("cross_entropy(a, [-100, -100], label_smoothing=0.25)")
+
+
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan], ids=str)
+@pytest.mark.parametrize("s", [0, 0.25], ids=["plain", "smoothed"])
+def test_ignored_logits_may_be_anything(s: float, odd: float) -> None:
+    """04.16 inf, -inf and nan at ignored positions of cross_entropy."""
+
+    def losses_of(x: Any, classes: Any) -> Any:
+        log_p = log_softmax_of(x)
+        return -(1 - s) * pick(log_p, classes) - s * log_p.mean(axis=1)
+
+    ignored_whatever_it_holds(f"cross_entropy(a, b, label_smoothing={s}", odd, losses_of)
 
 
 # ---- modules: 04.17 ------------------------------------------------------------------------------
@@ -634,6 +806,47 @@ def test_modules(case: Case) -> None:
 
 
 @observe
+def beside_functions(tt: Any, function: str, module: str, options: Any, a: Any, b: Any) -> Any:
+    own = [getattr(tt, module)(**each) for each in options]
+    x, y, other = tt.Tensor(a), tt.Tensor(b), tt.Tensor(a[::-1].copy())
+    earlier = [m(other, y) for m in own]
+    return {
+        "functions": [getattr(tt, function)(x, y, **each) for each in options],
+        "modules": [m(x, y) for m in own],
+        "of other numbers": earlier,
+        "state afterwards": [list(m.state_dict()) for m in own],
+        "options": [m.eval() is m for m in own],
+    }
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [
+        ("MSELoss", "mse_loss"),
+        ("L1Loss", "l1_loss"),
+        ("BCEWithLogitsLoss", NAME),
+        ("NLLLoss", "nll_loss"),
+        ("CrossEntropyLoss", "cross_entropy"),
+    ],
+    ids=lambda name: name,
+)
+def test_modules_keep_their_options_apart(module: str, function: str) -> None:
+    """04.17 Modules with different options, made at once and each called twice, beside the function."""
+    reductions: list[dict[str, Any]] = [{"reduction": r} for r in ("none", "sum", "mean")]
+    options = [{}, *reductions]
+    a, b = normal(5, 3), normal(5, 3, seed=1)
+    if function in ("nll_loss", "cross_entropy"):
+        options += [{"ignore_index": i, **r} for i in (0, 2) for r in reductions]
+        b = np.array([0, 2, 1, 2, 0])
+    if function == "cross_entropy":
+        options += [{"label_smoothing": s, **o} for s in (0.25, 1) for o in options]
+    runs = beside_functions(function, module, options, a, b)
+    assert_alike(runs, "functions", "modules")
+    assert_equal(runs["state afterwards"], want=[[] for _ in options])
+    assert_equal(runs["options"], want=[True for _ in options])
+
+
+@observe
 def is_module(tt: Any, name: str) -> Any:
     return isinstance(getattr(tt, name)(), tt.Module)
 
@@ -652,14 +865,34 @@ EVERY = [
     *["tt.mse_loss(a, b)", "tt.l1_loss(a, b, reduction='sum')", f"tt.{NAME}(a, b)"],
     *["tt.nll_loss(a, [1, 0])", "tt.nll_loss(a, [1, -100], reduction='none')"],
     *["tt.cross_entropy(a, [1, 0])", "tt.cross_entropy(a, [1, -100], label_smoothing=0.1)"],
-    *["tt.CrossEntropyLoss(label_smoothing=0.1)(a, [1, 2])"],
+    *["tt.CrossEntropyLoss(label_smoothing=0.1)(a, [1, 2])", "tt.NLLLoss()(a, [1, 2])"],
+    *[f"tt.{name}()(a, b)" for name in ("MSELoss", "L1Loss", "BCEWithLogitsLoss")],
+    *["tt.mse_loss(a, b, reduction='none')", "tt.l1_loss(a, b)"],
+    *[f"tt.{NAME}(a, b, reduction='{reduction}')" for reduction in ("none", "sum")],
+    *["tt.nll_loss(a, [1, -100])", "tt.cross_entropy(a, [1, -100])"],
+    *["tt.cross_entropy(a, [1, 0], label_smoothing=0.25, reduction='none')"],
+    *["tt.cross_entropy(a, [1, -100], label_smoothing=1, reduction='sum')"],
 ]
+PAIRWISE = [f"tt.{name}(a, {b})" for name in ("mse_loss", "l1_loss", NAME) for b in ("b", "b * 1")]
+
+
+def apart() -> tuple[Any, Any]:
+    """Two arrays of (2, 3) whose elements differ by 0.07 or more."""
+    a = dyadic(2, 3)
+    return a, a + dyadic(2, 3, seed=1)
 
 
 @pytest.mark.parametrize("expression", EVERY[2:])
 def test_history_leads_to_the_input(expression: str) -> None:
     """04.18 The notes, walked back from the loss."""
     check_history(expression)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_no_part_is_cut_off(expression: str) -> None:
+    """04.18 The notes of a loss, followed with another input: what they give is the loss of that input."""
+    a, b = apart()
+    assert_followed(expression, a, b, learns="a")
 
 
 @observe
@@ -684,6 +917,13 @@ def test_history_leads_to_a_target_that_learns(name: str) -> None:
     assert_equal(got, want={"requires_grad": does, "notes lead to b": True})
 
 
+@pytest.mark.parametrize("learns", ["b", "ab"])
+@pytest.mark.parametrize("expression", PAIRWISE)
+def test_no_part_of_a_target_is_cut_off(expression: str, learns: str) -> None:
+    """04.21 The notes, followed with another target (and input): what they give is the loss of those."""
+    assert_followed(expression, *apart(), learns=learns)
+
+
 @observe
 def dtype_of(tt: Any, expression: str, data: Any, target: Any) -> Any:
     return str(eval(expression, {"tt": tt, "a": tt.Tensor(data), "b": target}).dtype)
@@ -695,6 +935,7 @@ def test_dtype_is_the_input_s(expression: str) -> None:
     a, b = dyadic(2, 3), dyadic(2, 3, seed=1)
     assert_equal(dtype_of(expression, a.astype(np.float32), b), want="float32")
     assert_equal(dtype_of(expression, a, b.astype(np.float32)), want="float64")
+    assert_equal(dtype_of(expression, a.astype(np.float16), b), want="float16")
 
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss", NAME])
@@ -707,19 +948,52 @@ def test_dtype_beside_a_target_that_learns(name: str) -> None:
 
 
 @observe
-def after(tt: Any, expression: str, data: Any, target: Any) -> Any:
+def after(tt: Any, expression: str, data: Any, target: Any, in_tensors: bool) -> Any:
     classes = np.array([1, -100])
-    names = {"tt": tt, "a": tt.Tensor(data), "b": target, "classes": classes}
+    wrap = tt.Tensor if in_tensors else np.asarray
+    names = {"tt": tt, "a": tt.Tensor(data), "b": wrap(target), "classes": wrap(classes)}
     eval(expression.replace("[1, -100]", "classes"), names)
     return {"input": data, "target": target, "classes": classes}
 
 
 @pytest.mark.parametrize("expression", EVERY)
 def test_inputs_are_not_modified(expression: str) -> None:
-    """04.19 Input, target and class numbers before and after the call."""
-    a, b = dyadic(2, 3), dyadic(2, 3, seed=1)
+    """04.19 Input, target and class numbers before and after the call; the input is large."""
+    a, b = 2000 * dyadic(2, 3), dyadic(2, 3, seed=1)
     was = {"input": a, "target": b, "classes": np.array([1, -100])}
-    assert_unchanged(after(expression, a, b), was=was)
+    for in_tensors in (False, True):
+        assert_unchanged(after(expression, a, b, in_tensors), was=was)
+
+
+VIEWED = [f"tt.{name}(a, b, reduction='none')" for name in ("mse_loss", "l1_loss", NAME)]
+VIEWED += [f"tt.{name}(a, c, reduction='none')" for name in ("nll_loss", "cross_entropy")]
+
+
+@observe
+def of_views(tt: Any, expression: str, data: Any, target: Any, classes: Any) -> Any:
+    views = {
+        "reversed": lambda x: x[::-1, ::-1],
+        "transposed": lambda x: x.T,
+        "every second": lambda x: x[..., ::2],
+        "stretched": lambda x: np.broadcast_to(x[:1], x.shape),
+    }
+    runs = {}
+    for name, view in views.items():
+        a, b, c = view(data), view(target), view(classes)
+        for kind in ("view", "copy"):
+            x, y, z = (v if kind == "view" else np.ascontiguousarray(v) for v in (a, b, c))
+            values = {"tt": tt, "a": tt.Tensor(x), "b": tt.Tensor(y), "c": tt.Tensor(z)}
+            runs[f"{name}, {kind}"] = eval(expression, values)
+    return runs
+
+
+@pytest.mark.parametrize("expression", VIEWED)
+def test_views_are_inputs(expression: str) -> None:
+    """04.19 Reversed, transposed and stretched views beside copies of them."""
+    classes = classes_for((3, 4, 3), 0) % 3
+    runs = of_views(expression, normal(3, 4, 3), normal(3, 4, 3, seed=1), classes)
+    for name in ("reversed", "transposed", "every second", "stretched"):
+        assert_alike(runs, f"{name}, copy", f"{name}, view")
 
 
 @observe

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from support.asserts import assert_alike
 from support.observe import observe
+from support.strategies import fill
 
 
 @observe(shown="{expression}")
@@ -59,3 +61,64 @@ def gradients(tt: Any, expression: str, cotangent: Any, *arrays: Any) -> Any:
     }
     eval(expression, {"tt": tt, "np": np, **tensors}).backward(cotangent)
     return [t.grad for t in tensors.values()]
+
+
+def anew(tensor: Any, others: dict[int, Any]) -> Any:
+    """The array of a tensor, computed once more from its notes with other arrays for some leaves.
+
+    Args:
+        tensor: what an expression gave.
+        others: by the id of a leaf what stands in its place. What left no note stays as it was.
+    """
+    known = dict(others)
+    waiting = [tensor]
+    while waiting:
+        out = waiting[-1]
+        note = out.note
+        parents = [p for p in (note.parents if note else ()) if p is not None]
+        missing = [p for p in parents if id(p) not in known]
+        if id(out) in known or not missing:
+            waiting.pop()
+        if id(out) not in known and not missing:
+            known[id(out)] = out.data
+            if note:
+                pairs = zip(note.parents, note.arrays, strict=True)
+                operands = [array if p is None else known[id(p)] for p, array in pairs]
+                known[id(out)] = note.primitive(*operands, **note.static).data
+        waiting += missing
+    return known[id(tensor)]
+
+
+@observe(shown="{expression}", uses=(anew,))
+def followed(tt: Any, expression: str, arrays: Any, others: Any) -> Any:
+    names = {"tt": tt, "np": np}
+    flags = [other is not None for other in others]
+    pairs = list(zip(arrays, flags, strict=True))
+    leaves = [tt.Tensor(array, requires_grad=flag) for array, flag in pairs]
+    out = eval(expression, names | dict(zip("abcd", leaves, strict=False)))
+    swaps = {id(t): other for t, other in zip(leaves, others, strict=True) if other is not None}
+    chosen = [a if o is None else o for a, o in zip(arrays, others, strict=True)]
+    fresh = [tt.Tensor(array) for array in chosen]
+    return {
+        "computed with other numbers": eval(
+            expression, names | dict(zip("abcd", fresh, strict=False))
+        ),
+        "its notes followed with these numbers": anew(out, swaps),
+    }
+
+
+def assert_followed(expression: str, *arrays: Any, learns: str) -> None:
+    """No part of a result was cut off from its operands: its notes know what other numbers give.
+
+    Args:
+        expression: as for `evaluate`; what it does may not depend on signs or an order that a
+            change by 1/50 turns round, so choose arrays whose elements are further apart.
+        arrays: its operands.
+        learns: the names of those that require a gradient, such as "ab".
+    """
+    others = [
+        a + fill(a.shape, seed=90 + i) / (8 * max(a.size, 6)) if name in learns else None
+        for i, (name, a) in enumerate(zip("abcd", arrays, strict=False))
+    ]
+    runs = followed(expression, list(arrays), others)
+    assert_alike(runs, "computed with other numbers", "its notes followed with these numbers")
