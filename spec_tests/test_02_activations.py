@@ -13,13 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.asserts import (
+    assert_above,
+    assert_alike,
     assert_below,
     assert_close,
     assert_equal,
     assert_raises,
     assert_unchanged,
+    assert_zeros,
 )
-from support.expressions import evaluate
+from support.expressions import assert_followed, evaluate
 from support.observe import observe
 from support.oracle import Case, check_values, unary
 from support.strategies import (
@@ -31,6 +34,8 @@ from support.strategies import (
     flags,
     integer,
     normal,
+    one_of,
+    positive,
     real,
     seeds,
 )
@@ -75,6 +80,12 @@ def test_relu_of_any_shape(x: Any) -> None:
     assert_close(evaluate("tt.relu(a) - 0.0625", x), want=np.where(x > 0, x, 0) - 0.0625)
 
 
+def test_relu_of_infinity() -> None:
+    """02.1 Infinities, and numbers larger than any layer gives."""
+    x = np.array([-np.inf, np.inf, 1e30, -1e30])
+    assert_close(evaluate("tt.relu(a)", x), want=np.array([0.0, np.inf, 1e30, 0.0]))
+
+
 def test_leaky_relu_example() -> None:
     """02.2 The worked example."""
     x = np.array([-2.0, 0.0, 3.0])
@@ -114,11 +125,24 @@ def test_leaky_relu(case: Case) -> None:
     check_values("02", case)
 
 
-@given(x=arrays(), slope=st.sampled_from([0.01, 0.125, 1.0, 1.25, 4.0, -2.0]))
+@given(x=arrays(), slope=st.sampled_from([0.01, 0.125, 1.0, 1.25, 4.0, -2.0, 0, 2]))
 def test_leaky_relu_of_any_shape(x: Any, slope: float) -> None:
     """02.2 Drawn shapes and numbers."""
-    got = evaluate(f"tt.leaky_relu(a, {slope})", x)
-    assert_close(got, want=np.where(x > 0, x, slope * x))
+    got = evaluate(f"tt.leaky_relu(a, {slope}) - 0.0625", x)
+    assert_close(got, want=np.where(x > 0, x, slope * x) - 0.0625)
+
+
+@observe
+def slopes_in_turn(tt: Any, data: Any, slopes: Any) -> Any:
+    x = tt.Tensor(data)
+    return [tt.leaky_relu(x, negative_slope=s) for s in slopes] + [tt.leaky_relu(x)]
+
+
+def test_leaky_relu_remembers_no_slope() -> None:
+    """02.2 One slope after another, 0 and 0.0 among them, and none at the end."""
+    x, slopes = dyadic(2, 3), [0.25, 0, 0.0, -1, real(1.5, 1.0, 2.0), 1]
+    want = [np.where(x > 0, x, slope * x) for slope in (*slopes, 0.01)]
+    assert_close(slopes_in_turn(x, slopes), want=want)
 
 
 def test_leaky_relu_of_infinity() -> None:
@@ -204,6 +228,22 @@ def test_softplus_of_any_shape(x: Any) -> None:
 def test_far_left_is_tiny_and_not_zero(expression: str, want: Any) -> None:
     """02.6 x from -20 to -700; each value is compared relative to its own size."""
     assert_close(evaluate(expression, FAR_LEFT), want=want, terms=np.abs(want))
+    narrow = want[:2].astype(np.float32)
+    got = evaluate(expression, FAR_LEFT[:2].astype(np.float32))
+    assert_close(got, want=narrow, terms=10 * narrow)
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [("sigmoid", [0.0, 1.0]), ("tanh", [-1.0, 1.0]), ("softplus", [0.0, np.inf])],
+    ids=["sigmoid", "tanh", "softplus"],
+)
+def test_limits_at_infinity(name: str, want: Any) -> None:
+    """02.14 sigmoid, tanh and softplus of -inf and of inf."""
+    for dtype in ("float64", "float32"):
+        got = evaluate(f"tt.{name}(a)", np.array([-np.inf, np.inf, 0.0], dtype))
+        middle = {"sigmoid": 0.5, "tanh": 0.0, "softplus": np.log(2.0)}[name]
+        assert_close(got, want=np.array([*want, middle], dtype))
 
 
 # ---- smooth: 02.7 and 02.8 -----------------------------------------------------------------------
@@ -254,6 +294,27 @@ def test_gelu_of_any_shape(x: Any) -> None:
     assert_close(evaluate("tt.gelu(-a)", x), want=gelu_of(x) - x)
 
 
+BETWEEN = np.linspace(-19.5, 19.5, 40) * real(1.0, 0.9, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("expression", "want"),
+    [
+        ("tt.sigmoid(a)", np.exp(BETWEEN) / (1 + np.exp(BETWEEN))),
+        ("1 - tt.sigmoid(a)", 1 / (1 + np.exp(BETWEEN))),
+        ("tt.tanh(a)", np.tanh(BETWEEN)),
+        ("tt.softplus(a)", np.log1p(np.exp(BETWEEN))),
+        ("tt.softplus(a) - a", np.log1p(np.exp(-BETWEEN))),
+        ("tt.silu(a)", BETWEEN / (1 + np.exp(-BETWEEN))),
+        ("tt.gelu(a)", gelu_of(BETWEEN)),
+    ],
+    ids=["sigmoid", "1-sigmoid", "tanh", "softplus", "softplus-x", "silu", "gelu"],
+)
+def test_no_early_limit(expression: str, want: Any) -> None:
+    """02.14 x from -19.5 to 19.5, where no function is yet what it is at 1000; to 11 digits."""
+    assert_close(evaluate(expression, BETWEEN), want=want, terms=1.0)
+
+
 # ---- softmax: 02.9 to 02.13 ----------------------------------------------------------------------
 
 
@@ -279,14 +340,14 @@ def test_softmax(case: Case) -> None:
     check_values("02", case)
 
 
-@given(x=arrays("normal", min_dims=1), seed=seeds)
+@given(x=arrays("normal", min_dims=1, max_dims=4, max_side=4), seed=seeds)
 def test_softmax_of_any_shape(x: Any, seed: int) -> None:
     """02.9 Drawn shapes, axes and numbers."""
-    axis = seed % x.ndim
+    axis = seed % (2 * x.ndim) - x.ndim
     assert_close(evaluate(f"tt.softmax(a, {axis})", x), want=softmax_of(x, axis))
 
 
-@given(x=arrays("normal", min_dims=2), seed=seeds)
+@given(x=arrays("normal", min_dims=2, max_dims=4, max_side=4), seed=seeds)
 def test_softmax_is_shift_invariant(x: Any, seed: int) -> None:
     """02.10 Sums, and scores moved by constants up to 1e6, another for each row."""
     shift = 1000 * fill((*x.shape[:-1], 1), seed, "normal")
@@ -338,10 +399,10 @@ def test_log_softmax(case: Case) -> None:
     check_values("02", case)
 
 
-@given(x=arrays("normal", min_dims=1), seed=seeds)
+@given(x=arrays("normal", min_dims=1, max_dims=4, max_side=4), seed=seeds)
 def test_log_softmax_of_any_shape(x: Any, seed: int) -> None:
     """02.11 Drawn shapes, axes and numbers."""
-    axis = seed % x.ndim
+    axis = seed % (2 * x.ndim) - x.ndim
     assert_close(
         evaluate(f"tt.log_softmax(a, {axis}) - 1", x), want=np.log(softmax_of(x, axis)) - 1
     )
@@ -358,12 +419,35 @@ SHARES = np.array([[1 / (1 + ODDS), 0.0, ODDS / (1 + ODDS)], [0.0, 1.0, 0.0]])
 def test_minus_infinity_gets_nothing(expression: str) -> None:
     """02.12 Rows with one or two scores of -inf."""
     assert_close(evaluate(expression, MASKED), want=SHARES)
+    by_columns = expression.replace("(a)", "(a, axis=0)")
+    assert_close(evaluate(by_columns, MASKED.T), want=SHARES.T)
+
+
+def test_logarithm_of_nothing() -> None:
+    """02.12 log_softmax of the same rows: -inf itself, not a number that is merely small."""
+    logs = np.full((2, 3), -np.inf)
+    logs[SHARES > 0] = np.log(SHARES[SHARES > 0])
+    for dtype in ("float64", "float32"):
+        got = evaluate("tt.log_softmax(a)", MASKED.astype(dtype))
+        assert_close(got, want=logs.astype(dtype))
+    nothing = evaluate("tt.softmax(a)", MASKED)[SHARES == 0]
+    assert_zeros(nothing, beside=SHARES)
+
+
+SPREAD = np.array([0.0, -20.0, -40.0, -100.0, -700.0]) * real(1.0, 0.8, 1.0)
+
+
+def test_small_probabilities_keep_their_size() -> None:
+    """02.9 Scores far below the largest: each share is compared relative to its own size."""
+    want = np.exp(SPREAD) / np.exp(SPREAD).sum()
+    assert_close(evaluate("tt.softmax(a)", SPREAD), want=want, terms=want)
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-def test_axis_must_exist(name: str) -> None:
-    """02.13 axis=5 of two axes."""
-    axis, shape = integer(5, 4, 99), (2, integer(3, 3, 50))
+@pytest.mark.parametrize("axis", [integer(5, 4, 99), 2, -3, -integer(7, 4, 99)], ids=[5, 2, -3, -7])
+def test_axis_must_exist(name: str, axis: int) -> None:
+    """02.13 axis=5 of two axes, the first that is too large, and negative ones."""
+    shape = (2, integer(3, 3, 50))
     assert_raises(
         evaluate,
         f"tt.{name}(a, axis={axis})",
@@ -439,10 +523,13 @@ def complaints(tt: Any, expression: str, *arrays: Any) -> Any:
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.simplefilter("always")
+        before = np.geterr()
         out = eval(expression, {"tt": tt, "a": x})
+        after = np.geterr()
     return {
         "warnings": sorted({str(w.message) for w in caught}),
         "finite numbers": int(np.isfinite(out.data).sum()),
+        "settings changed": before != after,
     }
 
 
@@ -451,7 +538,8 @@ def complaints(tt: Any, expression: str, *arrays: Any) -> Any:
 def test_no_warnings(name: str, dtype: str) -> None:
     """02.15 Numbers from -1000 to 1000 while NumPy's warnings are errors."""
     x = np.array([-1000, -100, -1, 0, 1, 100, 1000, *normal(integer(0, 0, 90))], dtype)
-    assert_equal(complaints(f"tt.{name}(a)", x), want={"warnings": [], "finite numbers": x.size})
+    want = {"warnings": [], "finite numbers": x.size, "settings changed": False}
+    assert_equal(complaints(f"tt.{name}(a)", x), want=want)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -463,25 +551,87 @@ def test_float32_stays_float32(name: str) -> None:
     assert_close(evaluate(f"tt.{name}(a)", x.astype(np.float32)), want=wide.astype(np.float32))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_float64_loses_nothing(name: str) -> None:
+    """02.16 Five hundred numbers in both dtypes: they agree, and not to the last digit."""
+    long = normal(500)
+    wide, narrow = (evaluate(f"tt.{name}(a)", long.astype(d)) for d in ("float64", "float32"))
+    assert_close(narrow, want=wide.astype(np.float32))
+    assert_above(float(np.abs(wide - narrow).max()), limit=1e-12, what="what float32 loses")
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if "softmax" not in n])
+def test_a_number_keeps_its_dtype(name: str) -> None:
+    """02.16 A float32 without axes."""
+    x = np.array([-0.75 * real(1.0, 0.5, 1.5)], np.float32)
+    want = evaluate(f"tt.{name}(a) + 1", x)
+    assert_close(evaluate(f"tt.{name}(a) + 1", x[0]), want=want[0])
+
+
 @observe(shown="{expression}")
 def input_afterwards(tt: Any, expression: str, *arrays: Any) -> Any:
-    eval(expression, {"tt": tt, "a": tt.Tensor(arrays[0])})
+    for flag in (False, True):
+        eval(expression, {"tt": tt, "a": tt.Tensor(arrays[0], requires_grad=flag)})
+        eval(expression, {"tt": tt, "a": tt.Tensor(arrays[0].T, requires_grad=flag)})
     return {"a": arrays[0]}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_input_is_not_modified(name: str) -> None:
-    """02.17 The input's array before and after the call."""
-    x = dyadic(2, 3)
-    assert_unchanged(input_afterwards(f"tt.{name}(a)", x), was={"a": x})
+    """02.17 The input's array before and after the call: small numbers, large ones, infinities."""
+    inf = np.inf
+    odd = np.array([[-inf, 1000.0, -1000.0], [inf, -0.5, -2.0], [-0.25, -1e30, 1e30]])
+    for x in (dyadic(2, 3), 2000 * dyadic(2, 3), -positive(3, 2), odd):
+        assert_unchanged(input_afterwards(f"tt.{name}(a)", x), was={"a": x})
+
+
+@observe
+def results(tt: Any, name: str, array: Any, slope: Any) -> Any:
+    x, call = tt.Tensor(array), getattr(tt, name)
+    more = slope if name == "leaky_relu" else []
+    out = call(x, *more)
+    before = out.data.copy()
+    other = call(tt.Tensor(array[::-1].copy()), *more)
+    return {
+        "first": before,
+        "first, after a second call": out,
+        "shared": [bool(np.shares_memory(out.data, a)) for a in (array, other.data)],
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_result_is_new_memory(name: str) -> None:
+    """02.17 Whether a result shares memory with its input, or with that of another call."""
+    for x in (dyadic(2, 3), positive(2, 3), positive(3, 1)):
+        got = results(name, x, one_of([1], [1.0], []))
+        assert_equal(got["shared"], want=[False, False])
+        if x.shape != (3, 1):  # of a single score the logarithm is 0
+            assert_alike(got, "first", "first, after a second call", exactly=True)
+
+
+VIEWS = {
+    "every second, reversed": "a.data[::2, ::-1]",
+    "transposed": "a.data.T",
+    "axes moved": "a.data.reshape(2, 3, 5).transpose(1, 2, 0)",
+    "reversed": "a.data[::-1, ::-1]",
+    "stretched": "np.broadcast_to(a.data[:, :1], (6, 4))",
+    "stretched rows": "np.broadcast_to(a.data[0], (3, 5))",
+    "in Fortran's order": "np.asfortranarray(a.data)",
+    "no axes": "np.asarray(a.data[1, 2])",
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_strided_and_empty_inputs(name: str) -> None:
-    """02.18 Every second row, reversed columns; and no rows at all."""
-    x, columns = dyadic(6, 5)[::2, ::-1], integer(5, 5, 50)
-    assert_close(evaluate(f"tt.{name}(a)", x), want=evaluate(f"tt.{name}(a)", x.copy()))
+    """02.18 Reversed, transposed and stretched views; and no rows at all."""
+    x, columns = dyadic(6, 5), integer(5, 5, 50)
+    last = len(VIEWS) - (name in ("softmax", "log_softmax"))  # these need an axis
+    for view in list(VIEWS.values())[:last]:
+        got = evaluate(f"tt.{name}(tt.Tensor({view})) - 0.0625", x)
+        copy = evaluate(f"tt.{name}(tt.Tensor(np.array({view}, order='C'))) - 0.0625", x)
+        assert_close(got, want=copy)
     assert_equal(evaluate(f"tt.{name}(a)", np.zeros((0, columns))).shape, want=(0, columns))
+    assert_equal(evaluate(f"tt.{name}(a)", np.zeros((2, 0, columns))).shape, want=(2, 0, columns))
 
 
 @observe(shown="{expression}")
@@ -495,6 +645,12 @@ def test_history_is_kept(name: str) -> None:
     """02.19 requires_grad of the result, for an input that needs a gradient and for one that does not: the primitive must go through the door."""
     wanted = flags(True, False)
     assert_equal(history(f"tt.{name}(a)", wanted, dyadic(2, 3)), want=wanted)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_part_is_cut_off(name: str) -> None:
+    """02.19 The notes of a result, followed with another input: what they give is the result of that input."""
+    assert_followed(f"tt.{name}(a)", dyadic(2, 3), learns="a")
 
 
 @observe(shown="{expression}")

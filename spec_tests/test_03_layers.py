@@ -21,10 +21,12 @@ from support.asserts import (
     assert_close,
     assert_equal,
     assert_raises,
+    assert_unchanged,
     assert_zeros,
 )
+from support.expressions import assert_followed
 from support.observe import observe
-from support.strategies import dyadic, fill, integer, named, normal, seeds
+from support.strategies import dyadic, fill, integer, named, normal, one_of, real, seeds
 
 WEIGHT = np.array([[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]])  # the README's worked example
 BIAS = np.array([10.0, 20.0])
@@ -86,6 +88,26 @@ def test_parameter_is_a_tensor(data: Any, dtype: str) -> None:
     want = {"is a Tensor": True, "requires_grad": True, "grad, note": [None, None]}
     values = np.asarray(data).tolist()
     assert_equal(parameter(data), want=want | {"dtype": dtype, "values": values})
+
+
+@observe
+def parameters_of(tt: Any, array: Any) -> Any:
+    tensor = tt.Tensor(array)
+    made = [tt.Parameter(array), tt.Parameter(tensor)]
+    return {
+        "dtypes": [str(p.dtype) for p in made],
+        "memory is shared": [np.shares_memory(p.data, array) for p in made],
+        "the tensor requires a gradient": tensor.requires_grad,
+        "Parameters": [isinstance(p, tt.Parameter) and p is not tensor for p in made],
+    }
+
+
+def test_parameter_shares_as_a_tensor_does() -> None:
+    """03.1 Made of an array and of a tensor: dtype and memory."""
+    dtype = one_of("float64", "float32")
+    want = {"dtypes": [dtype] * 2, "memory is shared": [True] * 2}
+    want |= {"the tensor requires a gradient": False, "Parameters": [True] * 2}
+    assert_equal(parameters_of(dyadic(2, 3).astype(dtype)), want=want)
 
 
 @observe
@@ -160,7 +182,7 @@ def test_linear(sizes: tuple[int, int], i: int) -> None:
 @given(n_in=st.integers(1, 5), n_out=st.integers(1, 5), rows=st.integers(1, 4), seed=seeds)
 def test_linear_of_any_size(n_in: int, n_out: int, rows: int, seed: int) -> None:
     """03.4 Drawn sizes and numbers."""
-    weight, x = fill((n_out, n_in), seed), fill((2, rows, n_in), seed + 1)
+    weight, x = fill((n_out, n_in), seed), fill((2, rows, n_in), seed + 1, "normal")
     bias = fill((n_out,), seed + 2) + 1 / 16
     terms = np.abs(x) @ np.abs(weight.T) + np.abs(bias)
     assert_close(linear(weight, bias, x), want=x @ weight.T + bias, terms=terms)
@@ -240,6 +262,26 @@ def test_linear_start_is_reproducible() -> None:
 
 
 @observe
+def drawn(tt: Any, n: int) -> Any:
+    generator = np.random.default_rng(8)
+    one, two = (tt.Linear(3, n, generator=generator) for _ in range(2))
+    tt.manual_seed(n)
+    np.random.seed(n)  # noqa: NPY002 - a global state that others rely on
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    other = tt.Linear(3, n)
+    after = np.random.get_state()[1].tolist()  # noqa: NPY002
+    pieces = [one.weight, one.bias, two.weight, two.bias, other.weight, other.bias]
+    numbers = np.concatenate([p.data.ravel() for p in pieces])
+    return {"different numbers": len(set(numbers.tolist())), "NumPy's own seed": before == after}
+
+
+def test_linear_draws_every_number_anew() -> None:
+    """03.6 Two layers from one generator: no two numbers are equal, and NumPy's global state stays."""
+    n = integer(4, 4, 9)
+    assert_equal(drawn(n), want={"different numbers": 3 * 4 * n, "NumPy's own seed": True})
+
+
+@observe
 def linear_output(tt: Any, shape: Any) -> Any:
     out = tt.Linear(3, 2)(tt.Tensor(np.ones(shape, np.float32)))
     return {"dtype": str(out.dtype), "requires_grad": out.requires_grad, "size": out.size}
@@ -251,6 +293,42 @@ def test_linear_keeps_dtype_and_history(shape: tuple[int, ...]) -> None:
     rows = integer(1, 1, 50)
     want = {"dtype": "float32", "requires_grad": True, "size": rows * int(np.prod(shape[:-1])) * 2}
     assert_equal(linear_output((*shape[:-1], 3) if rows == 1 else (rows, *shape)), want=want)
+
+
+WITH = "(net := tt.Linear(3, 2), setattr(net, 'weight', b), setattr(net, 'bias', c), net(a))[-1]"
+
+
+@pytest.mark.parametrize("learns", ["a", "b", "c", "abc"], ids=["x", "weight", "bias", "all"])
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 2, 3)], ids=str)
+def test_linear_cuts_nothing_off(shape: tuple[int, ...], learns: str) -> None:
+    """03.7 The notes, followed with another input, weight and bias (one alone, or all three)."""
+    assert_followed(WITH, dyadic(*shape), dyadic(2, 3, seed=1), np.zeros(2), learns=learns)
+
+
+@observe
+def left_behind(tt: Any, layer: str, data: Any) -> Any:
+    net = eval(layer, {"tt": tt})
+    before = [list(net.state_dict()), net.__repr__(), [m.training for m in net.modules()]]
+    outs = [net(tt.Tensor(data, requires_grad=flag)) for flag in (True, False)]
+    after = [list(net.state_dict()), net.__repr__(), [m.training for m in net.modules()]]
+    return {
+        "unchanged": [a == b for a, b in zip(before, after, strict=True)],
+        "outs": len(outs),
+        "x": data,
+    }
+
+
+CALLED = ["Linear(3, 2)", "Dropout(0.5)", "Dropout(0.5).eval()", "Flatten()", "ReLU()", "Tanh()"]
+CALLED += ["LeakyReLU(0.5)", "Softmax()", "LogSoftmax()", "Dropout(1.0)", "Dropout(0.0)"]
+
+
+@pytest.mark.parametrize("layer", CALLED)
+def test_a_call_leaves_nothing_behind(layer: str) -> None:
+    """03.2 Names in the state, the printed form, the modes and the input, before and after a call."""
+    x = dyadic(2, 3)
+    got = left_behind(f"tt.{layer}", x)
+    assert_equal(got["unchanged"], want=[True, True, True])
+    assert_unchanged(got, was={"x": x})
 
 
 @observe
@@ -334,6 +412,10 @@ CONTAINERS = {
         "Net(deep=[[Parameter([1.0])], {'a': (Parameter([2.0]),)}, []])",
         ["deep.0.0", "deep.1.a.0"],
     ),
+    "list-of-one's-own": (
+        "Net(rows=type('Rows', (list,), {})([Parameter([1.0])]))",
+        ["rows.0"],
+    ),
     "inside-a-part": ("Net(part=Net(blocks=[Parameter([1.0])]))", ["part.blocks.0"]),
 }
 
@@ -343,6 +425,40 @@ def test_containers_are_looked_into(kind: str) -> None:
     """03.9 A net whose parts are in a list, a tuple, a dict and lists of lists."""
     net, want = CONTAINERS[kind]
     assert_equal(about(NAMES, net), want=want)
+
+
+def test_all_kinds_of_names_and_keys() -> None:
+    """03.9 Numbers as keys, private names, names that are not in alphabetical order, equal values."""
+    net = (
+        "Net(z=Parameter([1.0]), _own=Linear(1, 1), a={1: Parameter([1.0]), 'k': Parameter([1.0])})"
+    )
+    want = ["z", "_own.weight", "_own.bias", "a.1", "a.k"]
+    assert_equal(about(NAMES, net), want=want)
+    assert_equal(about("list(net.state_dict())", net), want=want)
+    many = f"Net(rows=[{', '.join(['Parameter([1.0])'] * 12)}])"
+    assert_equal(about(NAMES, many), want=[f"rows.{i}" for i in range(12)])
+
+
+def test_what_is_found_follows_from_attributes() -> None:
+    """03.8 A frozen parameter is one, a plain tensor that requires a gradient is none."""
+    net = "Net(frozen=Parameter([1.0]), x=Tensor([2.0], requires_grad=True), last=Parameter([3.0]))"
+    frozen = "[setattr(net.frozen, 'requires_grad', False), {}][1]"
+    assert_equal(about(frozen.format(NAMES), net), want=["frozen", "last"])
+    state = frozen.format("list(net.state_dict())")
+    assert_equal(about(state, net), want=["frozen", "x", "last"])
+
+
+def test_walking_again_finds_what_changed() -> None:
+    """03.8 modules(), parameters() and names after a part was replaced, added and removed."""
+    change = "[list(net.modules()), list(net.named_parameters()), net.state_dict(), "
+    change += "setattr(net, 'first', Linear(1, 1, bias=False)), setattr(net, 'new', Linear(2, 2)), "
+    change += "setattr(net, 'last', None), setattr(net, 'bend', ReLU()), {}][-1]"
+    net = "Net(first=Linear(2, 3), last=Linear(3, 1))"
+    names = ["first.weight", "new.bias", "new.weight"]
+    assert_equal(about(change.format(f"sorted({NAMES})"), net), want=names)
+    assert_equal(about(change.format("sorted(net.state_dict())"), net), want=names)
+    kinds = about(change.format("[type(m).__name__ for m in net.modules()]"), net)
+    assert_equal(kinds, want=["Net", "Linear", "Linear", "ReLU"])
 
 
 def test_attributes_may_change() -> None:
@@ -409,8 +525,17 @@ FLAGS = "[m.training for m in net.modules()]"
         ("net.eval()", False),
         ("net.train(False)", False),
         ("net.eval().train()", True),
+        ("[setattr(net.parts[1].inner, 'training', False), net.train()][1]", True),
+        ("[net.eval(), setattr(net.parts[0], 'training', True), net.eval()][2]", False),
     ],
-    ids=["start", "eval", "train-False", "train"],
+    ids=[
+        "start",
+        "eval",
+        "train-False",
+        "train",
+        "train-a-part-in-eval",
+        "eval-a-part-in-training",
+    ],
 )
 def test_modes_reach_every_part(call: str, mode: bool) -> None:
     """03.11 training of each part, after train(), eval() and train(False)."""
@@ -435,12 +560,13 @@ def gradients_afterwards(tt: Any, expression: str, parts: int) -> Any:
     found = [p for layer in (net.first, *net.rest) for p in (layer.weight, layer.bias)]
     for p in found:
         p.grad = np.ones(p.shape, np.float32)
+    net.first.bias.requires_grad = False
     eval(expression, {"net": net})
     return [p.grad for p in found]
 
 
 def test_zero_grad_forgets_every_gradient() -> None:
-    """03.12 Parameters of a layer, and of one in a list."""
+    """03.12 Parameters of a layer, one of them frozen, and of a layer in a list."""
     parts = integer(1, 1, 50)
     assert_equal(gradients_afterwards("net.zero_grad()", parts), want=[None, None] * (1 + parts))
 
@@ -513,6 +639,60 @@ def test_load_writes_in_place(dtype: str) -> None:
 
 
 @observe
+def reloaded(tt: Any, state: Any) -> Any:
+    class Net(tt.Module):
+        def __init__(self):
+            self.part = tt.Linear(2, 2, bias=False)
+            self.count = tt.Tensor(np.array([1, 2]))
+            self.scale = tt.Tensor(np.array(0.5))
+            self.frozen = tt.Parameter(np.ones(2))
+            self.frozen.requires_grad = False
+
+    net = Net()
+    held = {"part.weight": net.part.weight, "count": net.count}
+    held |= {"scale": net.scale, "frozen": net.frozen}
+    arrays = {n: t.data for n, t in held.items()}
+    flags = [t.requires_grad for t in held.values()]
+    for _ in range(2):
+        net.load_state_dict(state)
+    net.count.data += 1
+    return {
+        "count": net.count,
+        "values": {n: t.data for n, t in held.items() if n != "count"},
+        "the same arrays": [held[n].data is a for n, a in arrays.items()],
+        "the same tensors": [net.part.weight is held["part.weight"], net.count is held["count"]],
+        "requires_grad as before": [t.requires_grad for t in held.values()] == flags,
+        "names in the state": sorted(state),
+        "the state's count": state["count"],
+        "dtypes": [str(a.dtype) for a in net.state_dict().values()],
+        "shapes": [a.shape for a in net.state_dict().values()],
+    }
+
+
+AS_BEFORE = {
+    "the same arrays": [True] * 4,
+    "the same tensors": [True] * 2,
+    "requires_grad as before": True,
+    "names in the state": ["count", "frozen", "part.weight", "scale"],
+    "dtypes": ["float32", "int64", "float64", "float64"],
+    "shapes": [(2, 2), (2,), (), (2,)],
+}
+
+
+def test_load_reaches_every_kind_of_tensor() -> None:
+    """03.14 Buffers, integers, a number without axes, a frozen parameter; nested lists; loaded twice."""
+    more = integer(7, 7, 99)
+    state = {"part.weight": dyadic(2, 2).tolist(), "count": np.array([more, 2**53 + 1])}
+    got = reloaded(state | {"scale": np.array(0.1), "frozen": dyadic(2, seed=1)})
+    assert_equal(got.pop("count"), want=np.array([more + 1, 2**53 + 2]))
+    want = {"part.weight": dyadic(2, 2).astype(np.float32), "scale": np.array(0.1)}
+    assert_close(got.pop("values"), want=want | {"frozen": dyadic(2, seed=1)})
+    assert_unchanged(got, was={"the state's count": state["count"]})
+    del got["the state's count"]
+    assert_equal(got, want=AS_BEFORE)
+
+
+@observe
 def round_trip(tt: Any, x: Any, as_tensors: bool) -> Any:
     class Net(tt.Module):
         def __init__(self):
@@ -550,6 +730,9 @@ UNFIT: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "broadcasts": ({"weight": dyadic(3, 2), "bias": dyadic(1)}, ("bias", "(1,)", "(3,)")),
     "shape": ({"weight": dyadic(2, 3), "bias": dyadic(3)}, ("weight", "(2, 3)", "(3, 2)")),
     "several": ({"weight": dyadic(2, 3), GAIN: dyadic(2)}, ("weight", "(2, 3)", "bias", GAIN)),
+    "more-axes": ({"weight": dyadic(3, 2), "bias": dyadic(1, 3)}, ("bias", "(1, 3)", "(3,)")),
+    "as-many-numbers": ({"weight": dyadic(6), "bias": dyadic(3)}, ("weight", "(6,)", "(3, 2)")),
+    "nothing": ({}, ("weight", "bias")),
 }
 
 
@@ -655,6 +838,70 @@ def test_dropout_draws_anew() -> None:
 
 
 @observe
+def several_dropouts(tt: Any, x: Any) -> Any:
+    x, generator = tt.Tensor(x), np.random.default_rng(4)
+    first = tt.Dropout(0.25, generator=generator)
+    second = tt.Dropout(0.5, generator=generator)
+    third = tt.Dropout(0.75)
+    second.eval()
+    unseen = second(x)
+    out = [first(x), third(x)]
+    second.train()
+    out += [second(x), first(x)]
+    return {
+        "kept values": [sorted(set(o.data[o.data != 0].tolist())) for o in out],
+        "unseen": unseen,
+        "masks": [o.data == 0 for o in (out[0], out[2], out[3])],
+    }
+
+
+def test_dropouts_beside_each_other() -> None:
+    """03.16 Three layers with a p each, two of them on one generator: a draw for each call."""
+    x = np.ones((20, 30))
+    got = several_dropouts(x)
+    scales = np.array([values[0] for values in got["kept values"]])
+    assert_close(scales, want=np.array([1 / 0.75, 4.0, 2.0, 1 / 0.75]))
+    assert_equal([len(values) for values in got["kept values"]], want=[1] * 4)
+    assert_close(got["unseen"], want=x)
+    first, second, third = got["masks"]
+    repeated = [bool((first == third).all()), bool((first <= second).all())]
+    assert_equal({"masks repeat": repeated}, want={"masks repeat": [False, False]})
+
+
+@observe
+def stream_after(tt: Any, p: float) -> Any:
+    layer = tt.Dropout(p, generator=np.random.default_rng(6))
+    layer.eval()(tt.Tensor(np.ones((4, 5))))
+    layer.train()
+    mask = layer(tt.Tensor(np.ones((40, 5))))
+    fresh = tt.Dropout(p, generator=np.random.default_rng(6))
+    return {"after": mask, "fresh": fresh(tt.Tensor(np.ones((40, 5))))}
+
+
+def test_evaluating_draws_nothing() -> None:
+    """03.17 The masks that come after a call in eval mode are those of a fresh generator."""
+    assert_alike(stream_after(real(0.5, 0.4, 0.6)), "fresh", "after", exactly=True)
+
+
+@pytest.mark.parametrize("layer", ["Dropout(0.25)", "Dropout(0.5).eval()", "Dropout(0.0)"])
+def test_dropout_cuts_nothing_off(layer: str) -> None:
+    """03.16 The notes lead to the input, while training and while evaluating."""
+    assert_followed(f"(tt.manual_seed(3), tt.{layer}(a))[1]", dyadic(4, 5), learns="a")
+
+
+@pytest.mark.parametrize("shape", [(), (400,), (20, 5, 8), (5, 4, 2, 10)], ids=str)
+def test_dropout_of_any_rank(shape: tuple[int, ...]) -> None:
+    """03.16 No two slices have the same mask, whatever the axes."""
+    x = fill(shape)
+    out = dropout(0.5, x, seed=integer(3, 0, 999))
+    assert_equal(out.shape, want=shape)
+    assert_close(np.where(out == 0, x, out / 2), want=x)
+    axes = range(len(shape)) if len(shape) > 1 else ()
+    found = [m.tobytes() for axis in axes for m in np.moveaxis(out == 0, axis, 0)]
+    assert_equal({"different masks": len(set(found))}, want={"different masks": len(found)})
+
+
+@observe
 def dropout_of(tt: Any, p: float, dtype: str) -> Any:
     out = tt.Dropout(p)(tt.Tensor(np.ones(9, dtype), requires_grad=True))
     return {"dtype": str(out.dtype), "requires_grad": out.requires_grad}
@@ -679,9 +926,9 @@ def test_dropout_of_everything() -> None:
     assert_zeros(dropout(1.0, x), beside=dropout(1.0, x, training=False))
 
 
-@pytest.mark.parametrize("p", [-0.1, 1.5, 50])
+@pytest.mark.parametrize("p", [-0.1, 1.5, 50, 1.01, -1])
 def test_dropout_refuses(p: float) -> None:
-    """03.17 p = -0.1, 1.5 and 50."""
+    """03.17 p = -0.1, 1.5, 50 and others."""
     assert_raises(dropout, p, dyadic(3), error="ValueError", says=(str(p),))
 
 
@@ -725,6 +972,44 @@ def test_sequential_refuses(net: str) -> None:
 
 MLP = "Sequential(Linear(3, 5), ReLU(), Linear(5, 2))"
 MLP_NAMES = ["0.weight", "0.bias", "2.weight", "2.bias"]
+
+
+@observe
+def twice_the_same(tt: Any, x: Any, n: int) -> Any:
+    class Affine(tt.Module):
+        def __init__(self, factor, shift):
+            self.factor, self.shift = factor, shift
+
+        def forward(self, x):
+            return x * self.factor + self.shift
+
+    one = Affine(2.0, 1.0)
+    model, other = tt.Sequential(one, Affine(3.0, -1.0), one), tt.Sequential(one)
+    many = tt.Sequential(*[Affine(1.0, float(i)) for i in range(n)])
+    first = model(tt.Tensor(x))
+    return {
+        "outs": [first, model(tt.Tensor(x)), other(tt.Tensor(x))],
+        "lengths": [len(model), len(other), len(many), sum(1 for _ in model)],
+        "iteration": [part is one for part in model] + [model[2] is one, model[-3] is one],
+        "order of many": [part.shift for part in many],
+    }
+
+
+def test_sequential_with_one_part_twice() -> None:
+    """03.18 One module in two places, called again, beside another Sequential; and a dozen parts."""
+    x, n = dyadic(2, 3), integer(12, 12, 30)
+    got = twice_the_same(x, n)
+    twice = 2 * (3 * (2 * x + 1) - 1) + 1
+    assert_close(got["outs"], want=[twice, twice, 2 * x + 1])
+    assert_equal(got["lengths"], want=[3, 1, n, 3])
+    assert_equal(got["iteration"], want=[True, False, True, True, True])
+    assert_equal(got["order of many"], want=[float(i) for i in range(n)])
+
+
+@pytest.mark.parametrize("index", [3, -4, integer(7, 4, 99)], ids=[3, -4, 7])
+def test_sequential_refuses_an_index(index: int) -> None:
+    """03.18 A position that is not there."""
+    assert_raises(about, f"net[{index}]", "Sequential(Net(), Net(), Net())", error="IndexError")
 
 
 def test_sequential_names() -> None:
@@ -778,6 +1063,15 @@ SMALL = [
     ("tt.LogSoftmax()", "tt.log_softmax(a, -1)"),
     ("tt.LogSoftmax(1)", "tt.log_softmax(a, 1)"),
     ("tt.LogSoftmax(dim=0)", "tt.log_softmax(a, 0)"),
+    ("tt.Flatten(-2)", "a.flatten(-2)"),
+    ("tt.Flatten(0)", "a.flatten(0)"),
+    ("tt.LeakyReLU(0)", "tt.leaky_relu(a, 0)"),
+    ("tt.LeakyReLU(-0.5)", "tt.leaky_relu(a, -0.5)"),
+    ("tt.Softmax(0)", "tt.softmax(a, 0)"),
+    ("tt.Softmax(dim=0)", "tt.softmax(a, 0)"),
+    ("tt.Softmax(axis=-2)", "tt.softmax(a, -2)"),
+    ("tt.LogSoftmax(axis=0)", "tt.log_softmax(a, 0)"),
+    ("tt.LogSoftmax(dim=-2)", "tt.log_softmax(a, -2)"),
 ]
 
 
@@ -792,6 +1086,40 @@ def test_function_as_module(module: str, function: str) -> None:
     got = applied(f"{module}(a)", x)
     assert_close(got["out"], want=want)
     assert_equal(got["requires_grad"], want=True)
+
+
+@pytest.mark.parametrize(
+    "module", [*[m for m, _ in SMALL], "tt.Sequential(tt.Flatten(), tt.Tanh(), tt.ReLU())"]
+)
+def test_modules_cut_nothing_off(module: str) -> None:
+    """03.19 The notes of the output lead back to the input."""
+    assert_followed(f"{module}(a)", dyadic(2, 3, 2), learns="a")
+
+
+@observe
+def small_beside_each_other(tt: Any, data: Any) -> Any:
+    x = tt.Tensor(data)
+    calls = [tt.LeakyReLU(0.25), tt.LeakyReLU(0.5), tt.Softmax(0), tt.Softmax(1)]
+    calls += [tt.LogSoftmax(1), tt.LogSoftmax(0), tt.Flatten(0), tt.Flatten(1)]
+    functions = [tt.leaky_relu(x, 0.25), tt.leaky_relu(x, 0.5), tt.softmax(x, 0), tt.softmax(x, 1)]
+    functions += [tt.log_softmax(x, 1), tt.log_softmax(x, 0), x.flatten(0), x.flatten(1)]
+    return {"modules": [module(x) for module in calls], "functions": functions}
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 3), (2, 0, 3)], ids=str)
+def test_flatten_of_nothing(shape: tuple[int, ...]) -> None:
+    """03.19 Flatten of a batch without rows, and of rows without numbers."""
+    assert_equal(flat(shape), want=(shape[0], shape[1] * shape[2]))
+
+
+@observe
+def flat(tt: Any, shape: Any) -> Any:
+    return tt.Flatten()(tt.Tensor(np.zeros(shape))).shape
+
+
+def test_modules_keep_their_options_apart() -> None:
+    """03.19 Modules of one class with different options, made before any is called."""
+    assert_alike(small_beside_each_other(dyadic(2, 3, 2)), "functions", "modules")
 
 
 # ---- printing: 03.20 -----------------------------------------------------------------------------
@@ -826,6 +1154,18 @@ def test_repr_shows_settings(text: str) -> None:
     """03.20 Settings in brackets, as name=value; training is no setting."""
     found = about(f"{{text: text in net.__repr__() for text in ({text!r}, 'training')}}", MODEL)
     assert_equal(found, want={text: True, "training": False})
+
+
+def test_repr_shows_every_kind_of_setting() -> None:
+    """03.20 0, False, None, text and negative numbers are settings; of a net with parts too."""
+    net = "Net(depth=0, causal=False, mask=None, kind='tanh', low=-0.5, "
+    net += "_seen=77, part=(one := ReLU()), again=one)"
+    lines = about("net.__repr__()", net).splitlines()
+    settings = ["depth=0", "causal=False", "mask=None", "kind=", "tanh", "low=-0.5"]
+    assert_equal([piece in "".join(lines) for piece in settings], want=[True] * 6)
+    assert_equal("77" in "".join(lines), want=False)
+    parts = ["  (part): ReLU()", "  (again): ReLU()"]
+    assert_equal([line for line in lines if "ReLU" in line], want=parts)
 
 
 def test_repr_hides_the_mode() -> None:

@@ -757,12 +757,14 @@ def test_smoothing_with_everything_ignored() -> None:
 @pytest.mark.parametrize("s", [0, 0.25], ids=["plain", "smoothed"])
 def test_ignored_logits_may_be_anything(s: float, odd: float) -> None:
     """04.16 inf, -inf and nan at ignored positions of cross_entropy."""
+    call = f"cross_entropy(a, b, label_smoothing={s}"
+    ignored_whatever_it_holds(call, odd, lambda x, b: smoothed(x, b, s))
 
-    def losses_of(x: Any, classes: Any) -> Any:
-        log_p = log_softmax_of(x)
-        return -(1 - s) * pick(log_p, classes) - s * log_p.mean(axis=1)
 
-    ignored_whatever_it_holds(f"cross_entropy(a, b, label_smoothing={s}", odd, losses_of)
+def smoothed(x: Any, classes: Any, s: float) -> Any:
+    """Smoothed losses of logits, from their definition."""
+    log_p = log_softmax_of(x)
+    return -(1 - s) * pick(log_p, classes) - s * log_p.mean(axis=1)
 
 
 # ---- modules: 04.17 ------------------------------------------------------------------------------
@@ -832,18 +834,25 @@ def beside_functions(tt: Any, function: str, module: str, options: Any, a: Any, 
 )
 def test_modules_keep_their_options_apart(module: str, function: str) -> None:
     """04.17 Modules with different options, made at once and each called twice, beside the function."""
-    reductions: list[dict[str, Any]] = [{"reduction": r} for r in ("none", "sum", "mean")]
-    options = [{}, *reductions]
+    options = options_of(function)
     a, b = normal(5, 3), normal(5, 3, seed=1)
     if function in ("nll_loss", "cross_entropy"):
-        options += [{"ignore_index": i, **r} for i in (0, 2) for r in reductions]
         b = np.array([0, 2, 1, 2, 0])
-    if function == "cross_entropy":
-        options += [{"label_smoothing": s, **o} for s in (0.25, 1) for o in options]
     runs = beside_functions(function, module, options, a, b)
     assert_alike(runs, "functions", "modules")
     assert_equal(runs["state afterwards"], want=[[] for _ in options])
     assert_equal(runs["options"], want=[True for _ in options])
+
+
+def options_of(function: str) -> list[dict[str, Any]]:
+    """None, and every one with every other."""
+    reductions: list[dict[str, Any]] = [{"reduction": r} for r in ("none", "sum", "mean")]
+    options = [{}, *reductions]
+    if function in ("nll_loss", "cross_entropy"):
+        options += [{"ignore_index": i, **r} for i in (0, 2) for r in reductions]
+    if function == "cross_entropy":
+        options += [{"label_smoothing": s, **o} for s in (0.25, 1) for o in options]
+    return options
 
 
 @observe
