@@ -306,32 +306,6 @@ def test_linear_cuts_nothing_off(shape: tuple[int, ...], learns: str) -> None:
 
 
 @observe
-def left_behind(tt: Any, layer: str, data: Any) -> Any:
-    net = eval(layer, {"tt": tt})
-    before = [list(net.state_dict()), net.__repr__(), [m.training for m in net.modules()]]
-    outs = [net(tt.Tensor(data, requires_grad=flag)) for flag in (True, False)]
-    after = [list(net.state_dict()), net.__repr__(), [m.training for m in net.modules()]]
-    return {
-        "unchanged": [a == b for a, b in zip(before, after, strict=True)],
-        "outs": len(outs),
-        "x": data,
-    }
-
-
-CALLED = ["Linear(3, 2)", "Dropout(0.5)", "Dropout(0.5).eval()", "Flatten()", "ReLU()", "Tanh()"]
-CALLED += ["LeakyReLU(0.5)", "Softmax()", "LogSoftmax()", "Dropout(1.0)", "Dropout(0.0)"]
-
-
-@pytest.mark.parametrize("layer", CALLED)
-def test_a_call_leaves_nothing_behind(layer: str) -> None:
-    """03.2 Names in the state, the printed form, the modes and the input, before and after a call."""
-    x = dyadic(2, 3)
-    got = left_behind(f"tt.{layer}", x)
-    assert_equal(got["unchanged"], want=[True, True, True])
-    assert_unchanged(got, was={"x": x})
-
-
-@observe
 def memory_of_a_call(tt: Any, n: int) -> Any:
     import tracemalloc
 
@@ -425,40 +399,6 @@ def test_containers_are_looked_into(kind: str) -> None:
     """03.9 A net whose parts are in a list, a tuple, a dict and lists of lists."""
     net, want = CONTAINERS[kind]
     assert_equal(about(NAMES, net), want=want)
-
-
-def test_all_kinds_of_names_and_keys() -> None:
-    """03.9 Numbers as keys, private names, names that are not in alphabetical order, equal values."""
-    net = (
-        "Net(z=Parameter([1.0]), _own=Linear(1, 1), a={1: Parameter([1.0]), 'k': Parameter([1.0])})"
-    )
-    want = ["z", "_own.weight", "_own.bias", "a.1", "a.k"]
-    assert_equal(about(NAMES, net), want=want)
-    assert_equal(about("list(net.state_dict())", net), want=want)
-    many = f"Net(rows=[{', '.join(['Parameter([1.0])'] * 12)}])"
-    assert_equal(about(NAMES, many), want=[f"rows.{i}" for i in range(12)])
-
-
-def test_what_is_found_follows_from_attributes() -> None:
-    """03.8 A frozen parameter is one, a plain tensor that requires a gradient is none."""
-    net = "Net(frozen=Parameter([1.0]), x=Tensor([2.0], requires_grad=True), last=Parameter([3.0]))"
-    frozen = "[setattr(net.frozen, 'requires_grad', False), {}][1]"
-    assert_equal(about(frozen.format(NAMES), net), want=["frozen", "last"])
-    state = frozen.format("list(net.state_dict())")
-    assert_equal(about(state, net), want=["frozen", "x", "last"])
-
-
-def test_walking_again_finds_what_changed() -> None:
-    """03.8 modules(), parameters() and names after a part was replaced, added and removed."""
-    change = "[list(net.modules()), list(net.named_parameters()), net.state_dict(), "
-    change += "setattr(net, 'first', Linear(1, 1, bias=False)), setattr(net, 'new', Linear(2, 2)), "
-    change += "setattr(net, 'last', None), setattr(net, 'bend', ReLU()), {}][-1]"
-    net = "Net(first=Linear(2, 3), last=Linear(3, 1))"
-    names = ["first.weight", "new.bias", "new.weight"]
-    assert_equal(about(change.format(f"sorted({NAMES})"), net), want=names)
-    assert_equal(about(change.format("sorted(net.state_dict())"), net), want=names)
-    kinds = about(change.format("[type(m).__name__ for m in net.modules()]"), net)
-    assert_equal(kinds, want=["Net", "Linear", "Linear", "ReLU"])
 
 
 def test_attributes_may_change() -> None:
@@ -636,6 +576,40 @@ def test_load_writes_in_place(dtype: str) -> None:
         got,
         want={"the same Parameter": True, "the same array": True, "the state's own array": False},
     )
+
+
+def test_all_kinds_of_names_and_keys() -> None:
+    """03.9 Numbers as keys, private names, names that are not in alphabetical order, equal values."""
+    net = (
+        "Net(z=Parameter([1.0]), _own=Linear(1, 1), a={1: Parameter([1.0]), 'k': Parameter([1.0])})"
+    )
+    want = ["z", "_own.weight", "_own.bias", "a.1", "a.k"]
+    assert_equal(about(NAMES, net), want=want)
+    assert_equal(about("list(net.state_dict())", net), want=want)
+    many = f"Net(rows=[{', '.join(['Parameter([1.0])'] * 12)}])"
+    assert_equal(about(NAMES, many), want=[f"rows.{i}" for i in range(12)])
+
+
+def test_what_is_found_follows_from_attributes() -> None:
+    """03.8 A frozen parameter is one, a plain tensor that requires a gradient is none."""
+    net = "Net(frozen=Parameter([1.0]), x=Tensor([2.0], requires_grad=True), last=Parameter([3.0]))"
+    frozen = "[setattr(net.frozen, 'requires_grad', False), {}][1]"
+    assert_equal(about(frozen.format(NAMES), net), want=["frozen", "last"])
+    state = frozen.format("list(net.state_dict())")
+    assert_equal(about(state, net), want=["frozen", "x", "last"])
+
+
+def test_walking_again_finds_what_changed() -> None:
+    """03.8 modules(), parameters() and names after a part was replaced, added and removed."""
+    change = "[list(net.modules()), list(net.named_parameters()), net.state_dict(), "
+    change += "setattr(net, 'first', Linear(1, 1, bias=False)), setattr(net, 'new', Linear(2, 2)), "
+    change += "setattr(net, 'last', None), setattr(net, 'bend', ReLU()), {}][-1]"
+    net = "Net(first=Linear(2, 3), last=Linear(3, 1))"
+    names = ["first.weight", "new.bias", "new.weight"]
+    assert_equal(about(change.format(f"sorted({NAMES})"), net), want=names)
+    assert_equal(about(change.format("sorted(net.state_dict())"), net), want=names)
+    kinds = about(change.format("[type(m).__name__ for m in net.modules()]"), net)
+    assert_equal(kinds, want=["Net", "Linear", "Linear", "ReLU"])
 
 
 @observe
@@ -837,6 +811,49 @@ def test_dropout_draws_anew() -> None:
     assert_equal(np.unique(got["first"]).tolist(), want=[0.0, 2.0])  # p is 0.5 unless given
 
 
+@pytest.mark.parametrize("shape", [(), (400,), (20, 5, 8), (5, 4, 2, 10)], ids=str)
+def test_dropout_of_any_rank(shape: tuple[int, ...]) -> None:
+    """03.16 No two slices have the same mask, whatever the axes."""
+    x = fill(shape)
+    out = dropout(0.5, x, seed=integer(3, 0, 999))
+    assert_equal(out.shape, want=shape)
+    assert_close(np.where(out == 0, x, out / 2), want=x)
+    axes = range(len(shape)) if len(shape) > 1 else ()
+    found = [m.tobytes() for axis in axes for m in np.moveaxis(out == 0, axis, 0)]
+    assert_equal({"different masks": len(set(found))}, want={"different masks": len(found)})
+
+
+@observe
+def dropout_of(tt: Any, p: float, dtype: str) -> Any:
+    out = tt.Dropout(p)(tt.Tensor(np.ones(9, dtype), requires_grad=True))
+    return {"dtype": str(out.dtype), "requires_grad": out.requires_grad}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dropout_keeps_dtype_and_history(dtype: str) -> None:
+    """03.16 Dtype and requires_grad of the output."""
+    assert_equal(dropout_of(0.5, dtype), want={"dtype": dtype, "requires_grad": True})
+
+
+@pytest.mark.parametrize(("p", "training"), [(0.5, False), (1.0, False), (0.0, True)], ids=str)
+def test_dropout_identity(p: float, training: bool) -> None:
+    """03.17 In eval mode, and with p = 0 in train mode."""
+    x = dyadic(4, 5)
+    assert_close(dropout(p, x, training), want=x)
+
+
+def test_dropout_of_everything() -> None:
+    """03.17 p = 1: zeros, and no nan from a division by 0."""
+    x = dyadic(4, 5)
+    assert_zeros(dropout(1.0, x), beside=dropout(1.0, x, training=False))
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5, 50, 1.01, -1])
+def test_dropout_refuses(p: float) -> None:
+    """03.17 p = -0.1, 1.5, 50 and others."""
+    assert_raises(dropout, p, dyadic(3), error="ValueError", says=(str(p),))
+
+
 @observe
 def several_dropouts(tt: Any, x: Any) -> Any:
     x, generator = tt.Tensor(x), np.random.default_rng(4)
@@ -887,49 +904,6 @@ def test_evaluating_draws_nothing() -> None:
 def test_dropout_cuts_nothing_off(layer: str) -> None:
     """03.16 The notes lead to the input, while training and while evaluating."""
     assert_followed(f"(tt.manual_seed(3), tt.{layer}(a))[1]", dyadic(4, 5), learns="a")
-
-
-@pytest.mark.parametrize("shape", [(), (400,), (20, 5, 8), (5, 4, 2, 10)], ids=str)
-def test_dropout_of_any_rank(shape: tuple[int, ...]) -> None:
-    """03.16 No two slices have the same mask, whatever the axes."""
-    x = fill(shape)
-    out = dropout(0.5, x, seed=integer(3, 0, 999))
-    assert_equal(out.shape, want=shape)
-    assert_close(np.where(out == 0, x, out / 2), want=x)
-    axes = range(len(shape)) if len(shape) > 1 else ()
-    found = [m.tobytes() for axis in axes for m in np.moveaxis(out == 0, axis, 0)]
-    assert_equal({"different masks": len(set(found))}, want={"different masks": len(found)})
-
-
-@observe
-def dropout_of(tt: Any, p: float, dtype: str) -> Any:
-    out = tt.Dropout(p)(tt.Tensor(np.ones(9, dtype), requires_grad=True))
-    return {"dtype": str(out.dtype), "requires_grad": out.requires_grad}
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_dropout_keeps_dtype_and_history(dtype: str) -> None:
-    """03.16 Dtype and requires_grad of the output."""
-    assert_equal(dropout_of(0.5, dtype), want={"dtype": dtype, "requires_grad": True})
-
-
-@pytest.mark.parametrize(("p", "training"), [(0.5, False), (1.0, False), (0.0, True)], ids=str)
-def test_dropout_identity(p: float, training: bool) -> None:
-    """03.17 In eval mode, and with p = 0 in train mode."""
-    x = dyadic(4, 5)
-    assert_close(dropout(p, x, training), want=x)
-
-
-def test_dropout_of_everything() -> None:
-    """03.17 p = 1: zeros, and no nan from a division by 0."""
-    x = dyadic(4, 5)
-    assert_zeros(dropout(1.0, x), beside=dropout(1.0, x, training=False))
-
-
-@pytest.mark.parametrize("p", [-0.1, 1.5, 50, 1.01, -1])
-def test_dropout_refuses(p: float) -> None:
-    """03.17 p = -0.1, 1.5, 50 and others."""
-    assert_raises(dropout, p, dyadic(3), error="ValueError", says=(str(p),))
 
 
 # ---- containers: 03.18 ---------------------------------------------------------------------------
@@ -1156,18 +1130,6 @@ def test_repr_shows_settings(text: str) -> None:
     assert_equal(found, want={text: True, "training": False})
 
 
-def test_repr_shows_every_kind_of_setting() -> None:
-    """03.20 0, False, None, text and negative numbers are settings; of a net with parts too."""
-    net = "Net(depth=0, causal=False, mask=None, kind='tanh', low=-0.5, "
-    net += "_seen=77, part=(one := ReLU()), again=one)"
-    lines = about("net.__repr__()", net).splitlines()
-    settings = ["depth=0", "causal=False", "mask=None", "kind=", "tanh", "low=-0.5"]
-    assert_equal([piece in "".join(lines) for piece in settings], want=[True] * 6)
-    assert_equal("77" in "".join(lines), want=False)
-    parts = ["  (part): ReLU()", "  (again): ReLU()"]
-    assert_equal([line for line in lines if "ReLU" in line], want=parts)
-
-
 def test_repr_hides_the_mode() -> None:
     """03.20 The same after eval()."""
     found = about("['p=0.25' in net.eval().__repr__(), 'training' in net.__repr__()]", MODEL)
@@ -1193,3 +1155,41 @@ def test_repr_of_a_part_that_holds_the_whole() -> None:
     lines = about(CIRCLE.format("net.__repr__()"), WITH_INNER).splitlines()
     assert_equal([line for line in lines if "last" in line and line[:3] != "  ("], want=[])
     assert_equal(sum("(inner): Linear(" in line for line in lines), want=1)
+
+
+def test_repr_shows_every_kind_of_setting() -> None:
+    """03.20 0, False, None, text and negative numbers are settings; of a net with parts too."""
+    net = "Net(depth=0, causal=False, mask=None, kind='tanh', low=-0.5, "
+    net += "_seen=77, part=(one := ReLU()), again=one)"
+    lines = about("net.__repr__()", net).splitlines()
+    settings = ["depth=0", "causal=False", "mask=None", "kind=", "tanh", "low=-0.5"]
+    assert_equal([piece in "".join(lines) for piece in settings], want=[True] * 6)
+    assert_equal("77" in "".join(lines), want=False)
+    parts = ["  (part): ReLU()", "  (again): ReLU()"]
+    assert_equal([line for line in lines if "ReLU" in line], want=parts)
+
+
+@observe
+def left_behind(tt: Any, layer: str, data: Any) -> Any:
+    net = eval(layer, {"tt": tt})
+    before = [list(net.state_dict()), net.__repr__(), [m.training for m in net.modules()]]
+    outs = [net(tt.Tensor(data, requires_grad=flag)) for flag in (True, False)]
+    after = [list(net.state_dict()), net.__repr__(), [m.training for m in net.modules()]]
+    return {
+        "unchanged": [a == b for a, b in zip(before, after, strict=True)],
+        "outs": len(outs),
+        "x": data,
+    }
+
+
+CALLED = ["Linear(3, 2)", "Dropout(0.5)", "Dropout(0.5).eval()", "Flatten()", "ReLU()", "Tanh()"]
+CALLED += ["LeakyReLU(0.5)", "Softmax()", "LogSoftmax()", "Dropout(1.0)", "Dropout(0.0)"]
+
+
+@pytest.mark.parametrize("layer", CALLED)
+def test_a_call_leaves_nothing_behind(layer: str) -> None:
+    """03.2 Names in the state, the printed form, the modes and the input, before and after a call."""
+    x = dyadic(2, 3)
+    got = left_behind(f"tt.{layer}", x)
+    assert_equal(got["unchanged"], want=[True, True, True])
+    assert_unchanged(got, was={"x": x})

@@ -446,22 +446,6 @@ def test_class_out_of_range(wrong: int) -> None:
     refused_target(call, (4, 3), "IndexError|ValueError", str(wrong), "3")
 
 
-@pytest.mark.parametrize("name", ["nll_loss"])
-def test_class_out_of_range_beside_ignored_ones(name: str) -> None:
-    """04.11 -100 and other negative classes where another number is ignored; a class of a place."""
-    out_of_range_beside_ignored_ones(name)
-
-
-def out_of_range_beside_ignored_ones(name: str) -> None:
-    """What is not ignored is checked, also where ignore_index is given, and on every axis."""
-    error = "IndexError|ValueError"
-    refused_target(f"{name}(a, [0, -100], ignore_index=0)", (2, 3), error, "-100", "3")
-    refused_target(f"{name}(a, [-1, -2], ignore_index=-1)", (2, 3), error, "-2", "3")
-    refused_target(f"{name}(a, [99, 3], ignore_index=99)", (2, 3), error, "3")
-    refused_target(f"{name}(a, [[0, 2, 1], [1, 4, -100]])", (2, 4, 3), error, "4")
-    refused_target(f"{name}(a, np.array([0, 3], np.uint8))", (2, 3), error, "3")
-
-
 IGNORE = [
     spelled("nll_loss-ignore-none", "nll_loss(a, {}, reduction='none')", (5, 3), -100),
     spelled("nll_loss-ignore-sum", "nll_loss(a, {}, reduction='sum')", (5, 3), -100),
@@ -516,6 +500,22 @@ def nothing_left(call: str) -> None:
     summed, each = (call.replace(")", f", reduction='{name}')") for name in ("sum", "none"))
     assert_close(evaluate(f"tt.{summed} + 1", dyadic(2, 3)), want=np.float64(1.0))
     assert_close(evaluate(f"tt.{each} + 1", dyadic(2, 3)), want=np.ones(2))
+
+
+@pytest.mark.parametrize("name", ["nll_loss"])
+def test_class_out_of_range_beside_ignored_ones(name: str) -> None:
+    """04.11 -100 and other negative classes where another number is ignored; a class of a place."""
+    out_of_range_beside_ignored_ones(name)
+
+
+def out_of_range_beside_ignored_ones(name: str) -> None:
+    """What is not ignored is checked, also where ignore_index is given, and on every axis."""
+    error = "IndexError|ValueError"
+    refused_target(f"{name}(a, [0, -100], ignore_index=0)", (2, 3), error, "-100", "3")
+    refused_target(f"{name}(a, [-1, -2], ignore_index=-1)", (2, 3), error, "-2", "3")
+    refused_target(f"{name}(a, [99, 3], ignore_index=99)", (2, 3), error, "3")
+    refused_target(f"{name}(a, [[0, 2, 1], [1, 4, -100]])", (2, 4, 3), error, "4")
+    refused_target(f"{name}(a, np.array([0, 3], np.uint8))", (2, 3), error, "3")
 
 
 def test_no_rows_have_no_mean() -> None:
