@@ -17,6 +17,7 @@ from support.asserts import (
     assert_below,
     assert_close,
     assert_equal,
+    assert_exact,
     assert_raises,
     assert_unchanged,
 )
@@ -32,6 +33,7 @@ from support.strategies import (
     integer,
     named,
     normal,
+    one_of,
     real,
     seeds,
     shapes,
@@ -207,6 +209,27 @@ def test_history(name: str) -> None:
 def test_unknown_reduction(name: str, wrong: Any) -> None:
     """04.3 mse_loss and l1_loss with other names, and with None."""
     refused_target(f"{name}(a, a, reduction={wrong!r})", (2, 3), "ValueError", str(wrong))
+
+
+def close_and_large() -> list[Any]:
+    """Predictions and targets in float32 whose squares have no digit left for the difference."""
+    x = np.array([10000.5, -3000.25, 1000010.0], np.float32) * np.float32(one_of(1, 2, 4))
+    return [x, np.round(x, -2)]
+
+
+def test_squares_of_large_numbers() -> None:
+    """04.1 Prediction and target are large and close, in float32."""
+    x, target = close_and_large()
+    got = evaluate("tt.mse_loss(a, b, reduction='none')", x, target)
+    assert_close(got, want=(x - target) ** 2)
+
+
+def test_distances_of_any_size() -> None:
+    """04.2 Large and close numbers; a distance whose square overflows, one whose square is 0."""
+    x, target = close_and_large()
+    for a, b in ((x, target), (np.float32([2e20, -1e-25, 3.0]), np.float32([0, 0, 1]))):
+        got = evaluate("tt.l1_loss(a, b, reduction='none')", a, b)
+        assert_exact(got, want=np.abs(a - b))
 
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
@@ -1017,13 +1040,17 @@ def peak(tt: Any, expression: str, data: Any, target: Any) -> Any:
     return [found, loss]
 
 
-def test_picking_needs_no_memory() -> None:
-    """04.20 The largest amount of memory during one call, for 8,192 classes."""
-    a = normal(32, 8192).astype(np.float32)
+@pytest.mark.parametrize("shape", [(32, 8192), (4, 4096, 3)], ids=["rows", "with an axis more"])
+def test_picking_needs_no_memory(shape: Any) -> None:
+    """04.20 The largest amount of memory during one call, for thousands of classes."""
+    a = normal(*shape).astype(np.float32)
     target = classes_for(a.shape, 0)
     alone, _ = peak("tt.log_softmax(a, 1)", a, target)
-    got, _ = peak("tt.cross_entropy(a, target)", a, target)
-    assert_below(got, limit=max(alone, 2.0) + 0.5, what="peak memory, in sizes of the input")
+    for options in ("", ", label_smoothing=0.1", ", ignore_index=1", ", reduction='none'"):
+        got, _ = peak(f"tt.cross_entropy(a, target{options})", a, target)
+        assert_below(got, limit=max(alone, 2.0) + 0.5, what="peak memory, in sizes of the input")
     got, loss = peak("tt.nll_loss(a, target)", a, target)
     assert_close(loss, want=-pick(a, target).mean(), terms=1.0)
-    assert_below(got, limit=0.25, what="peak memory, in sizes of the input")
+    for options in ("", ", ignore_index=1", ", reduction='sum'"):
+        got, _ = peak(f"tt.nll_loss(a, target{options})", a, target)
+        assert_below(got, limit=0.25, what="peak memory, in sizes of the input")
