@@ -19,7 +19,7 @@ from support.asserts import (
     assert_raises,
 )
 from support.observe import observe
-from support.strategies import dyadic, fill, integer, normal, real, seeds
+from support.strategies import dyadic, fill, integer, normal, one_of, real, seeds
 
 
 def built(tt: Any, weights: Any) -> Any:
@@ -191,7 +191,7 @@ def test_batches_start_leaves_out_what_was_seen(start: int) -> None:
 def rates(tt: Any, schedule: str, base_lrs: Any, steps: int) -> Any:
     groups = [{"params": [tt.Tensor([1.0], requires_grad=True)], "lr": lr} for lr in base_lrs]
     optimizer = tt.SGD(groups, lr=0.1)
-    made = eval(schedule, {"tt": tt, "optimizer": optimizer})
+    made = eval(schedule, {"tt": tt, "np": np, "optimizer": optimizer})
     seen = [[group["lr"] for group in optimizer.param_groups]]
     for _ in range(steps):
         made.step()
@@ -327,6 +327,14 @@ HALF_STEPS = [
 def test_schedules_refuse_half_steps(schedule: str) -> None:
     """07.4 Each schedule with 2.5 steps."""
     assert_raises(rates, f"tt.{schedule}", [0.1], 1, error="ValueError", says=("2.5",))
+
+
+@pytest.mark.parametrize("schedule", HALF_STEPS)
+def test_schedules_count_with_numpy_too(schedule: str) -> None:
+    """07.4 A number of steps that NumPy computed is a whole number too."""
+    ours, theirs = (schedule.replace("2.5", n) for n in ("3", "np.int64(3)"))
+    want = rates(f"tt.{ours}", BASES, 2)
+    assert_rates(rates(f"tt.{theirs}", BASES, 2), want)
 
 
 @pytest.mark.parametrize("schedule", NO_STEPS)
@@ -1011,7 +1019,7 @@ def trained(
 ) -> Any:
     model = built(tt, weights)
     optimizer = tt.SGD(model.parameters(), lr=0.3, momentum=0.9)
-    made = eval(schedule, {"tt": tt, "optimizer": optimizer}) if schedule else None
+    made = eval(schedule, {"tt": tt, "np": np, "optimizer": optimizer}) if schedule else None
     trainer = tt.Trainer(model, optimizer, schedule=made, **options)
     for epochs in calls:
         history = trainer.fit(x, y, epochs, batch_size)
@@ -1190,6 +1198,23 @@ def test_evaluate_reports_any_metric() -> None:
     assert_close(got["target"], want=2.0)
 
 
+@observe
+def measured_beside_ignored(tt: Any, y: Any, batch_size: int) -> Any:
+    def first(logits, targets):
+        return np.asarray(targets == 0).mean()
+
+    model = tt.Linear(3, 4)
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), metrics=(first,))
+    return trainer.evaluate(np.ones((len(y), 3), np.float32), y, batch_size)["first"]
+
+
+def test_metrics_are_over_all_samples() -> None:
+    """07.15 Targets that the loss ignores are samples like others for a metric."""
+    y = np.array([0, -100, -100, 0, one_of(1, 2, 3), 0, -100])
+    for batch_size in (2, 3, 7):
+        assert_close(measured_beside_ignored(y, batch_size), want=float((y == 0).mean()))
+
+
 @pytest.mark.parametrize("name", IGNORED)
 def test_evaluate_passes_over_ignored_targets(name: str) -> None:
     """07.15 Several batch sizes with targets of -100."""
@@ -1277,13 +1302,19 @@ def modes_of_a_frozen_part(tt: Any, x: Any, y: Any) -> Any:
     thawed = [m.training for m in model.modules()]
     model.eval()[2].train()
     trainer.evaluate(x, y, 4)
-    return {"frozen part": thawed, "training part": [m.training for m in model.modules()]}
+    training = [m.training for m in model.modules()]
+    twice = tt.Dropout(0.5).eval()
+    model = tt.Sequential(tt.Linear(3, 4), tt.Sequential(twice), tt.Sequential(tt.ReLU(), twice))
+    tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1)).evaluate(x, y, 4)
+    parts = {"frozen part": thawed, "training part": training}
+    return parts | {"a frozen part of two": twice.training}
 
 
 def test_evaluate_puts_every_part_back() -> None:
-    """07.16 A part that was frozen by eval()."""
+    """07.16 A part that was frozen by eval(), also one that stands in two wholes."""
     frozen = [True, True, False, True, True]
     want = {"frozen part": frozen, "training part": [False, False, False, True, True]}
+    want |= {"a frozen part of two": False}
     assert_equal(modes_of_a_frozen_part(*data()), want=want)
 
 
@@ -1612,18 +1643,26 @@ def refused_state(tt: Any, weights: Any, damage: str) -> Any:
     else:
         state["schedule"] = {**state["schedule"], "steps": 99}
     trainer = build(weights, 0.125)
-    before = repr(trainer.state_dict())
+    parts = [trainer.model, trainer.optimizer, trainer.schedule, *trainer.model.parameters()]
+
+    def seen():
+        return repr([trainer.state_dict(), [part.data for part in parts[3:]]])
+
+    before = seen()
     try:
         trainer.load_state_dict(state)
     except Exception:
-        return {"changed nothing": repr(trainer.state_dict()) == before}
+        now = [trainer.model, trainer.optimizer, trainer.schedule, *trainer.model.parameters()]
+        same = all(a is b for a, b in zip(now, parts, strict=True))
+        return {"changed nothing": seen() == before, "the same parts": same}
     return "no error"
 
 
 @pytest.mark.parametrize("damage", ["optimizer", "schedule", "steps"])
 def test_refused_state_changes_nothing(damage: str) -> None:
     """07.19 Model, optimizer and schedule after a refused state."""
-    assert_equal(refused_state(network(), damage), want={"changed nothing": True})
+    want = {"changed nothing": True, "the same parts": True}
+    assert_equal(refused_state(network(), damage), want=want)
 
 
 @observe
@@ -1669,18 +1708,22 @@ def any_state(tt: Any, array: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "any.ckpt")
         tt.save_checkpoint(
-            path, Holder({"list": [array], "tuple": (1, array * 2), "dict": {7: array * 4}})
+            path,
+            Holder(
+                {"list": [array], "tuple": (1, array * 2), "dict": {7: array * 4, "8": array * 8}}
+            ),
         )
         holder = Holder({})
         tt.load_checkpoint(path, holder)
     state = holder.state
-    return {"list": state["list"][0], "tuple": state["tuple"][1], "dict": state["dict"][7]}
+    of_dict = {"dict": state["dict"][7], "text": state["dict"]["8"]}
+    return {"list": state["list"][0], "tuple": state["tuple"][1], **of_dict}
 
 
 def test_load_restores_arrays_anywhere() -> None:
-    """07.19 Arrays in a list, in a tuple and in a dict."""
+    """07.19 Arrays in a list, in a tuple, in a dict under a number and under a text of digits."""
     array = dyadic(2, 3)
-    want = {"list": array, "tuple": array * 2, "dict": array * 4}
+    want = {"list": array, "tuple": array * 2, "dict": array * 4, "text": array * 8}
     assert_close(any_state(array), want=want)
 
 
@@ -1817,7 +1860,7 @@ def test_checkpoint_is_an_npz_without_pickle(dtype: str) -> None:
 
 
 @observe
-def save_without_luck(tt: Any) -> Any:
+def save_without_luck(tt: Any, name: str) -> Any:
     import os
     import pathlib
     import tempfile
@@ -1826,17 +1869,23 @@ def save_without_luck(tt: Any) -> Any:
     model = tt.Linear(3, 4)
     trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1))
     happened, fsync, replace, rename = [], os.fsync, os.replace, os.rename
+    sizes = []
 
-    def fail(*args, **keywords):
+    def forced(number):
+        happened.append("fsync")
+        sizes.append(os.fstat(number).st_size)
+
+    def fail(part, *args, **keywords):
         happened.append("replace")
+        sizes.append(os.path.getsize(part))
         raise OSError("no space left on this device")
 
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, "training.ckpt")
+        path = pathlib.Path(folder, name)
         save(path, trainer)
         before = path.read_bytes()
         trainer.train_step(np.ones((2, 3), np.float32), np.array([0, 1]))
-        os.fsync = lambda number: happened.append("fsync")
+        os.fsync = forced
         os.replace = os.rename = fail
         try:
             save(path, trainer)
@@ -1844,12 +1893,18 @@ def save_without_luck(tt: Any) -> Any:
             happened.append("told")
         finally:
             os.fsync, os.replace, os.rename = fsync, replace, rename
-        return {"happened": happened, "kept": path.read_bytes() == before}
+        kept = path.read_bytes() == before
+        return {"happened": happened, "kept": kept, "forced in full": len({*sizes}) == 1}
 
 
-def test_checkpoint_is_written_whole_or_not_at_all() -> None:
-    """07.20 A failure while writing: the old file is still there."""
-    assert_equal(save_without_luck(), want={"happened": ["fsync", "replace", "told"], "kept": True})
+NAMES_OF_FILES = ["training.ckpt", "training", "training.tmp", "training.part"]
+
+
+@pytest.mark.parametrize("name", NAMES_OF_FILES)
+def test_checkpoint_is_written_whole_or_not_at_all(name: str) -> None:
+    """07.20 A failure while writing: all had been forced to the disk, and the old file is still there."""
+    want = {"happened": ["fsync", "replace", "told"], "kept": True, "forced in full": True}
+    assert_equal(save_without_luck(name), want=want)
 
 
 @observe
@@ -1914,7 +1969,8 @@ def load_damaged(tt: Any, damage: str, version: int) -> Any:
             tt.SGD if damage == "other-optimizer" else tt.Adam,
         )
         saved.fit(x, y, 1, 3)
-        tt.save_checkpoint(path, saved)
+        of_a_part = {"only-a-model": saved.model, "only-an-optimizer": saved.optimizer}
+        tt.save_checkpoint(path, of_a_part.get(damage, saved))
         content = bytearray(path.read_bytes())
         if damage.startswith("cut"):
             content = content[: int(damage[4:]) * len(content) // 100]
@@ -1968,6 +2024,8 @@ DAMAGES = [
     "other-model",
     "other-optimizer",
     "schedule",
+    "only-a-model",
+    "only-an-optimizer",
 ]
 
 
