@@ -113,6 +113,12 @@ def dtype(tt: Any, expression: str) -> Any:
     return str(eval(expression, {"tt": tt, "np": np}).dtype)
 
 
+def test_construct_from_numpy_numbers_in_a_list() -> None:
+    """01.1 A list is float32, whatever its numbers are: NumPy's own, or too large for int64."""
+    for data in ("[np.uint8(3), np.uint8(4)]", "[[np.float16(0.5)]]", "[2**63]"):
+        assert_equal(dtype(f"tt.Tensor({data})"), want="float32")
+
+
 @pytest.mark.parametrize("kind", ["float64", "float32", "float16", "int64", "uint8", "bool"])
 def test_construct_keeps_the_dtype_of_arrays(kind: str) -> None:
     """01.2 Arrays of every kind of number."""
@@ -905,6 +911,15 @@ def test_argmax(axis: int | None) -> None:
     assert_equal(evaluate(f"a.argmax(axis={axis})", a), want=np.asarray(np.argmax(a, axis)))
 
 
+@pytest.mark.parametrize("name", ["max", "min", "argmax"])
+def test_extremes_of_integers_and_bools(name: str) -> None:
+    """01.11 Bytes, the smallest integer there is, bools: what has no negative of its own."""
+    rows = ["np.uint8([[0, 5], [255, 7]])", "np.int8([[-128, 5], [0, 127]])", "[[False, True]]"]
+    for data in rows:
+        want = getattr(eval(f"np.array({data})"), name)(axis=1)
+        assert_equal(evaluate(f"tt.Tensor({data}).{name}(axis=1)"), want=want)
+
+
 def test_argmax_keepdims() -> None:
     """01.11 argmax with keepdims=True."""
     a = np.array([[0.5, 1.5, 1.5], [1.5, -0.5, 0.5]])
@@ -1517,6 +1532,7 @@ def test_joining_of_any_order(expressions: Any) -> None:
         "cat-one": ("tt.cat([a, a[:, :1]])", "ValueError", ("3", "1")),
         "cat-numbers": ("tt.cat([a[0, 0], a[0, 0]])", "ValueError|IndexError", ()),
         "cat-axis": ("tt.cat([a, a], axis=2)", "IndexError", ("2",)),
+        "cat-nothing": ("tt.cat([a, tt.zeros(0, 5)])", "ValueError", ("3", "5")),
         "stack-one": ("tt.stack([a, a[:1]])", "ValueError", ("2, 3", "1, 3")),
         "stack-ranks": ("tt.stack([a, a[0]])", "ValueError", ("2, 3", "3")),
         "stack-columns": ("tt.stack([a, a[:, :1]], axis=1)", "ValueError", ("3", "1")),
@@ -1526,6 +1542,12 @@ def test_joining_of_any_order(expressions: Any) -> None:
 def test_joining_refuses_sizes(expression: str, error: str, says: Any) -> None:
     """01.16 Sizes that would have to be stretched, other numbers of axes, an axis that is not there."""
     assert_raises(evaluate, expression, dyadic(2, 3), error=error, says=says)
+
+
+def test_joining_of_nothing() -> None:
+    """01.16 Tensors of size 0 are joined like others."""
+    got = evaluate("[tt.cat([a[:0], a[:0]]).shape, tt.cat([a[:0], a]).shape]", dyadic(2, 3))
+    assert_equal(got, want=[(0, 3), (2, 3)])
 
 
 ANY_JOIN = st.sampled_from(
@@ -1773,6 +1795,42 @@ def test_random_shares(name: str, places: Any, shares: Any) -> None:
         off, sigma = abs((x < place).mean() - share), (share * (1 - share) / n) ** 0.5
         assert_below(float(off), limit=5 * sigma, what=f"distance of the share below {place}")
     assert_below(1 - len(np.unique(x)) / n, limit=0.01, what="share of numbers drawn before")
+
+
+@observe
+def nearly_one(tt: Any, seed: int, advance: int) -> Any:
+    generator = np.random.default_rng(seed)
+    generator.bit_generator.advance(advance)
+    return tt.rand(1, generator=generator)
+
+
+def test_random_stays_below_one() -> None:
+    """01.18 A draw so close to 1 that rounding it to float32 would reach it."""
+    assert_below(float(nearly_one(0, 14_817_372)[0]), limit=1 - 2**-24, what="the number drawn")
+
+
+def test_random_tails() -> None:
+    """01.18 The mean of the fourth powers of 400,000 normal numbers is 3, within 5 sigma."""
+    x = drawn("randn", (400, 1000))["first"].astype(np.float64)
+    distance = abs((x**4).mean() / (x**2).mean() ** 2 - 3)
+    assert_below(distance, limit=5 * (24 / x.size) ** 0.5, what="distance of the kurtosis from 3")
+
+
+@observe
+def draws_of_one(tt: Any, name: str) -> Any:
+    draw, found = getattr(tt, name), {}
+    for what, seed in (("first", 1), ("again", 1)):
+        tt.manual_seed(seed)
+        found[what] = [draw(), draw(()), draw(1)]
+    return {what: np.array([float(x.reshape(-1)[0]) for x in xs]) for what, xs in found.items()}
+
+
+@pytest.mark.parametrize("name", ["rand", "randn"])
+def test_random_numbers_without_axes(name: str) -> None:
+    """01.18 A draw without axes comes from default_generator too."""
+    got = draws_of_one(name)
+    assert_alike(got, "first", "again")
+    assert_equal(len(np.unique(got["first"])), want=3)
 
 
 @pytest.mark.parametrize("name", ["rand", "randn"])
@@ -2180,7 +2238,7 @@ def record(torch: Any) -> dict[str, Any]:
 def dtype_or_refusal(tt: Any, expression: str) -> Any:
     try:
         return str(eval(expression, {"tt": tt, "np": np}).dtype)
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, IndexError, AttributeError):
         return "refused"
 
 
@@ -2190,7 +2248,7 @@ def dtypes_or_refusals(tt: Any, expressions: Any) -> Any:
     for expression in expressions:
         try:
             found.append(str(eval(expression, {"tt": tt, "np": np}).dtype))
-        except (TypeError, ValueError, IndexError):
+        except (TypeError, ValueError, IndexError, AttributeError):
             found.append("refused")
         except Exception as error:  # asked again by itself, it shows
             found.append(type(error).__name__)
@@ -2247,6 +2305,9 @@ def test_values_of_unlike_dtypes(expression: str, want: Any) -> None:
     "expression, error, says",
     {
         "add-too-large": (f"{SMALL} + 300", "ValueError", ("300", "uint8")),
+        "where-too-large": (f"tt.where({SMALL} > 1, {SMALL}, 300)", "ValueError", ("300", "uint8")),
+        "maximum-too-large": (f"tt.maximum({SMALL}, 300)", "ValueError", ("300", "uint8")),
+        "masked_fill-too-large": (f"{SMALL}.masked_fill({SMALL} > 1, -1)", "ValueError", ("-1",)),
         "add-negative": (f"{SMALL} + tt.Tensor(np.array(-1))", "ValueError", ("-1", "uint8")),
         "subtract-bools": ("tt.Tensor([True]) - True", "TypeError", ("bool", "!=")),
         "negative-bools": ("-tt.Tensor([True])", "TypeError", ("bool", "~")),

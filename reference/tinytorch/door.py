@@ -138,6 +138,8 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Tensor]:
             wanted = meant(dtype, arrays)
             if wanted is not None:  # NumPy chose a dtype of its own: once more, in the right one
                 return operation(*[cast(a, wanted) for a in arrays], **static)
+        if dtype is not FLOAT32 and dtype.kind in "iu":
+            _demand_fit(name, arrays, dtype)
         tensor = Tensor(out)
         if grad_mode.enabled and dtype.kind == "f":
             for operand in operands:
@@ -216,6 +218,15 @@ def _returned(name: str, out: Any) -> Array:
             f"{name} returned a Tensor: a primitive computes with arrays and returns an array"
         )
     return np.asarray(out)
+
+
+def _demand_fit(name: str, arrays: Sequence[Any], dtype: np.dtype[Any]) -> None:
+    """Refuse a number that became part of integers too small for it: np.where makes 44 of 300."""
+    limits = np.iinfo(dtype)
+    for number in arrays:
+        if type(number) is int and not limits.min <= number <= limits.max:
+            error = OverflowError(f"Python integer {number} out of bounds for {dtype}")
+            raise _explained(error, name, arrays)
 
 
 def _explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:
