@@ -272,6 +272,9 @@ def test_sgd_options(rate: str, lr: float) -> None:
         ("SGD([a], lr=0.5, nesterov=True)", "nesterov"),
         ("SGD([a], lr=0.5, momentum=0.5, dampening=0.5, nesterov=True)", "nesterov"),
         ("SGD([{'params': [a]}, {'params': [b], 'lr': -3}], lr=0.5)", "-3"),
+        ("SGD([a], lr=float('nan'))", "nan"),
+        ("SGD([a], lr=0.5, momentum=float('nan'))", "nan"),
+        ("SGD([{'params': [a], 'weight_decay': float('nan')}], lr=0.5)", "nan"),
     ],
 )
 def test_sgd_options_refused(call: str, says: str) -> None:
@@ -282,6 +285,14 @@ def test_sgd_options_refused(call: str, says: str) -> None:
 def test_a_rate_of_zero_is_accepted() -> None:
     """06.3 lr=0.0."""
     check_defaults("tt.SGD([a, b], lr=0.0)", lr=0.0)
+
+
+@pytest.mark.parametrize("value", [1.0, 1.5])
+def test_momentum_and_alpha_have_no_upper_limit(value: float) -> None:
+    """06.3 momentum, alpha, weight_decay and lr of 1 and more."""
+    check_defaults(f"tt.SGD([a, b], lr={value}, momentum={value})", lr=value, momentum=value)
+    check_defaults(f"tt.RMSprop([a, b], alpha={value})", alpha=value)
+    check_defaults(f"tt.AdamW([a, b], weight_decay={value})", weight_decay=value)
 
 
 def test_sgd_example() -> None:
@@ -321,6 +332,15 @@ def test_dampening_example() -> None:
     got = path("tt.SGD(p, lr=0.5, momentum=0.5, dampening=0.5)", START * SCALE, PUSHES * SCALE)
     want = np.array([[0.75, -2.125], [0.5, -2.125], [0.125, -2.25]])
     assert_close(got, want=want * SCALE)
+
+
+@given(seed=seeds, dampening=st.sampled_from([0.0, 0.5]))
+def test_momentum_from_a_gradient_of_zeros(seed: int, dampening: float) -> None:
+    """06.7 The first gradient is all zeros: the second step is the second all the same."""
+    p, g = fill((3,), seed), rows((4, 3), seed + 1)
+    g[0] = 0
+    got = path(f"tt.SGD(p, lr=0.1, momentum=0.5, dampening={dampening})", p, g)
+    assert_close(got, want=sgd(p, g, 0.1, 0.5, dampening))
 
 
 @observe
@@ -426,6 +446,8 @@ def test_adam_options(name: str, decay: float) -> None:
         ("Adam([a], betas=(0.9, -0.5))", "-0.5"),
         ("Adam([a], eps=-1e-08)", "-1e-08"),
         ("AdamW([a], weight_decay=-0.25)", "-0.25"),
+        ("Adam([a], betas=(0.9, float('nan')))", "nan"),
+        ("AdamW([a], eps=float('nan'))", "nan"),
     ],
 )
 def test_adam_options_refused(call: str, says: str) -> None:
@@ -536,6 +558,80 @@ def test_rate_is_not_in_the_buffer(call: str, want: list[float]) -> None:
 
 
 @observe
+def with_options(tt: Any, expression: str, start: Any, gradients: Any, options: Any) -> Any:
+    p = [tt.Tensor(start, requires_grad=True)]
+    optimizer, after = eval(expression, {"tt": tt, "p": p}), []
+    for gradient, changed in zip(gradients, options, strict=True):
+        optimizer.param_groups[0].update(changed)
+        p[0].grad = gradient
+        optimizer.step()
+        after.append(p[0].data.copy())
+    return np.array(after)
+
+
+def changing_sgd(p: Any, gradients: Any, options: Any) -> Any:
+    after, b = [], None
+    for g, o in zip(gradients, options, strict=True):
+        g = g + o["weight_decay"] * p
+        b = g if b is None else o["momentum"] * b + (1 - o["dampening"]) * g
+        p = p - o["lr"] * b
+        after.append(p)
+    return np.array(after)
+
+
+def changing_rmsprop(p: Any, gradients: Any, options: Any) -> Any:
+    after, v, b = [], 0.0, 0.0
+    for g, o in zip(gradients, options, strict=True):
+        g = g + o["weight_decay"] * p
+        v = o["alpha"] * v + (1 - o["alpha"]) * g * g
+        b = o["momentum"] * b + g / (np.sqrt(v) + o["eps"])
+        p = p - o["lr"] * b
+        after.append(p)
+    return np.array(after)
+
+
+def changing_adam(p: Any, gradients: Any, options: Any, decoupled: bool = False) -> Any:
+    after, m, v = [], 0.0, 0.0
+    for t, (g, o) in enumerate(zip(gradients, options, strict=True), 1):
+        one, two = o["betas"]
+        p, g = (
+            (p * (1 - o["lr"] * o["weight_decay"]), g)
+            if decoupled
+            else (p, g + o["weight_decay"] * p)
+        )
+        m, v = one * m + (1 - one) * g, two * v + (1 - two) * g * g
+        p = p - o["lr"] * (m / (1 - one**t)) / (np.sqrt(v / (1 - two**t)) + o["eps"])
+        after.append(p)
+    return np.array(after)
+
+
+CHANGING = {
+    "SGD": ("tt.SGD(p, lr=9.0, momentum=0.25)", changing_sgd),
+    "RMSprop": ("tt.RMSprop(p, lr=9.0, momentum=0.25)", changing_rmsprop),
+    "Adam": ("tt.Adam(p, lr=9.0)", changing_adam),
+    "AdamW": ("tt.AdamW(p, lr=9.0)", lambda p, g, o: changing_adam(p, g, o, decoupled=True)),
+}
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_options_are_read_at_every_step(name: str) -> None:
+    """06.12 Every option is another one at every step."""
+    expression, formula = CHANGING[name]
+    p, g = normal(3), rows((4, 3), 1)
+    tables = {
+        "lr": (0.1, 0.2, 0.05, 0.3),
+        "weight_decay": (0.0, 0.1, 0.3, 0.2),
+        **({"momentum": (0.5, 0.9, 0.25, 0.75)} if "momentum" in expression else {}),
+        **({"dampening": (0.0, 0.5, 0.25, 0.1)} if name == "SGD" else {}),
+        **({"alpha": (0.5, 0.9, 0.25, 0.75)} if name == "RMSprop" else {}),
+        **({"betas": ((0.5, 0.9), (0.8, 0.6), (0.25, 0.7), (0.9, 0.5))} if "Adam" in name else {}),
+        **({"eps": (0.25, 0.5, 0.125, 0.3)} if name != "SGD" else {}),
+    }
+    options = [dict(zip(tables, row, strict=True)) for row in zip(*tables.values(), strict=True)]
+    assert_close(with_options(expression, p, g, options), want=formula(p, g, options))
+
+
+@observe
 def untouched(tt: Any, expression: str, start: Any) -> Any:
     p = [tt.Tensor(start.copy(), requires_grad=True) for _ in range(2)]
     optimizer = eval(expression, {"tt": tt, "p": p})
@@ -587,19 +683,27 @@ def test_runs_with_gaps(title: str) -> None:
 
 
 @observe
-def misfit(tt: Any, expression: str, rows: int) -> Any:
-    p = [tt.Tensor(np.ones((rows, 3)), requires_grad=True)]
-    p[0].grad = np.ones(3)
+def misfit(tt: Any, expression: str, shape: Any, gradient: Any) -> Any:
+    p = [tt.Tensor(np.ones(shape), requires_grad=True)]
+    p[0].grad = np.ones(gradient)
     eval(expression, {"tt": tt, "p": p}).step()
     return p[0].data
 
 
+@pytest.mark.parametrize("kind", ["broadcasts", "same-size", "one-axis-less", "one-axis-more"])
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
-def test_gradient_of_another_shape(name: str) -> None:
-    """06.13 A gradient that would broadcast is refused."""
-    rows = integer(2, 2, 99)
-    says = ("(3,)", f"({rows}, 3)")
-    assert_raises(misfit, f"tt.{name}(p, lr=0.1)", rows, error="ValueError", says=says)
+def test_gradient_of_another_shape(name: str, kind: str) -> None:
+    """06.13 A gradient that would broadcast, or that has as many elements, is refused."""
+    n = integer(2, 4, 99)
+    shape, gradient = {
+        "broadcasts": ((n, 3), (3,)),
+        "same-size": ((n, 3), (3, n)),
+        "one-axis-less": ((n, 3), (3 * n,)),
+        "one-axis-more": ((3,), (1, 3)),
+    }[kind]
+    says = (str(gradient), str(shape))
+    call = f"tt.{name}(p, lr=0.1)"
+    assert_raises(misfit, call, shape, gradient, error="ValueError", says=says)
 
 
 # ---- saving: 06.14 to 06.16 ----------------------------------------------------------------------
@@ -697,6 +801,46 @@ def test_load_state_dict_goes_on_exactly(expression: str) -> None:
     assert_equal(got["rates"], want=[rate] * 3)
 
 
+@observe
+def loaded_into_a_used_one(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
+    p, found = [tt.Tensor(start.copy(), requires_grad=True) for _ in range(2)], {}
+    states = {}
+    for name, used in (("a fresh one", 0), ("of one used parameter", 1)):
+        optimizer = eval(expression, {"tt": tt, "p": p})
+        for tensor, gradient in list(zip(p, gradients, strict=False))[:used]:
+            tensor.grad = gradient.copy()
+        optimizer.step()
+        states[name] = optimizer.state_dict()
+        p[0].grad = p[1].grad = None
+    for name, state in states.items():
+        for target in ("a new optimizer", "a used optimizer"):
+            tensors = [tt.Tensor(start.copy(), requires_grad=True) for _ in range(2)]
+            optimizer = eval(expression, {"tt": tt, "p": tensors})
+            for _ in range(2 * (target == "a used optimizer")):
+                for tensor, gradient in zip(tensors, gradients, strict=False):
+                    tensor.grad = 3 * gradient
+                optimizer.step()
+            optimizer.load_state_dict(state)
+            for tensor in tensors:
+                tensor.data[...] = start
+                tensor.grad = gradients[-1].copy()
+            optimizer.step()
+            moved = [tensor.data.copy() for tensor in tensors]
+            found[f"{target} with the state of {name}"] = np.array(moved)
+    return found
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_loading_leaves_nothing_of_before(expression: str) -> None:
+    """06.15 A used optimizer loads a state in which some parameters have none: these begin anew."""
+    runs = loaded_into_a_used_one(expression, normal(3), rows((3, 3), 1))
+    for state in ("a fresh one", "of one used parameter"):
+        new, used = (
+            f"{kind} with the state of {state}" for kind in ("a new optimizer", "a used optimizer")
+        )
+        assert_alike(runs, new, used, exactly=True)
+
+
 @observe(shown="{expression}")
 def reloaded(tt: Any, expression: str, a: str, b: str, p: Any, q: Any) -> Any:
     tensors = [[tt.Tensor(np.ones(s), requires_grad=True) for s in shapes] for shapes in (p, q)]
@@ -734,6 +878,7 @@ def after_refusal(tt: Any, expression: str, a: str, b: str, p: Any, q: Any) -> A
 
 LOADING = "b.load_state_dict(a.state_dict())"
 TWO_GROUPS = "tt.Adam([{'params': p[:1]}, {'params': p[1:]}], lr=0.5)"
+TWO_AND_ONE = "tt.Adam([{'params': p[:2]}, {'params': p[2:]}], lr=0.5)"
 MORE = integer(4, 4, 999)
 MISMATCHES = [
     ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3), (3,)], [(2, 3), (3,), (3,)], ("2", "3")),
@@ -742,8 +887,13 @@ MISMATCHES = [
     ("tt.Adam(p, lr=0.5)", "tt.SGD(q, momentum=0.9)", [(3,)], [(3,)], ("betas",)),
     ("tt.SGD(p, lr=0.5, momentum=0.9)", "tt.RMSprop(q)", [(3,)], [(3,)], ("alpha",)),
     (TWO_GROUPS, "tt.Adam(q)", [(3,), (2,)], [(3,), (2,)], ("2", "1")),
+    (TWO_AND_ONE, TWO_AND_ONE.replace(":2", ":1").replace("2:", "1:"), *[[(3,)] * 3] * 2, ("2",)),
+    ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(1,)], [(MORE,)], ("(1,)", f"({MORE},)")),
+    ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(3,)], [(MORE, 3)], ("(3,)", f"({MORE}, 3)")),
+    ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3)], [(3, 2)], ("(2, 3)", "(3, 2)")),
 ]
 KINDS = ["fewer", "more", "shape", "Adam-in-SGD", "SGD-in-RMSprop", "groups"]
+KINDS += ["other-groups", "broadcasts", "rows", "transposed"]
 
 
 @pytest.mark.parametrize(("a", "b", "p", "q", "says"), MISMATCHES, ids=KINDS)
