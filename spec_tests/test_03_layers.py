@@ -20,13 +20,14 @@ from support.asserts import (
     assert_below,
     assert_close,
     assert_equal,
+    assert_exact,
     assert_raises,
     assert_unchanged,
     assert_zeros,
 )
 from support.expressions import assert_followed
 from support.observe import observe
-from support.strategies import dyadic, fill, integer, named, normal, one_of, real, seeds
+from support.strategies import AWKWARD, dyadic, fill, integer, named, normal, one_of, real, seeds
 
 WEIGHT = np.array([[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]])  # the README's worked example
 BIAS = np.array([10.0, 20.0])
@@ -322,6 +323,33 @@ def memory_of_a_call(tt: Any, n: int) -> Any:
 def test_linear_copies_no_weights() -> None:
     """03.7 The largest amount of memory during a call with one row."""
     assert_below(memory_of_a_call(500), limit=0.5, what="bytes per byte of weight, for one row")
+
+
+@observe
+def parameter_of(tt: Any, data: Any) -> Any:
+    return tt.Parameter(data).requires_grad
+
+
+@pytest.mark.parametrize("kind", ["int64", "uint8", "bool"])
+def test_parameters_are_floats(kind: str) -> None:
+    """03.1 Integers and bools cannot require a gradient, as in 01.4: a TypeError that names the dtype."""
+    data = np.ones(integer(3, 2, 9), kind)
+    assert_raises(parameter_of, data, error="TypeError", says=(kind,))
+
+
+@observe
+def arguments_of_forward(tt: Any, values: Any) -> Any:
+    class Asked(tt.Module):
+        def forward(self, *args, **keywords):
+            return [a is b for a, b in zip(args, values, strict=True)] + [*keywords.items()]
+
+    return Asked()(*values, option=3)
+
+
+def test_forward_receives_what_was_given() -> None:
+    """03.2 A list, a number, a text, an array and None arrive as they are."""
+    values = [[2, 0], real(0.5, 1.0, 2.0), "mean", dyadic(3), None]
+    assert_equal(arguments_of_forward(values), want=[*[True] * 5, ("option", 3)])
 
 
 # ---- finding: 03.8 to 03.10 ----------------------------------------------------------------------
@@ -736,6 +764,69 @@ def test_load_is_all_or_nothing(kind: str) -> None:
     assert_equal(got["error"], want="ValueError")
 
 
+@observe
+def kinds_of_parameters(tt: Any) -> Any:
+    class Positive(tt.Parameter):
+        """A Parameter of a kind of its own."""
+
+    class Net(tt.Module):
+        def __init__(self):
+            self.first, self.second = tt.Parameter([1.0]), Positive([2.0])
+
+    net = Net()
+    return [
+        [n for n, _ in net.named_parameters()],
+        len(list(net.parameters())),
+        sorted(net.state_dict()),
+    ]
+
+
+def test_a_subclass_of_parameter_is_found() -> None:
+    """03.8 An object of a class that is made of Parameter is a Parameter."""
+    assert_equal(kinds_of_parameters(), want=[["first", "second"], 2, ["first", "second"]])
+
+
+@observe
+def in_a_ring(tt: Any, length: int) -> Any:
+    class Node(tt.Module):
+        """A part without a forward."""
+
+    nodes = [Node() for _ in range(length)]
+    for node, following in zip(nodes, [*nodes[1:], nodes[0]], strict=True):
+        node.weight, node.next = tt.Parameter([1.0]), following
+    names = [name for name, _ in nodes[0].named_parameters()]
+    return [names, len(list(nodes[0].modules())), sorted(nodes[0].state_dict()) == sorted(names)]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_rings_of_modules_end(length: int) -> None:
+    """03.10 Each part holds the next, and the last one the first."""
+    names = [f"{'next.' * i}weight" for i in range(length)]
+    assert_equal(in_a_ring(length), want=[names, length, True])
+
+
+@observe
+def loaded_from_itself(tt: Any, a: Any, b: Any, count: Any) -> Any:
+    class Net(tt.Module):
+        def __init__(self):
+            self.a, self.b, self.count = tt.Parameter(a), tt.Parameter(b), tt.Tensor(count)
+
+    net = Net()
+    net.load_state_dict({"a": net.b, "b": net.a, "count": np.array([3.0])})
+    own = [net.a.data.copy(), net.b.data.copy(), net.count.data.copy()]
+    net.load_state_dict({"a": net.b.data, "b": net.a.data, "count": [5.0]})
+    return {"tensors": own, "arrays": [net.a.data, net.b.data, net.count.data]}
+
+
+def test_load_from_the_model_itself() -> None:
+    """03.14 A state of the model's own arrays, two exchanged; and floats for an array of integers."""
+    a, b = dyadic(3), dyadic(3, seed=1)
+    got = loaded_from_itself(a, b, np.array([1]))
+    assert_close(got["tensors"][:2], want=[b, a])
+    assert_close(got["arrays"][:2], want=[a, b])
+    assert_equal([got["tensors"][2], got["arrays"][2]], want=[np.array([3]), np.array([5])])
+
+
 # ---- dropout: 03.16 and 03.17 --------------------------------------------------------------------
 
 
@@ -906,6 +997,21 @@ def test_dropout_cuts_nothing_off(layer: str) -> None:
     assert_followed(f"(tt.manual_seed(3), tt.{layer}(a))[1]", dyadic(4, 5), learns="a")
 
 
+@observe
+def dropped_counts(tt: Any, calls: int) -> Any:
+    tt.manual_seed(5)
+    layer, x = tt.Dropout(0.25), tt.Tensor(np.ones(200))
+    return [int((layer(x).data == 0).sum()) for _ in range(calls)]
+
+
+def test_dropout_draws_each_element_for_itself() -> None:
+    """03.16 How many of 200 elements are 0 in 200 calls: the spread is a binomial one, within 5 sigma."""
+    counts = np.array(dropped_counts(200))
+    spread, want = counts.std(), (200 * 0.25 * 0.75) ** 0.5
+    off = abs(float(spread) / want - 1)
+    assert_below(off, limit=5 / (2 * counts.size) ** 0.5, what="relative distance of the spread")
+
+
 # ---- containers: 03.18 ---------------------------------------------------------------------------
 
 
@@ -1010,6 +1116,20 @@ def test_sequential_exchanges_values_with_torch() -> None:
     assert_close(got, want=oracle.own("03", "model/out").astype(np.float32))
 
 
+@observe
+def lengths(tt: Any, count: int) -> Any:
+    model = tt.Sequential(*[tt.ReLU() for _ in range(count)])
+    found = [len(model), len(model.eval()), len(model.train())]
+    model.note = "a text of your own"
+    return [*found, len(model), len(list(model))]
+
+
+def test_sequential_counts_its_modules_only() -> None:
+    """03.18 len after eval(), train() and an attribute of another kind."""
+    count = integer(2, 2, 9)
+    assert_equal(lengths(count), want=[count] * 5)
+
+
 # ---- small: 03.19 --------------------------------------------------------------------------------
 
 
@@ -1041,6 +1161,7 @@ SMALL = [
     ("tt.Flatten(0)", "a.flatten(0)"),
     ("tt.LeakyReLU(0)", "tt.leaky_relu(a, 0)"),
     ("tt.LeakyReLU(-0.5)", "tt.leaky_relu(a, -0.5)"),
+    ("tt.LeakyReLU(2)", "tt.leaky_relu(a, 2)"),
     ("tt.Softmax(0)", "tt.softmax(a, 0)"),
     ("tt.Softmax(dim=0)", "tt.softmax(a, 0)"),
     ("tt.Softmax(axis=-2)", "tt.softmax(a, -2)"),
@@ -1060,6 +1181,17 @@ def test_function_as_module(module: str, function: str) -> None:
     got = applied(f"{module}(a)", x)
     assert_close(got["out"], want=want)
     assert_equal(got["requires_grad"], want=True)
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [pair for pair in SMALL if "Flatten" not in pair[0]],
+    ids=[m.removeprefix("tt.").replace("(", "-(") for m, _ in SMALL if "Flatten" not in m],
+)
+def test_module_of_infinities_and_nan(module: str, function: str) -> None:
+    """03.19 Each activation module beside its function, on zeros, infinities, nan, large and tiny numbers."""
+    x = AWKWARD[:, None] * np.array([1.0, 0.5])
+    assert_exact(applied(f"{module}(a)", x)["out"], want=applied(function, x)["out"], ulps=4)
 
 
 @pytest.mark.parametrize(
