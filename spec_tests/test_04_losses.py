@@ -227,7 +227,8 @@ def test_squares_of_large_numbers() -> None:
 def test_distances_of_any_size() -> None:
     """04.2 Large and close numbers; a distance whose square overflows, one whose square is 0."""
     x, target = close_and_large()
-    for a, b in ((x, target), (np.float32([2e20, -1e-25, 3.0]), np.float32([0, 0, 1]))):
+    tiny, large = np.float32([1e-25, -2e-25, 3.0]), np.float32([2e20, -3e20, 3.0])
+    for a, b in ((x, target), (tiny, np.float32([0, 0, 1])), (large, np.float32([0, 0, 1]))):
         got = evaluate("tt.l1_loss(a, b, reduction='none')", a, b)
         assert_exact(got, want=np.abs(a - b))
 
@@ -282,19 +283,19 @@ def test_targets_keep_their_digits(name: str) -> None:
 NAME = "binary_cross_entropy_with_logits"
 
 
+def test_binary_cross_entropy_example() -> None:
+    """04.6 The worked example."""
+    z = np.array([0, LOG3, -LOG3, LOG3])
+    got = evaluate(f"tt.{NAME}(a, [1, 1, 0.5, 0], reduction='none')", z)
+    assert_close(got, want=np.array([LOG2, 2 * LOG2 - LOG3, 2 * LOG2 - LOG3 / 2, 2 * LOG2]))
+
+
 @pytest.mark.parametrize("kind", [np.int64, np.uint8, np.bool_], ids=["int64", "uint8", "bool"])
 def test_logits_may_be_integers(kind: Any) -> None:
     """04.5 Integers and bools as logits: an unsigned integer has no -1, and a bool no sign."""
     z = np.array([1, 0, 1]).astype(kind)
     want = np.log1p(np.exp(np.where([0, 1, 0], 1.0, -1.0) * z)).astype(np.float32)
     assert_close(evaluate(f"tt.{NAME}(a, [1, 0, 1], reduction='none')", z), want=want)
-
-
-def test_binary_cross_entropy_example() -> None:
-    """04.6 The worked example."""
-    z = np.array([0, LOG3, -LOG3, LOG3])
-    got = evaluate(f"tt.{NAME}(a, [1, 1, 0.5, 0], reduction='none')", z)
-    assert_close(got, want=np.array([LOG2, 2 * LOG2 - LOG3, 2 * LOG2 - LOG3 / 2, 2 * LOG2]))
 
 
 BCE = [
