@@ -195,3 +195,13 @@ def test_a_locked_method_names_its_kata(tmp_path: Path) -> None:
     done = without(tmp_path, "activations", code=code)
     assert done.stdout == "False\n"
     assert "relu is built in kata 02: make module-02" in done.stderr
+
+
+def test_a_function_alone_takes_lists_and_arrays() -> None:
+    """`from tinytorch import relu` and nothing else: Tensor is known all the same."""
+    code = "from tinytorch import relu; print(relu([1.0, -2.0]))"
+    path = {"PYTHONPATH": str(ROOT / "reference")}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=path, capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.strip() == "Tensor([1., 0.])", ran.stderr

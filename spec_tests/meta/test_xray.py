@@ -519,12 +519,13 @@ def failure(got: Any, want: Any, **arguments: Any) -> Any:
         (np.where(X > 0, 9, X), X, X, "right but where x is positive"),
         (np.where(np.abs(X) > 1, 9, X), X, X, "right but where x is outside of [-1, 1]"),
         (np.where(X < -1, 1, X), X, X, ""),  # one entry is chance
+        (np.where(X < 1.9, 9, X), X, X - 1.9, ""),  # so is one that is right
         (X + 1, X, X, ""),  # everywhere
         (np.where(X < 0, 1, X), X, X.T, ""),  # no operand of this shape
         (np.where([[1, 1, 0], [0, 0, 0]], 9, X), X, X, ""),  # nothing in common
         (X, X, X, ""),
     ],
-    ids=["neg", "zero", "pos", "outside", "one", "all", "shape", "mixed", "equal"],
+    ids=["neg", "zero", "pos", "outside", "one", "one-right", "all", "shape", "mixed", "equal"],
 )
 def test_where_an_answer_differs(got: Any, want: Any, x: Any, says: str) -> None:
     """Said if every such entry differs and no other does."""

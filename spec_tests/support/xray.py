@@ -454,14 +454,14 @@ SPECIAL: dict[str, Callable[[Array], Any]] = {  # what entries of an operand can
 def where(failures: Sequence[Any]) -> str:
     """What those entries of an operand have in common at which the answer differs, or nothing.
 
-    Said only if the answer differs at every such entry and at no other, at two of them at least, in
-    every comparison that failed, and there are others.
+    Said only if the answer differs at every such entry and at no other, in every comparison that
+    failed, at two of them at least and not at two others at least: less is chance.
     """
     failing = [
         f for f in failures if f.pair and not _holds(Sample(f.pair[0], np.asarray(f.pair[1])))
     ]
     places = [_differing(f.pair[0], np.asarray(f.pair[1])) for f in failing]
-    if not failing or any(w is None or w.all() or w.sum() < 2 for w in places):
+    if not failing or any(w is None or min(w.sum(), (~w).sum()) < 2 for w in places):
         return ""
     operands = [_operands(f.call.arguments) for f in failing]
     for name in operands[0]:
