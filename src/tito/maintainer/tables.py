@@ -116,7 +116,8 @@ def _strangers(tried: dict[str, Any]) -> list[str]:
     for name, katas in rounds.items():
         pooled = {"all": {"date": ""} | _sum([*katas.values()])} if len(katas) > 1 else {}
         for kata, batch in (dict(sorted(katas.items())) | pooled).items():
-            told = ", ".join(str(batch[f"told {word}"]) for word in TOLD)
+            marks = [batch[f"told {word}"] for word in TOLD]
+            told = ", ".join(map(str, marks)) if any(marks) else "not judged"
             right = f"{batch['accepted']} of {batch['right']}"
             new = _rate(batch, "new", "new killed")[0]
             rows.append(
