@@ -611,23 +611,30 @@ CHANGING = {
     "Adam": ("tt.Adam(p, lr=9.0)", changing_adam),
     "AdamW": ("tt.AdamW(p, lr=9.0)", lambda p, g, o: changing_adam(p, g, o, decoupled=True)),
 }
+OPTIONS: dict[str, Any] = {  # four steps, four values
+    "lr": (0.1, 0.2, 0.05, 0.3),
+    "weight_decay": (0.0, 0.1, 0.3, 0.2),
+    "momentum": (0.5, 0.9, 0.25, 0.75),
+    "dampening": (0.0, 0.5, 0.25, 0.1),
+    "alpha": (0.5, 0.9, 0.25, 0.75),
+    "betas": ((0.5, 0.9), (0.8, 0.6), (0.25, 0.7), (0.9, 0.5)),
+    "eps": (0.25, 0.5, 0.125, 0.3),
+}
+OWN = {
+    "SGD": ("momentum", "dampening"),
+    "RMSprop": ("momentum", "alpha", "eps"),
+    "Adam": ("betas", "eps"),
+    "AdamW": ("betas", "eps"),
+}
 
 
 @pytest.mark.parametrize("name", CHANGING)
 def test_options_are_read_at_every_step(name: str) -> None:
     """06.12 Every option is another one at every step."""
     expression, formula = CHANGING[name]
+    names = ("lr", "weight_decay", *OWN[name])
+    options = [{option: OPTIONS[option][step] for option in names} for step in range(4)]
     p, g = normal(3), rows((4, 3), 1)
-    tables = {
-        "lr": (0.1, 0.2, 0.05, 0.3),
-        "weight_decay": (0.0, 0.1, 0.3, 0.2),
-        **({"momentum": (0.5, 0.9, 0.25, 0.75)} if "momentum" in expression else {}),
-        **({"dampening": (0.0, 0.5, 0.25, 0.1)} if name == "SGD" else {}),
-        **({"alpha": (0.5, 0.9, 0.25, 0.75)} if name == "RMSprop" else {}),
-        **({"betas": ((0.5, 0.9), (0.8, 0.6), (0.25, 0.7), (0.9, 0.5))} if "Adam" in name else {}),
-        **({"eps": (0.25, 0.5, 0.125, 0.3)} if name != "SGD" else {}),
-    }
-    options = [dict(zip(tables, row, strict=True)) for row in zip(*tables.values(), strict=True)]
     assert_close(with_options(expression, p, g, options), want=formula(p, g, options))
 
 
