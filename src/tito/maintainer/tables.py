@@ -117,7 +117,8 @@ def _strangers(tried: dict[str, Any]) -> list[str]:
         pooled = {"all": {"date": ""} | _sum([*katas.values()])} if len(katas) > 1 else {}
         for kata, batch in (dict(sorted(katas.items())) | pooled).items():
             marks = [batch[f"told {word}"] for word in TOLD]
-            told = ", ".join(map(str, marks)) if any(marks) else "not judged"
+            judged = sum(marks) == batch["killed"]
+            told = ", ".join(map(str, marks)) if judged else "not judged"
             right = f"{batch['accepted']} of {batch['right']}"
             new = _rate(batch, "new", "new killed")[0]
             rows.append(
