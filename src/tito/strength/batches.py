@@ -86,7 +86,7 @@ def _faults(entry: dict[str, Any], known: dict[str, str]) -> Iterator[str]:
 def unwitnessed(answers: Sequence[Answer]) -> Iterator[str]:
     """The wrong answers whose witness does not tell them from the reference, and how it fails."""
     for answer in answers:
-        if not answer.variant.right:
+        if not (answer.variant.right or answer.disputed):
             with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
                 built = variants.build(Path(scratch) / "answer", answer.variant)
                 want, again, got = (_said(answer, impl) for impl in (REFERENCE, REFERENCE, built))
