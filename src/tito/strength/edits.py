@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
+import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,12 +59,11 @@ class Edit:
     def _places(self, text: str) -> Iterator[Span]:
         """From where to where what is replaced stands."""
         if self.old:
-            starts = (i for i in range(len(text)) if text.startswith(self.old, i))
-            yield from ((start, start + len(self.old)) for start in starts)
+            yield from (found.span() for found in re.finditer(re.escape(self.old), text))
         elif self.replace or self.statement:
             lines = text.splitlines(keepends=True)
             ends = [0, *accumulate(map(len, lines))]
-            for first, last in self._nodes(ast.parse(text), lines):
+            for first, last in self._nodes(_tree(text), lines):
                 yield ends[first - 1], ends[last]
         else:
             yield 0, len(text)
@@ -75,9 +76,12 @@ class Edit:
             nodes = [inner for n in nodes if getattr(n, "name", "") == each for inner in n.body]
         for node in nodes:
             first = min(n.lineno for n in (node, *getattr(node, "decorator_list", ())))
-            code = _squeezed("".join(lines[first - 1 : node.end_lineno]))
-            begins = self.statement and code.startswith(_squeezed(self.statement))
-            if begins or (name and getattr(node, "name", "") == name):
+            if self.replace:
+                meant = getattr(node, "name", "") == name
+            else:
+                code = _squeezed("".join(lines[first - 1 : node.end_lineno]))
+                meant = code.startswith(_squeezed(self.statement))
+            if meant:
                 yield first, node.end_lineno
 
     def _new(self, text: str, place: Span) -> str:
@@ -87,6 +91,12 @@ class Edit:
         there = text[slice(*place)]
         code = textwrap.dedent(self.new).strip("\n") + "\n" if self.new.strip() else ""
         return textwrap.indent(code, there[: len(there) - len(there.lstrip(" "))])
+
+
+@functools.lru_cache(maxsize=32)
+def _tree(text: str) -> ast.Module:
+    """The parsed text: most edits begin at the same one, the reference's."""
+    return ast.parse(text)
 
 
 def _squeezed(code: str) -> str:
