@@ -118,9 +118,9 @@ def of_right_answers(kata: Kata) -> list[Mutant]:
         for mutant in _mutated(kata, text):
             before = mutant.name.partition(": ")[2].partition(" -> ")[0]
             if before not in ours:
-                found.setdefault(mutant.name, Mutant(mutant.name, mutant.code, variant))
-    every = [Mutant(f"right/{m.base[0].id} {name}", m.code, m.on) for name, m in found.items()]
-    return sorted(every, key=lambda m: hashlib.sha256(m.name.encode()).digest())[:OF_RIGHT]
+                named = f"right/{variant.id} {mutant.name}"
+                found.setdefault(mutant.name, Mutant(named, mutant.code, variant))
+    return sorted(found.values(), key=lambda m: hashlib.sha256(m.name.encode()).digest())[:OF_RIGHT]
 
 
 def _mutated(kata: Kata, text: str) -> Iterator[Mutant]:

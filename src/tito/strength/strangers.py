@@ -19,6 +19,7 @@ from tito.run.outcome import Verdict
 from tito.run.runner import run
 from tito.strength import batches, figures, records
 from tito.strength.batches import Answer
+from tito.strength.records import Record
 
 Z = 1.959964  # 95 % of a normal distribution lie within so many standard deviations
 
@@ -28,22 +29,20 @@ class Fate:
     """What became of an answer.
 
     Attributes:
-        verdict: as in a record: "killed" or "survives", "accepted" or "refused", or why there is none.
-        test: the first that failed, or "".
+        record: of its one run.
         screen: what a learner sees; says: what it says that the answer looks like, or "".
         repeats: whether its first failure is that of a registered answer, number for number.
     """
 
     answer: Answer
-    verdict: str
-    test: str
+    record: Record
     screen: str
     says: str
     repeats: bool
 
     @property
     def good(self) -> bool:
-        return self.verdict in ("killed", "accepted")
+        return self.record.verdict in ("killed", "accepted")
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:
@@ -73,7 +72,7 @@ def _fate(answer: Answer, verdict: Verdict, known: set[tuple[str, str]]) -> Fate
     seen = verdict.failed[0] if verdict.failed else None
     screen, says = (seen.message, seen.looks_like) if seen else ("", "")
     repeats = (record.test, record.fingerprint) in known
-    return Fate(answer, record.verdict, record.test, screen, says, repeats)
+    return Fate(answer, record, screen, says, repeats)
 
 
 def strangers(kata: Kata, path: Path, screens: bool, publish: str) -> int:
@@ -100,9 +99,9 @@ def strangers(kata: Kata, path: Path, screens: bool, publish: str) -> int:
 
 def _lines(fate: Fate) -> Iterator[str]:
     """What became of one answer."""
-    answer = fate.answer
+    answer, record = fate.answer, fate.record
     disputed = f" (disputed: {answer.disputed})" if answer.disputed else ""
-    yield f"{answer.variant.id} [{answer.clause}] {fate.verdict} {fate.test}{disputed}".rstrip()
+    yield f"{answer.variant.id} [{answer.clause}] {record.verdict} {record.test}{disputed}".rstrip()
     if fate.says:
         yield f"    {fate.says}{' (registered)' if fate.repeats else ''}"
     if not fate.good:
