@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from small_course import Course
 
+from tito.course.manifest import load
+from tito.maintainer.gates import companies
+from tito.strength import variants
+from tito.strength.edits import Edit
 from tito.strength.strangers import wilson
 
 WRONG = """
@@ -117,6 +121,15 @@ def test_what_is_refused(course: Course, old: str, new: str, says: str) -> None:
     assert "Traceback" not in ran.text
 
 
+def test_all_that_is_refused_is_listed(course: Course) -> None:
+    """A fault in one answer hides none in a later one."""
+    odd = WRONG.format(id="odd", value="5 * x").replace('kind = "wrong"', 'kind = "odd"')
+    lost = WRONG.format(id="lost", value="6 * x").replace('replace = "triple"', 'replace = "t"')
+    ran = course.tito("strangers", "02", batch(course, odd, lost))
+    assert "kind is 'odd'" in ran.text
+    assert "lost: its piece 't' stands 0 times" in ran.text
+
+
 def test_no_file(course: Course, tmp_path: Path) -> None:
     """A file that is not there is answered with what to name."""
     assert "is no file" in course.tito("strangers", "02", str(tmp_path / "none.toml")).text
@@ -131,6 +144,7 @@ def test_archive(course: Course) -> None:
     ran = course.tito("gates", "02", "--only", "archive")
     assert ran.code == 1
     assert "02/wrong/late survives" in ran.text
+    assert "tito strangers 02 reference/variants/strangers/02-first.toml --screens" in ran.text
 
 
 def test_a_mistake_on_another_design(course: Course) -> None:
@@ -166,3 +180,12 @@ def test_wilson_at_the_ends() -> None:
     assert [round(x) for x in wilson(0, 10)] == [0, 28]
     assert [round(x) for x in wilson(10, 10)] == [72, 100]
     assert wilson(0, 0) == (0.0, 100.0)
+
+
+def test_companies_are_never_empty() -> None:
+    """A right answer whose edits do not apply is a company of its own, which the gate names."""
+    kata = load().kata("02")
+    lost = variants.Variant(
+        kata, "lost", True, (Edit(f"{kata.module}.py", "", replace="t"),), "", ""
+    )
+    assert companies([[lost]]) == [[lost]]

@@ -149,7 +149,9 @@ def archive_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> It
     for kata in katas:
         for fate in strangers.fates(kata, batches.archived(kata)):
             if not fate.good:
-                yield _finding(fate.answer.variant, f"{fate.verdict} {fate.test}")
+                variant, record = fate.answer.variant, fate.record
+                fix = f"tito strangers {kata.id} {short(variant.path)} --screens"
+                yield Finding(kata, f"{variant} {record.verdict} {record.test}", fix)
 
 
 def companies(by_kata: Sequence[Sequence[Variant]]) -> list[list[Variant]]:
@@ -162,7 +164,7 @@ def companies(by_kata: Sequence[Sequence[Variant]]) -> list[list[Variant]]:
                 found.append([variant])
             else:
                 company.append(variant)
-        found.append(company)
+        found += [company] * bool(company)
     return found
 
 

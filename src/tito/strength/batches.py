@@ -52,13 +52,14 @@ def load(kata: Kata, path: Path) -> list[Answer]:
         raise Refusal(f"{path} is no file: name a batch of answers, see CONTRIBUTING.md")
     known, found, faults = clauses(kata), list[Answer](), list[str]()
     for entry in variants.entries(path, "answer"):
-        faults += [f"{short(path)}: {entry['id']}: {fault}" for fault in _faults(entry, known)]
-        if not faults:
-            right = entry["kind"] == "right"
-            variant = variants.parsed(kata, right, path, {"lesson": entry["why"]} | entry)
-            faults += filter(None, [variants.broken(variant)])
-            more = [entry.get(key, "") for key in ("witness", "disputed", "told")]
-            found.append(Answer(variant, entry["clause"], *more))
+        if own := [f"{short(path)}: {entry['id']}: {fault}" for fault in _faults(entry, known)]:
+            faults += own
+            continue
+        right = entry["kind"] == "right"
+        variant = variants.parsed(kata, right, path, {"lesson": entry["why"]} | entry)
+        faults += filter(None, [variants.broken(variant)])
+        more = [entry.get(key, "") for key in ("witness", "disputed", "told")]
+        found.append(Answer(variant, entry["clause"], *more))
     if faults:
         raise Refusal("\n".join(faults))
     return found
