@@ -300,8 +300,10 @@ def build(root: Path) -> Course:
     for part in PARTS:
         source, target = ROOT / part, root / part
         target.parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, target)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
     texts = {"doubling": DOUBLING, "tripling": TRIPLING, "layers": LAYERS}
     for module, text in texts.items():
         _put(root / "reference" / "tinytorch" / f"{module}.py", text)
