@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_course import DOUBLING, Course
+from small_course import DOUBLING, Course, Ran
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a certificate needs Linux or macOS")
 
@@ -139,27 +139,58 @@ def test_first_bwrap_on_the_path_is_not_run(course: Course, tmp_path: Path) -> N
     assert not list(tmp_path.glob("run-*"))
 
 
+def while_it_judges(course: Course, scratch: Path, edit: Callable[[Path], None]) -> Ran:
+    """Certify kata 01; another process edits when all is hashed and the judge runs."""
+    ended, edited = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        while not ended.is_set():
+            for box in scratch.glob("tito-box-*"):
+                if list((box / "bytecode").glob("*")):
+                    edit(box)
+                    return edited.set()
+            time.sleep(0.01)
+        return None
+
+    editor = threading.Thread(target=wait)
+    editor.start()
+    ran = course.tito("certify", "01", TMPDIR=str(scratch))
+    ended.set()
+    editor.join()
+    assert edited.is_set()
+    return ran
+
+
 def test_a_box_that_is_edited_proves_nothing(course: Course, tmp_path: Path) -> None:
     """Another process puts the right answer into the box, after the wrong one was hashed."""
     course.solve("doubling")
-    ended = threading.Event()
 
-    def edit() -> None:
-        while not ended.is_set():
-            for path in tmp_path.glob("tito-box-*/learner/tinytorch/doubling.py"):
-                if list((path.parents[2] / "bytecode").glob("*")):  # the judge runs: all is hashed
-                    path.write_text(f"{DOUBLING}\n# another\n")
-                    return
-            time.sleep(0.01)
+    def edit(box: Path) -> None:
+        (box / "learner" / "tinytorch" / "doubling.py").write_text(f"{DOUBLING}\n# another\n")
 
-    editor = threading.Thread(target=edit)
-    editor.start()
-    ran = course.tito("certify", "01", TMPDIR=str(tmp_path))
-    ended.set()
-    editor.join()
+    ran = while_it_judges(course, tmp_path, edit)
     assert ran.code == 1
     assert "the copied files changed while they ran" in ran.text
     assert list(tmp_path.glob("tito-box-*")) == []
+
+
+def test_a_spec_that_is_edited_meanwhile_is_not_run(wrong: Course, tmp_path: Path) -> None:
+    """Another process empties the spec and its comparisons while they run, and puts them back."""
+    honest = wrong.tito("certify", "01")
+    spec = wrong.root / "spec_tests" / "test_01_doubling.py"
+    asserts = wrong.root / "spec_tests" / "support" / "asserts.py"
+    kept = {path: path.read_text(encoding="utf-8") for path in (spec, asserts)}
+
+    def edit(box: Path) -> None:
+        spec.write_text("")
+        asserts.write_text(f"{kept[asserts]}\n{LAX}\n")
+
+    ran = while_it_judges(wrong, tmp_path, edit)
+    for path, text in kept.items():
+        path.write_text(text, encoding="utf-8")
+    assert ran.code == honest.code == 1
+    assert "test_double_values failed" in ran.text
+    assert digest(ran.text) == digest(honest.text)
 
 
 def test_the_reference_is_said_to_be_the_reference(course: Course) -> None:
