@@ -20,9 +20,10 @@ from support.asserts import (
     assert_close,
     assert_equal,
     assert_raises,
+    assert_unchanged,
 )
 from support.observe import observe
-from support.strategies import dyadic, fill, integer, normal, real, seeds
+from support.strategies import LAYOUTS, dyadic, fill, integer, normal, real, seeds
 
 START = np.array([1.0, -2.0])  # the README's worked example
 PUSHES = np.array([[0.5, 0.25], [0.5, -0.25], [1.0, 0.5]])
@@ -184,21 +185,25 @@ def built(tt: Any, expression: str, options: Any) -> Any:
     names = {id(a): "a", id(b): "b"}
     return [
         {
-            "params": [names.get(id(p), "something else") for p in group["params"]],
+            "params": type(group["params"])(names.get(id(p), "another") for p in group["params"]),
             **{k: group[k] if k in ("betas", "nesterov") else float(group[k]) for k in options},
         }
         for group in optimizer.param_groups
     ]
 
 
-@pytest.mark.parametrize("params", ["[a, b]", "(t for t in [a, b])"], ids=["list", "generator"])
+LISTS = {"list": "[{}]", "generator": "(t for t in [{}])", "tuple": "({},)"}
+LISTS["values"] = "dict(enumerate([{}])).values()"
+
+
+@pytest.mark.parametrize("params", [f.format("a, b") for f in LISTS.values()], ids=LISTS)
 def test_param_groups(params: str) -> None:
-    """06.1 A list and a generator of tensors."""
+    """06.1 Tensors in a list and in other iterables."""
     got = built(f"tt.Optimizer({params}, {{'lr': {RATE}}})", ["lr"])
     assert_equal(got, want=[{"params": ["a", "b"], "lr": RATE}])
 
 
-@pytest.mark.parametrize("first", ["[b]", "(t for t in [b])"], ids=["list", "generator"])
+@pytest.mark.parametrize("first", [f.format("b") for f in LISTS.values()], ids=LISTS)
 def test_param_groups_of_groups(first: str) -> None:
     """06.1 Two groups; one has an lr of its own."""
     groups = f"[{{'params': {first}, 'lr': 2.0}}, {{'params': (a,)}}]"
@@ -206,13 +211,46 @@ def test_param_groups_of_groups(first: str) -> None:
     assert_equal(built(f"tt.Optimizer({groups}, {{'lr': 0.5}})", ["lr"]), want=want)
 
 
+def test_options_of_a_group_are_kept() -> None:
+    """06.1 A group sets options to 0, to integers and to other betas, beside one that sets none."""
+    options = {"lr": RATE, "eps": 0.25, "weight_decay": 0.5, "betas": (0.5, 0.75)}
+    own = {"lr": 0, "eps": 2, "weight_decay": 0.0, "betas": (0.0, 0.25)}
+    got = built(f"tt.Optimizer([{{'params': [a]}}, {{'params': [b], **{own}}}], {options})", [*own])
+    assert_equal(got, want=[{"params": ["a"], **options}, {"params": ["b"], **own}])
+
+
+def test_groups_that_are_used_twice() -> None:
+    """06.1 The same list of groups for two optimizers, whose defaults differ."""
+    made = (
+        "[tt.SGD(g, lr=r) for g in [[{'params': [a]}, {'params': [b], 'lr': 2.0}]] for r in (1, 3)]"
+    )
+    want = [{"params": ["a"], "lr": 3.0}, {"params": ["b"], "lr": 2.0}]
+    assert_equal(built(f"{made}[-1]", ["lr"]), want=want)
+
+
+@pytest.mark.parametrize("options", [{}, {"alpha": 0.5}], ids=["none", "alpha"])
+def test_defaults_are_any_options(options: Any) -> None:
+    """06.1 An Optimizer whose defaults have no lr."""
+    check_defaults(f"tt.Optimizer([a, b], {options})", **options)
+
+
 @pytest.mark.parametrize(
     ("params", "error", "says"),
     [
         ("[]", "ValueError", ""),
         ("a", "TypeError", "Tensor"),
-        pytest.param(f"[a, {NUMBER}]", "TypeError", str(NUMBER), id="[a, 3.5]-TypeError-3.5"),
-        ("[a, np.ones(3)]", "TypeError", "ndarray"),
+        pytest.param(f"[a, {NUMBER}]", "TypeError", "", id="[a, 3.5]-TypeError-"),
+        ("[a, np.ones(3)]", "TypeError", ""),
+        ("[a, None]", "TypeError", "None"),  # what both its type and its value say
+        ("[{'params': [a]}, {'params': [b, range(3)]}]", "TypeError", "range"),
+        ("[a, {'params': [b]}]", "TypeError", ""),
+        ("[{'params': [a]}, b]", "TypeError", ""),
+        ("{'params': [a]}", "TypeError", ""),
+        ("(t for t in [])", "ValueError", ""),
+        ("[{'params': []}, {'params': (t for t in [])}]", "ValueError", ""),
+        ("[{'params': [a]}, {'params': [b, tt.Tensor([1.0, 2.0])]}]", "ValueError", "(2,)"),
+        ("[{'params': [a]}, {'params': (t for t in [b * 2])}]", "ValueError", "(3,)"),
+        ("[{'params': [a]}, {'lr': 0.1}]", "ValueError", "params"),
         ("[a, tt.Tensor([1.0, 2.0])]", "ValueError", "(2,)"),
         ("[a, b * 2]", "ValueError", "(3,)"),
         ("[a, b, a]", "ValueError", "(3,)"),
@@ -231,8 +269,9 @@ def zeroed(tt: Any, expression: str, many: int) -> Any:
     p = [tt.Tensor([1.0, 2.0], requires_grad=True) for _ in range(many)]
     for tensor in p[:2]:
         tensor.grad = np.ones(2, np.float32)
+    arrays = [tensor.grad for tensor in p[:2]]
     eval(expression, {"tt": tt, "p": p}).zero_grad()
-    return [tensor.grad for tensor in p]
+    return [tensor.grad for tensor in p] + arrays
 
 
 @pytest.mark.parametrize("params", ["p", "[{'params': p[1:]}, {'params': p[:1]}]"])
@@ -240,7 +279,9 @@ def test_zero_grad(params: str) -> None:
     """06.4 Two parameters with a gradient and one without."""
     many = integer(3, 3, 99)
     got = zeroed(f"tt.Optimizer({params}, {{'lr': 0.5}})", many)
-    assert_equal(got, want=[None] * many)
+    assert_equal(got[:many], want=[None] * many)
+    ones = np.ones(2, np.float32)
+    assert_unchanged(dict(enumerate(got[many:])), was={0: ones, 1: ones})
 
 
 def check_defaults(expression: str, **options: Any) -> None:
@@ -253,6 +294,34 @@ def check_refused(call: str, says: str) -> None:
     assert_raises(built, f"tt.{call}", [], error="ValueError", says=(says,))
 
 
+IN_ORDER: dict[str, dict[str, Any]] = {  # every option, in the order of the table, none a default
+    "SGD": {"lr": 0.5, "momentum": 0.25, "dampening": 0.0, "weight_decay": 0.75, "nesterov": True},
+    "RMSprop": {"lr": 0.5, "alpha": 0.25, "eps": 0.75, "weight_decay": 0.125, "momentum": 0.375},
+    "Adam": {"lr": 0.5, "betas": (0.25, 0.75), "eps": 0.125, "weight_decay": 0.375},
+    "AdamW": {"lr": 0.5, "betas": (0.25, 0.75), "eps": 0.125, "weight_decay": 0.375},
+}
+RANGED = [
+    (name, k) for name, own in IN_ORDER.items() for k in own if k not in ("dampening", "nesterov")
+]
+
+
+def check_positions(name: str) -> None:
+    """Options by position are those of the table."""
+    options = IN_ORDER[name]
+    check_defaults(f"tt.{name}([a, b], {', '.join(map(str, options.values()))})", **options)
+
+
+def check_range(name: str, option: str) -> None:
+    """An option is refused below 0 and as nan, from 1 on if it is one of betas; also in a group."""
+    bad = ["-0.375", "float('nan')", "-float('inf')"]
+    if option == "betas":
+        bad = [f"({b}, 0.5)" for b in [*bad, "1.0"]] + [f"(0.5, {b})" for b in [*bad, "1.0", "1.5"]]
+    for value in bad:
+        says = next(s for s in ("-0.375", "nan", "inf", "1.5", "1.0") if s in value)
+        check_refused(f"{name}([a], {option}={value})", says)
+        check_refused(f"{name}([{{'params': [a]}}, {{'params': [b], '{option}': {value}}}])", says)
+
+
 # ---- sgd: 06.5 to 06.8 ---------------------------------------------------------------------------
 
 
@@ -261,6 +330,34 @@ def test_sgd_options(rate: str, lr: float) -> None:
     """06.1 The options of SGD and their defaults."""
     options = {"lr": lr, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0}
     check_defaults(f"tt.SGD([a, b]{rate})", **options, nesterov=False)
+
+
+@pytest.mark.parametrize("name", IN_ORDER)
+def test_options_by_position(name: str) -> None:
+    """06.1 Every option by position, in the order of the table."""
+    check_positions(name)
+
+
+@pytest.mark.parametrize(("name", "option"), RANGED)
+def test_range_of_every_option(name: str, option: str) -> None:
+    """06.3 Below 0, nan, and for betas 1 and more, as an argument and in a group."""
+    check_range(name, option)
+
+
+@pytest.mark.parametrize(("name", "option"), RANGED)
+@pytest.mark.parametrize("value", ["0", "0.0", "np.float64(0.5)"])
+def test_range_includes_zero(name: str, option: str, value: str) -> None:
+    """06.3 Each option at 0 and as a NumPy number."""
+    given, want = (value, float(eval(value, {"np": np})))
+    if option == "betas":
+        given, want = f"({value}, {value})", (want, want)
+    check_defaults(f"tt.{name}([a, b], {option}={given})", **{option: want})
+
+
+@pytest.mark.parametrize("value", [-0.5, 0.0, 1.5])
+def test_dampening_is_any_number(value: float) -> None:
+    """06.3 Below 0 and above 1, without nesterov."""
+    check_defaults(f"tt.SGD([a, b], momentum=0.5, dampening={value})", dampening=value)
 
 
 @pytest.mark.parametrize(
@@ -275,6 +372,10 @@ def test_sgd_options(rate: str, lr: float) -> None:
         ("SGD([a], lr=float('nan'))", "nan"),
         ("SGD([a], lr=0.5, momentum=float('nan'))", "nan"),
         ("SGD([{'params': [a], 'weight_decay': float('nan')}], lr=0.5)", "nan"),
+        ("SGD([{'params': [a], 'nesterov': True}], lr=0.5)", "nesterov"),
+        ("SGD([{'params': [a], 'momentum': 0}], momentum=0.5, nesterov=True)", "nesterov"),
+        ("SGD([{'params': [a], 'dampening': 0.5}], momentum=0.5, nesterov=True)", "nesterov"),
+        ("SGD([a], momentum=0.5, dampening=-0.5, nesterov=True)", "nesterov"),
     ],
 )
 def test_sgd_options_refused(call: str, says: str) -> None:
@@ -334,13 +435,20 @@ def test_dampening_example() -> None:
     assert_close(got, want=want * SCALE)
 
 
-@given(seed=seeds, dampening=st.sampled_from([0.0, 0.5]))
-def test_momentum_from_a_gradient_of_zeros(seed: int, dampening: float) -> None:
+@pytest.mark.parametrize("dampening", [0.0, 0.5])
+def test_momentum_from_a_gradient_of_zeros(dampening: float) -> None:
     """06.7 The first gradient is all zeros: the second step is the second all the same."""
-    p, g = fill((3,), seed), rows((4, 3), seed + 1)
+    p, g = normal(3), rows((4, 3), 1)
     g[0] = 0
     got = path(f"tt.SGD(p, lr=0.1, momentum=0.5, dampening={dampening})", p, g)
     assert_close(got, want=sgd(p, g, 0.1, 0.5, dampening))
+
+
+def test_dampening_without_momentum() -> None:
+    """06.7 Without momentum dampening plays no part."""
+    p, g = normal(3), rows((3, 3), 1)
+    got = path("tt.SGD(p, lr=0.1, dampening=0.5, weight_decay=0.25)", p, g)
+    assert_close(got, want=sgd(p, g, 0.1, w=0.25))
 
 
 @observe
@@ -514,6 +622,22 @@ def test_adamw_of_fresh_gradients(seed: int, w: float) -> None:
     assert_close(path(expression, p, g), want=adam(p, g, 0.1, (0.75, 0.9), 0.25, decoupled=w))
 
 
+FORGETFUL = {
+    "tt.RMSprop(p, lr=0.1, alpha=0.0)": lambda p, g: rmsprop(p, g, 0.1, 0.0, 1e-8, 0.0, 0.0),
+    "tt.Adam(p, lr=0.1, betas=(0.0, 0.0))": lambda p, g: adam(p, g, 0.1, (0.0, 0.0), 1e-8),
+    "tt.AdamW(p, lr=0.1, betas=(0.5, 0.0))": lambda p, g: adam(
+        p, g, 0.1, (0.5, 0.0), 1e-8, decoupled=0.01
+    ),
+}
+
+
+@pytest.mark.parametrize("expression", FORGETFUL)
+def test_averages_without_memory(expression: str) -> None:
+    """06.10 A beta or alpha of 0 and gradients of unlike size: nothing is left of the larger one."""
+    p, g = normal(3), rows((4, 3), 1) * np.array([1e6, 1e-3, 1e3, 1e-5])[:, None]
+    assert_close(path(expression, p, g), want=FORGETFUL[expression](p, g))
+
+
 # ---- groups: 06.12 and 06.13 --------------------------------------------------------------------
 
 
@@ -573,8 +697,8 @@ def changing_sgd(p: Any, gradients: Any, options: Any) -> Any:
     after, b = [], None
     for g, o in zip(gradients, options, strict=True):
         g = g + o["weight_decay"] * p
-        b = g if b is None else o["momentum"] * b + (1 - o["dampening"]) * g
-        p = p - o["lr"] * b
+        b = g if b is None else o["momentum"] * b + (1 - o.get("dampening", 0.0)) * g
+        p = p - o["lr"] * (g + o["momentum"] * b if o.get("nesterov") else b)
         after.append(p)
     return np.array(after)
 
@@ -606,22 +730,25 @@ def changing_adam(p: Any, gradients: Any, options: Any, decoupled: bool = False)
 
 
 CHANGING = {
-    "SGD": ("tt.SGD(p, lr=9.0, momentum=0.25)", changing_sgd),
-    "RMSprop": ("tt.RMSprop(p, lr=9.0, momentum=0.25)", changing_rmsprop),
-    "Adam": ("tt.Adam(p, lr=9.0)", changing_adam),
+    "SGD": ("tt.SGD(p, lr=9.0, momentum=0.25, weight_decay=0.5)", changing_sgd),
+    "nesterov": ("tt.SGD(p, lr=9.0, momentum=0.25, weight_decay=0.5)", changing_sgd),
+    "RMSprop": ("tt.RMSprop(p, lr=9.0, momentum=0.25, weight_decay=0.5)", changing_rmsprop),
+    "Adam": ("tt.Adam(p, lr=9.0, weight_decay=0.5)", changing_adam),
     "AdamW": ("tt.AdamW(p, lr=9.0)", lambda p, g, o: changing_adam(p, g, o, decoupled=True)),
 }
 OPTIONS: dict[str, Any] = {  # four steps, four values
-    "lr": (0.1, 0.2, 0.05, 0.3),
-    "weight_decay": (0.0, 0.1, 0.3, 0.2),
+    "lr": (0.1, 0.0, 0.05, 0.3),
+    "weight_decay": (0.0, 0.1, 0.0, 0.2),
     "momentum": (0.5, 0.9, 0.25, 0.75),
     "dampening": (0.0, 0.5, 0.25, 0.1),
-    "alpha": (0.5, 0.9, 0.25, 0.75),
-    "betas": ((0.5, 0.9), (0.8, 0.6), (0.25, 0.7), (0.9, 0.5)),
+    "nesterov": (False, True, False, True),
+    "alpha": (0.5, 0.9, 0.0, 0.75),
+    "betas": ((0.5, 0.9), (0.8, 0.6), (0.0, 0.7), (0.9, 0.5)),
     "eps": (0.25, 0.5, 0.125, 0.3),
 }
 OWN = {
     "SGD": ("momentum", "dampening"),
+    "nesterov": ("momentum", "nesterov"),
     "RMSprop": ("momentum", "alpha", "eps"),
     "Adam": ("betas", "eps"),
     "AdamW": ("betas", "eps"),
@@ -636,6 +763,29 @@ def test_options_are_read_at_every_step(name: str) -> None:
     options = [{option: OPTIONS[option][step] for option in names} for step in range(4)]
     p, g = normal(3), rows((4, 3), 1)
     assert_close(with_options(expression, p, g, options), want=formula(p, g, options))
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_groups_have_every_option_of_their_own(name: str) -> None:
+    """06.12 Two groups that differ in every option, one of them with a weight_decay of 0."""
+    expression, formula = CHANGING[name]
+    names = ("lr", "weight_decay", *OWN[name])
+    own = [{option: OPTIONS[option][k] for option in names} for k in (3, 0)]
+    groups = f"[{{'params': p[:1], **{own[0]}}}, {{'params': p[1:], **{own[1]}}}]"
+    p, g = normal(3), rows((4, 3), 1)
+    want = {f"group {k}": formula(p, g * (1 - 3 * k), [own[k]] * 4) for k in range(2)}
+    assert_close(in_groups(expression.replace("(p,", f"({groups},"), p, g), want=want)
+
+
+@observe
+def in_groups(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
+    p = [tt.Tensor(start.copy(), requires_grad=True) for _ in range(2)]
+    optimizer, after = eval(expression, {"tt": tt, "p": p}), []
+    for gradient in gradients:
+        p[0].grad, p[1].grad = gradient, gradient * -2
+        optimizer.step()
+        after.append([tensor.data.copy() for tensor in p])
+    return {f"group {k}": np.array([arrays[k] for arrays in after]) for k in range(2)}
 
 
 @observe
@@ -662,25 +812,72 @@ def test_no_gradient_no_step(expression: str) -> None:
 
 @observe
 def in_company(tt: Any, expression: str, start: Any, gradients: Any, waits: int) -> Any:
-    p = [tt.Tensor(np.ones_like(start) * k, requires_grad=True) for k in (1, 2)]
+    p = [tt.Tensor(np.ones(n, t), requires_grad=True) for n, t in ((2, "f4"), (7, "f8"))]
     p.insert(1, tt.Tensor(start, requires_grad=True))
     optimizer, after = eval(expression, {"tt": tt, "p": p}), []
     for _ in range(waits):
-        p[0].grad, p[2].grad = np.full_like(start, 3), np.full_like(start, -5)
+        p[0].grad, p[2].grad = np.full(2, 3, "f4"), np.full(7, -5.0)
         optimizer.step()
+        optimizer.zero_grad()
     for gradient in gradients:
-        p[0].grad, p[1].grad, p[2].grad = gradient * 2, gradient, None
+        p[0].grad, p[1].grad = np.full(2, 2, "f4"), gradient
         optimizer.step()
+        optimizer.zero_grad()
         after.append(p[1].data.copy())
     return np.array(after)
 
 
 @pytest.mark.parametrize("expression", EVERY)
 def test_parameters_are_independent(expression: str) -> None:
-    """06.13 A parameter in company, which must move as it does alone."""
+    """06.13 A parameter in company of other sizes and dtypes, which must move as it does alone."""
     start, gradients = normal(3), rows((3, 3), 1)
     got = in_company(expression, start, gradients, waits=3)
     assert_close(got, want=path(expression, start, gradients))
+
+
+@observe
+def after_another(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
+    p = [tt.Tensor(start + 1, requires_grad=True)]
+    first = eval(expression, {"tt": tt, "p": p})
+    p[0].grad = np.full_like(start, -3)
+    first.step()
+    second, after = eval(expression, {"tt": tt, "p": p}), []
+    p[0].data[...] = start
+    for gradient in gradients:
+        p[0].grad = gradient
+        second.step()
+        after.append(p[0].data.copy())
+    return np.array(after)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_a_new_optimizer_begins_anew(expression: str) -> None:
+    """06.13 A second optimizer of the same parameter: it moves as if there were no first one."""
+    start, gradients = normal(3), rows((3, 3), 1)
+    got = after_another(expression, start, gradients)
+    assert_close(got, want=path(expression, start, gradients))
+
+
+ZEROS = {
+    "SGD": ("tt.SGD(p, lr=0.1, momentum=0.5, weight_decay=0.25)", {"m": 0.5, "w": 0.25}),
+    "RMSprop": ("tt.RMSprop(p, lr=0.1, alpha=0.5, eps=0.25, momentum=0.5)", (0.5, 0.25, 0.5, 0.0)),
+    "Adam": ("tt.Adam(p, lr=0.1, betas=(0.5, 0.75), eps=0.25)", ((0.5, 0.75), 0.25)),
+    "AdamW": (
+        "tt.AdamW(p, lr=0.1, betas=(0.5, 0.75), eps=0.25, weight_decay=0.5)",
+        ((0.5, 0.75), 0.25, 0.0, 0.5),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ZEROS)
+def test_a_gradient_of_zeros_is_a_gradient(name: str) -> None:
+    """06.13 Gradients that are all zeros or partly: averages, decay and step count go on."""
+    expression, how = ZEROS[name]
+    formula = {"SGD": sgd, "RMSprop": rmsprop}.get(name, adam)
+    p, g = normal(3), rows((5, 3), 1)
+    g[0] = g[2] = g[3, :2] = 0
+    want = formula(p, g, 0.1, **how) if isinstance(how, dict) else formula(p, g, 0.1, *how)
+    assert_close(path(expression, p, g), want=want)
 
 
 @pytest.mark.parametrize("title", ["SGD-gaps", "RMSprop-gaps", "Adam-gaps", "AdamW-gaps"])
@@ -690,15 +887,20 @@ def test_runs_with_gaps(title: str) -> None:
 
 
 @observe
-def misfit(tt: Any, expression: str, shape: Any, gradient: Any) -> Any:
-    p = [tt.Tensor(np.ones(shape), requires_grad=True)]
-    p[0].grad = np.ones(gradient)
-    eval(expression, {"tt": tt, "p": p}).step()
-    return p[0].data
+def misfit(tt: Any, expression: str, shape: Any, gradient: Any, before: int) -> Any:
+    p = [tt.Tensor(np.ones(s), requires_grad=True) for s in (2, shape)]
+    optimizer = eval(expression, {"tt": tt, "p": p})
+    for grad in [np.ones(shape)] * before + [np.ones(gradient)]:
+        p[1].grad = grad
+        optimizer.step()
+    return p[1].data
 
 
-@pytest.mark.parametrize("kind", ["broadcasts", "same-size", "one-axis-less", "one-axis-more"])
-@pytest.mark.parametrize("name", ["SGD", "Adam"])
+MISFITS = ["broadcasts", "same-size", "one-axis-less", "one-axis-more", "number", "one", "all-ones"]
+
+
+@pytest.mark.parametrize("kind", MISFITS)
+@pytest.mark.parametrize("name", IN_ORDER)
 def test_gradient_of_another_shape(name: str, kind: str) -> None:
     """06.13 A gradient that would broadcast, or that has as many elements, is refused."""
     n = integer(2, 4, 99)
@@ -707,10 +909,13 @@ def test_gradient_of_another_shape(name: str, kind: str) -> None:
         "same-size": ((n, 3), (3, n)),
         "one-axis-less": ((n, 3), (3 * n,)),
         "one-axis-more": ((3,), (1, 3)),
+        "number": ((n,), ()),
+        "one": ((), (1,)),
+        "all-ones": ((1, 1), (1,)),
     }[kind]
-    says = (str(gradient), str(shape))
-    call = f"tt.{name}(p, lr=0.1)"
-    assert_raises(misfit, call, shape, gradient, error="ValueError", says=says)
+    says, call = (str(gradient), str(shape)), f"tt.{name}([{{'params': [t]}} for t in p], lr=0.1)"
+    for before in (0, 1):
+        assert_raises(misfit, call, shape, gradient, before, error="ValueError", says=says)
 
 
 # ---- saving: 06.14 to 06.16 ----------------------------------------------------------------------
@@ -727,7 +932,10 @@ def saved(tt: Any, expression: str) -> Any:
     return {
         "keys": sorted(state),
         "parameters": [list(group["params"]) for group in state["param_groups"]],
-        "rates": [group["lr"] for group in state["param_groups"]],
+        "options": [
+            {k: [float(x) for x in np.ravel(v)] for k, v in sorted(group.items()) if k != "params"}
+            for group in state["param_groups"]
+        ],
         "numbers and arrays only": all(
             isinstance(v, (int, float, np.ndarray, np.generic)) for v in values
         ),
@@ -741,10 +949,11 @@ def saved(tt: Any, expression: str) -> Any:
 @pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW"])
 def test_state_dict(name: str) -> None:
     """06.14 The keys of a state of two groups, and what kind its values are."""
-    options = ", momentum=0.9" if name == "SGD" else ""
     groups = f"[{{'params': p[:1]}}, {{'params': p[1:], 'lr': {NUMBER}}}]"
-    got = saved(f"tt.{name}({groups}, lr=0.5{options})")
-    want = {"keys": ["param_groups", "state"], "parameters": [[0], [1, 2]], "rates": [0.5, NUMBER]}
+    got = saved(f"tt.{name}({groups}, **{IN_ORDER[name]})")
+    options = {k: [float(x) for x in np.ravel(v)] for k, v in sorted(IN_ORDER[name].items())}
+    want = {"keys": ["param_groups", "state"], "parameters": [[0], [1, 2]]}
+    want["options"] = [options, options | {"lr": [NUMBER]}]
     shapes = {"0": [(2,)], "2": [(4,)]}
     assert_equal(got, want={**want, "numbers and arrays only": True, "shapes": shapes})
 
@@ -756,7 +965,7 @@ def copies(tt: Any, expression: str, start: Any) -> Any:
     p[0].grad = q[0].grad = np.ones_like(start)
     first.step()
     kept = first.state_dict()
-    before = {k: v.copy() for k, v in kept["state"][0].items() if np.ndim(v)}
+    before = {k: np.array(v) for k, v in kept["state"][0].items()}
     second.load_state_dict(kept)
     first.step()
     second.step()
@@ -777,35 +986,52 @@ def test_state_dicts_are_copies(expression: str) -> None:
 
 @observe
 def continued(tt: Any, expression: str, other: str, start: Any, gradients: Any) -> Any:
-    p = [tt.Tensor(start.copy(), requires_grad=True)]
-    first, half = eval(expression, {"tt": tt, "p": p}), len(gradients) // 2
-    for gradient in gradients[:half]:
-        p[0].grad = gradient.copy()
-        first.step()
-    kept, point = first.state_dict(), p[0].data.copy()
-    for gradient in gradients[half:]:
-        p[0].grad = gradient.copy()
-        first.step()
-    q = [tt.Tensor(point, requires_grad=True)]
-    second = eval(other, {"tt": tt, "p": q})
+    def run(optimizer: Any, p: Any, steps: Any) -> None:
+        for i in steps:
+            for tensor, gradient, waits in zip(p, gradients[i], (3, 0, 1), strict=True):
+                tensor.grad = gradient.copy() if i >= waits else None
+            optimizer.step()
+
+    def options(optimizer: Any) -> Any:
+        groups = [dict(group) for group in optimizer.param_groups]
+        return [{k: v for k, v in sorted(g.items()) if k != "params"} for g in groups]
+
+    p, q, r = ([tt.Tensor(row.copy(), requires_grad=True) for row in start] for _ in range(3))
+    first = eval(expression, {"tt": tt, "p": p})
+    run(first, p, range(3))
+    kept, saved = first.state_dict(), options(first)
+    for old, new in zip(p, q, strict=True):
+        new.data[...] = old.data
+    run(first, p, range(3, 6))
+    first.param_groups[0]["lr"] = 5.0
+    second, third = (eval(other, {"tt": tt, "p": x}) for x in (q, r))
     second.load_state_dict(kept)
-    for gradient in gradients[half:]:
-        q[0].grad = gradient.copy()
-        second.step()
-    third = eval(other, {"tt": tt, "p": [tt.Tensor(start, requires_grad=True)]})
+    run(second, q, range(3, 6))
+    second.param_groups[0]["lr"] = 6.0
     third.load_state_dict(kept)
-    rates = [o.param_groups[0]["lr"] for o in (first, second, third)]
-    return {"without a break": p[0].data, "with a break": q[0].data, "rates": rates}
+    found = {"without a break": p, "with a break": q}
+    found = {name: np.array([tensor.data for tensor in x]) for name, x in found.items()}
+    return {**found, "saved options": saved, "loaded options": options(third)}
+
+
+OTHER = {  # the same options at other values
+    "SGD": "tt.SGD(p, lr=0.7, momentum=0.3, dampening=0.2, weight_decay=0.6)",
+    "RMSprop": "tt.RMSprop(p, lr=0.7, alpha=0.3, eps=0.2, momentum=0.6, weight_decay=0.4)",
+    "Adam": "tt.Adam(p, lr=0.7, betas=(0.3, 0.4), eps=0.2, weight_decay=0.6)",
+    "AdamW": "tt.AdamW(p, lr=0.7, betas=(0.3, 0.4), eps=0.2, weight_decay=0.6)",
+}
 
 
 @pytest.mark.parametrize("expression", EVERY)
 def test_load_state_dict_goes_on_exactly(expression: str) -> None:
-    """06.15 Runs with and without a break; the loaded lr."""
-    rate, other = real(0.1, 0.05, 0.2), expression.replace("lr=0.1", "lr=0.7")
-    own = expression.replace("lr=0.1", f"lr={rate}")
-    got = continued(own, other, normal(3), rows((6, 3), 1))
+    """06.15 Runs with and without a break, of parameters that begin at different steps."""
+    other = OTHER[expression[3:].partition("(")[0]].replace(
+        "(p,", "([{'params': p[:1]}, {'params': p[1:]}],"
+    )
+    own = expression.replace("(p,", "([{'params': p[:1]}, {'params': p[1:], 'lr': 0.3}],")
+    got = continued(own, other, normal(3, 2), rows((6, 3, 2), 1))
     assert_alike(got, "without a break", "with a break", exactly=True)
-    assert_equal(got["rates"], want=[rate] * 3)
+    assert_alike(got, "saved options", "loaded options", exactly=True)
 
 
 @observe
@@ -814,8 +1040,7 @@ def loaded_into_a_used_one(tt: Any, expression: str, start: Any, gradients: Any)
     states = {}
     for name, used in (("a fresh one", 0), ("of one used parameter", 1)):
         optimizer = eval(expression, {"tt": tt, "p": p})
-        for tensor, gradient in list(zip(p, gradients, strict=False))[:used]:
-            tensor.grad = gradient.copy()
+        p[1].grad = gradients[0].copy() if used else None
         optimizer.step()
         states[name] = optimizer.state_dict()
         p[0].grad = p[1].grad = None
@@ -851,9 +1076,9 @@ def test_loading_leaves_nothing_of_before(expression: str) -> None:
 @observe(shown="{expression}")
 def reloaded(tt: Any, expression: str, a: str, b: str, p: Any, q: Any) -> Any:
     tensors = [[tt.Tensor(np.ones(s), requires_grad=True) for s in shapes] for shapes in (p, q)]
-    for tensor in [t for group in tensors for t in group]:
-        tensor.grad = np.ones(tensor.shape)
-    names = {"tt": tt, "p": tensors[0], "q": tensors[1]}
+    for tensor, size in [(t, 3 - k) for k, group in enumerate(tensors) for t in group]:
+        tensor.grad = np.full(tensor.shape, float(size))
+    names = {"tt": tt, "np": np, "p": tensors[0], "q": tensors[1]}
     names |= {"a": eval(a, names), "b": eval(b, names)}
     names["a"].step()
     names["b"].step()
@@ -863,10 +1088,11 @@ def reloaded(tt: Any, expression: str, a: str, b: str, p: Any, q: Any) -> Any:
 @observe
 def after_refusal(tt: Any, expression: str, a: str, b: str, p: Any, q: Any) -> Any:
     tensors = [[tt.Tensor(np.ones(s), requires_grad=True) for s in shapes] for shapes in (p, q)]
-    for tensor in [t for group in tensors for t in group]:
-        tensor.grad = np.ones(tensor.shape)
-    names = {"tt": tt, "p": tensors[0], "q": tensors[1]}
+    for tensor, size in [(t, 3 - k) for k, group in enumerate(tensors) for t in group]:
+        tensor.grad = np.full(tensor.shape, float(size))
+    names = {"tt": tt, "np": np, "p": tensors[0], "q": tensors[1]}
     names |= {"a": eval(a, names), "b": eval(b, names)}
+    names["a"].step()
     names["a"].step()
     names["b"].step()
     before, refused = names["b"].state_dict(), False
@@ -875,11 +1101,13 @@ def after_refusal(tt: Any, expression: str, a: str, b: str, p: Any, q: Any) -> A
     except ValueError:
         refused = True
     after = names["b"].state_dict()
-    pairs = [(v, after["state"][i][k]) for i, e in before["state"].items() for k, v in e.items()]
+    was, now = (
+        {(i, k): v for i, e in s["state"].items() for k, v in e.items()} for s in (before, after)
+    )
     return {
         "refused": refused,
         "options as before": before["param_groups"] == after["param_groups"],
-        "state as before": all(np.array_equal(old, new) for old, new in pairs),
+        "state as before": {*was} == {*now} and all(np.array_equal(was[k], now[k]) for k in was),
     }
 
 
@@ -898,9 +1126,13 @@ MISMATCHES = [
     ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(1,)], [(MORE,)], ("(1,)", f"({MORE},)")),
     ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(3,)], [(MORE, 3)], ("(3,)", f"({MORE}, 3)")),
     ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3)], [(3, 2)], ("(2, 3)", "(3, 2)")),
+    *[
+        (call.format("p"), call.format("q"), [(2,), (2,), (3,)], [(2,), (2,), (MORE,)], ("(3,)",))
+        for call in ("tt.SGD({}, momentum=0.5)", "tt.RMSprop({})", "tt.AdamW({})")
+    ],
 ]
 KINDS = ["fewer", "more", "shape", "Adam-in-SGD", "SGD-in-RMSprop", "groups"]
-KINDS += ["other-groups", "broadcasts", "rows", "transposed"]
+KINDS += ["other-groups", "broadcasts", "rows", "transposed", "SGD", "RMSprop", "AdamW"]
 
 
 @pytest.mark.parametrize(("a", "b", "p", "q", "says"), MISMATCHES, ids=KINDS)
@@ -916,16 +1148,53 @@ def test_mismatched_state_changes_nothing(a: str, b: str, p: Any, q: Any, says: 
     assert_equal(after_refusal(LOADING, a, b, p, q), want=want)
 
 
+EDITS = {  # what is done to a fitting state s, and what the message must name
+    "option-missing": ("s['param_groups'][1].pop('lr')", "lr"),
+    "option-unknown": ("s['param_groups'][1].update(rho=1.0)", "rho"),
+    "parameter-unknown": ("s['state'].update({7: s['state'][0]})", ""),
+    "number-unknown": ("s['state'].update({7: {'step': 1}})", ""),
+    "first-array": ("s['state'][1].update({arrays[0]: np.ones((7, 2))})", "(7, 2)"),
+    "last-array": ("s['state'][1].update({arrays[-1]: np.ones((7, 2))})", "(7, 2)"),
+}
+
+
+@pytest.mark.parametrize("kind", EDITS)
+def test_edited_state_is_refused(kind: str) -> None:
+    """06.16 A state that fits but for one thing, in its second group; nothing of it is loaded."""
+    edit, says = EDITS[kind]
+    arrays = "[k for k, v in s['state'][1].items() if np.ndim(v)]"
+    edited = f"[({edit}, s)[1] for s in [a.state_dict()] for arrays in [{arrays}]][0]"
+    case = (f"b.load_state_dict({edited})", *(TWO_GROUPS, TWO_GROUPS.replace("p[", "q[")))
+    shapes = [[(3,), (2,)]] * 2
+    assert_raises(reloaded, *case, *shapes, error="ValueError", says=(says,))
+    want = {"refused": True, "options as before": True, "state as before": True}
+    assert_equal(after_refusal(*case, *shapes), want=want)
+
+
 @observe
 def loads(tt: Any, expression: str, state: Any) -> Any:
     p = [tt.Tensor(np.ones(3), requires_grad=True)]
-    eval(expression, {"tt": tt, "p": p, "state": state})
+    fits = eval(expression, {"tt": tt, "p": p}).state_dict()
+    state = eval(state, {"np": np, "fits": fits}) if isinstance(state, str) else state
+    eval(expression, {"tt": tt, "p": p}).load_state_dict(state)
 
 
-@pytest.mark.parametrize("state", [{}, {"weight": 1.0}], ids=["empty", "model"])
+NO_STATES = {"empty": {}, "model": {"weight": 1.0}, "nothing": None, "number": 3.5, "list": []}
+NO_STATES |= {
+    "text": "'state'",
+    "array": "np.ones(3)",
+    "state-alone": "{'state': fits['state']}",
+    "groups-alone": "{'param_groups': fits['param_groups']}",
+    "pair": "(fits['state'], fits['param_groups'])",
+    "state-is-None": "{**fits, 'state': None}",
+    "groups-are-None": "{**fits, 'param_groups': None}",
+}
+
+
+@pytest.mark.parametrize("state", NO_STATES.values(), ids=NO_STATES)
 def test_something_else_is_refused(state: Any) -> None:
     """06.16 What is no optimizer's state at all is a ValueError."""
-    assert_raises(loads, "tt.Adam(p).load_state_dict(state)", state, error="ValueError")
+    assert_raises(loads, "tt.Adam(p)", state, error="ValueError")
 
 
 # ---- systems: 06.17 to 06.19 ---------------------------------------------------------------------
@@ -961,6 +1230,9 @@ def test_updates_are_in_place(expression: str) -> None:
 
 @observe
 def overwritten(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
+    import gc
+    import weakref
+
     p = [tt.Tensor(start, requires_grad=True)]
     optimizer, after = eval(expression, {"tt": tt, "p": p}), []
     p[0].grad = np.empty_like(start)
@@ -969,14 +1241,19 @@ def overwritten(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
         optimizer.step()
         after.append(p[0].data.copy())
         p[0].grad[...] = 1e6
-    return np.array(after)
+    array, p[0].grad = weakref.ref(p[0].grad), None
+    if array() is not None:
+        gc.collect()
+    return {"after each step": np.array(after), "gradients kept": int(array() is not None)}
 
 
 @pytest.mark.parametrize("expression", EVERY)
 def test_gradients_are_not_kept(expression: str) -> None:
     """06.17 The gradient's array is overwritten between steps, which must play no part."""
     start, gradients = normal(3), rows((3, 3), 1)
-    assert_close(overwritten(expression, start, gradients), want=path(expression, start, gradients))
+    got = overwritten(expression, start, gradients)
+    assert_close(got["after each step"], want=path(expression, start, gradients))
+    assert_equal(got["gradients kept"], want=0)
 
 
 @observe
@@ -998,11 +1275,21 @@ def dtypes(tt: Any, expression: str, kinds: Any) -> Any:
         *EVERY,
         "tt.Adam(p, lr=np.float64(0.1))",
         "tt.SGD(p, lr=np.float64(0.1), momentum=np.float64(0.9))",
+        *[
+            f"tt.{name}(p, **{{k: np.float64(v) if k != 'betas' else tuple(map(np.float64, v)) for k, v in {own}.items()}})"
+            for name, own in IN_ORDER.items()
+        ],
+    ],
+    ids=[
+        *EVERY,
+        "tt.Adam(p, lr=np.float64(0.1))",
+        "tt.SGD(p, lr=np.float64(0.1), momentum=np.float64(0.9))",
+        *IN_ORDER,
     ],
 )
 def test_float32_stays_float32(expression: str) -> None:
     """06.18 The dtypes of parameter and state after a step, with options that are NumPy numbers."""
-    kinds = ["float32", *(["float64"] * integer(0, 0, 99))]
+    kinds = ["float32", "float16", "float64", *(["float64"] * integer(0, 0, 99))]
     assert_equal(dtypes(expression, kinds), want=[[kind] for kind in kinds])
 
 
@@ -1041,6 +1328,47 @@ def test_any_memory_layout(expression: str) -> None:
     wide, gradients = normal(4, 6), rows((2, 3, 2), 1)
     want = path(expression, wide[::2, ::-2], gradients.transpose(0, 2, 1))
     assert_close(strided(expression, wide, gradients), want=want)
+
+
+@observe
+def laid_out(tt: Any, expression: str, layouts: Any, start: Any, gradients: Any) -> Any:
+    found = {}
+    for own, other in layouts:
+        p = [tt.Tensor(eval(own, {"np": np, "x": start.copy()}), requires_grad=True)]
+        optimizer, array = eval(expression, {"tt": tt, "p": p}), p[0].data
+        for gradient in gradients:
+            p[0].grad = eval(other, {"np": np, "x": gradient.copy()})
+            optimizer.step()
+        found[f"p is {own}, its gradient {other}"] = array
+    return found
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_layouts_of_parameter_and_gradient(expression: str) -> None:
+    """06.18 Arrays in rows, in columns, backwards, with gaps; gradients that are read-only."""
+    columns, backwards, gaps, locked = LAYOUTS.values()
+    layouts = [("x", columns), (columns, "x"), (columns, columns), (columns, locked)]
+    layouts += [("x", locked), (backwards, gaps), (gaps, backwards), ("x", backwards)]
+    start, gradients = normal(2, 3), rows((3, 2, 3), 1)
+    want = path(expression, start, gradients)[-1]
+    got = laid_out(expression, layouts, start, gradients)
+    assert_close(got, want=dict.fromkeys(got, want))
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_empty_parameters(expression: str) -> None:
+    """06.18 A parameter without elements."""
+    got = path(expression, np.zeros((0, 3)), np.zeros((2, 0, 3)))
+    assert_equal(got.shape, want=(2, 0, 3))
+
+
+@pytest.mark.parametrize("expression", EVERY[3::2])
+def test_large_parameters_in_columns(expression: str) -> None:
+    """06.18 401 x 701 elements that lie in columns, compared with those in rows."""
+    start, gradients = normal(401, 701), rows((1, 401, 701), 1)
+    got = laid_out(expression, [(LAYOUTS["in columns"],) * 2], start, gradients)
+    want = path(expression, start, gradients)[-1]
+    assert_close(got, want=dict.fromkeys(got, want))
 
 
 @pytest.mark.parametrize("expression", EVERY)
@@ -1094,9 +1422,11 @@ def test_bytes_of_rmsprop() -> None:
 def step_peak(tt: Any, expression: str) -> Any:
     import tracemalloc
 
-    p = [tt.Tensor(np.ones((1024, 1024), np.float32), requires_grad=True)]
+    arrays = [np.ones((512, 1024), np.float32), np.ones((512, 640), np.float32).T]
+    p = [tt.Tensor(array, requires_grad=True) for array in arrays]
     optimizer = eval(expression, {"tt": tt, "p": p})
-    p[0].grad = np.ones((1024, 1024), np.float32)
+    for tensor in p:
+        tensor.grad = np.ones_like(tensor.data)
     optimizer.step()
     tracemalloc.start()
     optimizer.step()
@@ -1107,7 +1437,7 @@ def step_peak(tt: Any, expression: str) -> Any:
 
 @pytest.mark.parametrize("expression", EVERY)
 def test_step_allocates_nothing(expression: str) -> None:
-    """06.19 The largest amount of new memory during one step."""
+    """06.19 The largest amount of new memory during one step, of two parameters of unlike shape."""
     what = "peak of new memory during one step, in sizes of the parameter"
     assert_below(step_peak(expression), limit=0.25, what=what)
 

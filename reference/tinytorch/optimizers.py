@@ -138,9 +138,12 @@ class Optimizer(OptimizerBase):
         """All parameters, in order."""
         return [parameter for group in self.param_groups for parameter in group["params"]]
 
-    def _mismatch(self, saved: dict[str, Any]) -> str:
+    def _mismatch(self, saved: Any) -> str:
         """What keeps a state from fitting, or nothing."""
-        if not {"state", "param_groups"} <= set(saved):
+        if not isinstance(saved, dict):
+            return f"a dict is expected; got {type(saved).__name__}"
+        kinds = (("state", dict), ("param_groups", list))
+        if not all(isinstance(saved.get(name), kind) for name, kind in kinds):
             return f"it has {sorted(map(str, saved))} where 'state' and 'param_groups' are expected"
         if len(saved["param_groups"]) != len(self.param_groups):
             return f"{len(saved['param_groups'])} groups, here {len(self.param_groups)}"
@@ -151,6 +154,8 @@ class Optimizer(OptimizerBase):
                 return f"group {i} has {len(old['params'])} parameters, here {len(new['params'])}"
         shapes = {i: p.shape for i, p in enumerate(self._parameters())}
         for i, entry in saved["state"].items():
+            if i not in shapes:
+                return f"it has a parameter {i}, here they are numbered from 0 to {len(shapes) - 1}"
             for name, value in entry.items():
                 if isinstance(value, np.ndarray) and value.shape != shapes.get(i):
                     return (
