@@ -264,6 +264,14 @@ def test_parameters_refused(params: str, error: str, says: str) -> None:
     assert_raises(built, call, ["lr"], error=error, says=(says,))
 
 
+@pytest.mark.parametrize("shape", ["(2, 3)", "(2, 1)"])
+def test_equal_parameters_are_two(shape: str) -> None:
+    """06.2 Two parameters of equal values, parts of one array, are not the same one."""
+    params = f"[tt.Tensor(row, requires_grad=True) for row in np.ones({shape}, np.float32)]"
+    want = [{"params": ["another", "another"], "lr": RATE}]
+    assert_equal(built(f"tt.Optimizer({params}, {{'lr': {RATE}}})", ["lr"]), want=want)
+
+
 @observe
 def zeroed(tt: Any, expression: str, many: int) -> Any:
     p = [tt.Tensor([1.0, 2.0], requires_grad=True) for _ in range(many)]
@@ -880,15 +888,26 @@ ZEROS = {
 }
 
 
+@pytest.mark.parametrize("size", [3, 1])
 @pytest.mark.parametrize("name", ZEROS)
-def test_a_gradient_of_zeros_is_a_gradient(name: str) -> None:
+def test_a_gradient_of_zeros_is_a_gradient(name: str, size: int) -> None:
     """06.13 Gradients that are all zeros or partly: averages, decay and step count go on."""
     expression, how = ZEROS[name]
     formula = {"SGD": sgd, "RMSprop": rmsprop}.get(name, adam)
-    p, g = normal(3), rows((5, 3), 1)
-    g[0] = g[2] = g[3, :2] = 0
+    p, g = normal(size), rows((5, size), 1)
+    g[0] = g[2] = g[3, : size - 1] = 0
     want = formula(p, g, 0.1, **how) if isinstance(how, dict) else formula(p, g, 0.1, *how)
     assert_close(path(expression, p, g), want=want)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_a_gradient_of_nan_is_a_gradient(expression: str) -> None:
+    """06.13 One element of the gradient is nan: this element of the parameter becomes nan, no other."""
+    g = rows((2, 3), 1)
+    g[0, 1] = np.nan
+    assert_equal(
+        np.isnan(path(expression, normal(3), g)), want=np.array([[False, True, False]] * 2)
+    )
 
 
 @pytest.mark.parametrize("title", ["SGD-gaps", "RMSprop-gaps", "Adam-gaps", "AdamW-gaps"])
@@ -1138,13 +1157,23 @@ MISMATCHES = [
     ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(1,)], [(MORE,)], ("(1,)", f"({MORE},)")),
     ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(3,)], [(MORE, 3)], ("(3,)", f"({MORE}, 3)")),
     ("tt.Adam(p, lr=0.5)", "tt.Adam(q)", [(2, 3)], [(3, 2)], ("(2, 3)", "(3, 2)")),
+    ("tt.Adam(p, lr=0.5)", TWO_GROUPS.replace("p[", "q["), [(3,), (2,)], [(3,), (2,)], ("1", "2")),
     *[
         (call.format("p"), call.format("q"), [(2,), (2,), (3,)], [(2,), (2,), (MORE,)], ("(3,)",))
         for call in ("tt.SGD({}, momentum=0.5)", "tt.RMSprop({})", "tt.AdamW({})")
     ],
 ]
 KINDS = ["fewer", "more", "shape", "Adam-in-SGD", "SGD-in-RMSprop", "groups"]
-KINDS += ["other-groups", "broadcasts", "rows", "transposed", "SGD", "RMSprop", "AdamW"]
+KINDS += [
+    "other-groups",
+    "broadcasts",
+    "rows",
+    "transposed",
+    "one-group",
+    "SGD",
+    "RMSprop",
+    "AdamW",
+]
 
 
 @pytest.mark.parametrize(("a", "b", "p", "q", "says"), MISMATCHES, ids=KINDS)
