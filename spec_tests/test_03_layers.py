@@ -81,8 +81,16 @@ def parameter(tt: Any, data: Any) -> Any:
         (dyadic(2, 3).astype(np.float32), "float32"),
         (dyadic(2, 3), "float64"),
         ([[1.5, 2.0]], "float32"),
+        (dyadic(2, 3).astype(np.float16), "float16"),
+        (2.5, "float32"),
+        (np.array(2.5), "float64"),
+        ([], "float32"),
+        (((1, 2), (3, 4)), "float32"),
     ],
-    ids=["Parameter-float32", "Parameter-float64", "Parameter-list"],
+    ids=[
+        f"Parameter-{k}"
+        for k in ("float32", "float64", "list", "float16", "number", "no-axes", "nothing", "tuple")
+    ],
 )
 def test_parameter_is_a_tensor(data: Any, dtype: str) -> None:
     """03.1 Type, gradient, dtype and values of Parameter(data)."""
@@ -93,9 +101,12 @@ def test_parameter_is_a_tensor(data: Any, dtype: str) -> None:
 
 @observe
 def parameters_of(tt: Any, array: Any) -> Any:
-    tensor = tt.Tensor(array)
-    made = [tt.Parameter(array), tt.Parameter(tensor)]
+    tensor, result = tt.Tensor(array), tt.Tensor(array, requires_grad=True).T
+    result.grad = np.ones(result.shape)
+    made = [tt.Parameter(data) for data in (array, tensor, array.T, result)]
     return {
+        "shapes": [p.shape for p in made],
+        "grad, note": [[p.grad, p.note] for p in made],
         "dtypes": [str(p.dtype) for p in made],
         "memory is shared": [np.shares_memory(p.data, array) for p in made],
         "the tensor requires a gradient": tensor.requires_grad,
@@ -104,10 +115,11 @@ def parameters_of(tt: Any, array: Any) -> Any:
 
 
 def test_parameter_shares_as_a_tensor_does() -> None:
-    """03.1 Made of an array and of a tensor: dtype and memory."""
+    """03.1 Made of an array, a tensor, a turned array and a result with a history: dtype and memory."""
     dtype = one_of("float64", "float32")
-    want = {"dtypes": [dtype] * 2, "memory is shared": [True] * 2}
-    want |= {"the tensor requires a gradient": False, "Parameters": [True] * 2}
+    want = {"dtypes": [dtype] * 4, "memory is shared": [True] * 4, "grad, note": [[None] * 2] * 4}
+    want |= {"the tensor requires a gradient": False, "Parameters": [True] * 4}
+    want |= {"shapes": [(2, 3), (2, 3), (3, 2), (3, 2)]}
     assert_equal(parameters_of(dyadic(2, 3).astype(dtype)), want=want)
 
 
@@ -134,7 +146,13 @@ def test_module_call_is_forward(by_keyword: bool) -> None:
 @observe
 def linear_attributes(tt: Any, n_in: int, n_out: int) -> Any:
     layer, bare = tt.Linear(n_in, n_out), tt.Linear(n_in, n_out, bias=False)
+    named = tt.Linear(out_features=n_out, in_features=n_in, bias=True)
     return {
+        "Linear(n_in, n_out, False)": tt.Linear(n_in, n_out, False).bias,
+        "Linear(out_features=n_out, in_features=n_in, bias=True)": [
+            named.weight.shape,
+            named.bias.shape,
+        ],
         "weight": [layer.weight.shape, str(layer.weight.dtype)],
         "bias": [layer.bias.shape, str(layer.bias.dtype)],
         "both are Parameters": [isinstance(p, tt.Parameter) for p in (layer.weight, layer.bias)],
@@ -152,6 +170,8 @@ def test_linear_attributes() -> None:
         "both are Parameters": [True, True],
         "in_features, out_features": [3, n_out],
         "bias of Linear(..., bias=False)": None,
+        "Linear(n_in, n_out, False)": None,
+        "Linear(out_features=n_out, in_features=n_in, bias=True)": [(n_out, 3), (n_out,)],
     }
     assert_equal(linear_attributes(3, n_out), want=want)
 
@@ -200,6 +220,29 @@ def test_linear_is_linear(seed: int) -> None:
 
 
 @observe
+def linear_afresh(tt: Any, weight: Any, bias: Any, x: Any, mode: bool) -> Any:
+    layer, x = tt.Linear(3, 2).train(mode), tt.Tensor(x)
+    layer(x)
+    layer.weight, layer.bias = tt.Parameter(2 * weight), tt.Parameter(3 * bias)
+    replaced = layer(x)
+    layer.weight.data[...], layer.bias.data[...] = weight, bias
+    return {"replaced": replaced, "written to": layer(x)}
+
+
+@pytest.mark.parametrize("mode", [True, False], ids=["training", "evaluating"])
+def test_linear_remembers_no_weights(mode: bool) -> None:
+    """03.4 After a first call weight and bias are replaced, then written to in place."""
+    x = dyadic(4, 3)
+    want = {"replaced": 2 * x @ WEIGHT.T + 3 * BIAS, "written to": x @ WEIGHT.T + BIAS}
+    assert_close(linear_afresh(WEIGHT, BIAS, x, mode), want=want)
+
+
+@observe
+def linear_made(tt: Any, n_in: int, n_out: int) -> Any:
+    return tt.Linear(n_in, n_out).in_features
+
+
+@observe
 def linear_of_shape(tt: Any, n_in: int, n_out: int, shape: Any) -> Any:
     return tt.Linear(n_in, n_out)(tt.Tensor(np.ones(shape, np.float32)))
 
@@ -209,13 +252,15 @@ def test_linear_refuses_other_widths(shape: tuple[int, ...]) -> None:
     """03.5 Inputs that are too wide or too narrow."""
     shape = (*shape[:-1], integer(shape[-1], 4, 99)) if shape else ()
     assert_raises(linear_of_shape, 3, 2, shape, error="ValueError", says=("3", str(shape)))
+    wide = (*shape, 5)
+    assert_raises(linear_of_shape, 61, 2, wide, error="ValueError", says=("61", str(wide)))
 
 
 @pytest.mark.parametrize("sizes", [(0, 2), (3, 0), (-1, 2)], ids=str)
 def test_linear_refuses_sizes_below_one(sizes: tuple[int, int]) -> None:
-    """03.5 Linear with 0 or a negative number of features."""
+    """03.5 Linear with 0 or a negative number of features, which is never called."""
     wrong = str(min(sizes))
-    assert_raises(linear_of_shape, *sizes, (2, 3), error="ValueError", says=(wrong,))
+    assert_raises(linear_made, *sizes, error="ValueError", says=(wrong,))
 
 
 @observe
@@ -243,7 +288,8 @@ def starts(tt: Any) -> Any:
     first, second = tt.Linear(3, 4), tt.Linear(3, 4)
     tt.manual_seed(5)
     again = tt.Linear(3, 4)
-    own = [tt.Linear(3, 4, generator=np.random.default_rng(8)) for _ in range(2)]
+    own = [tt.Linear(3, 4, True, np.random.default_rng(8))]
+    own.append(tt.Linear(3, 4, generator=np.random.default_rng(8)))
     return {
         "first": [first.weight, first.bias],
         "second": [second.weight, second.bias],
@@ -265,7 +311,11 @@ def test_linear_start_is_reproducible() -> None:
 @observe
 def drawn(tt: Any, n: int) -> Any:
     generator = np.random.default_rng(8)
+    tt.manual_seed(n)
+    first = tt.rand(1).tolist()
+    tt.manual_seed(n)
     one, two = (tt.Linear(3, n, generator=generator) for _ in range(2))
+    stayed = tt.rand(1).tolist() == first
     tt.manual_seed(n)
     np.random.seed(n)  # noqa: NPY002 - a global state that others rely on
     before = np.random.get_state()[1].tolist()  # noqa: NPY002
@@ -273,13 +323,18 @@ def drawn(tt: Any, n: int) -> Any:
     after = np.random.get_state()[1].tolist()  # noqa: NPY002
     pieces = [one.weight, one.bias, two.weight, two.bias, other.weight, other.bias]
     numbers = np.concatenate([p.data.ravel() for p in pieces])
-    return {"different numbers": len(set(numbers.tolist())), "NumPy's own seed": before == after}
+    return {
+        "different numbers": len(set(numbers.tolist())),
+        "NumPy's own seed": before == after,
+        "manual_seed's numbers": stayed,
+    }
 
 
 def test_linear_draws_every_number_anew() -> None:
-    """03.6 Two layers from one generator: no two numbers are equal, and NumPy's global state stays."""
+    """03.6 Two layers from one generator: no two numbers are equal; what was not asked stays."""
     n = integer(4, 4, 9)
-    assert_equal(drawn(n), want={"different numbers": 3 * 4 * n, "NumPy's own seed": True})
+    want = {"different numbers": 3 * 4 * n, "NumPy's own seed": True, "manual_seed's numbers": True}
+    assert_equal(drawn(n), want=want)
 
 
 @observe
@@ -306,11 +361,46 @@ def test_linear_cuts_nothing_off(shape: tuple[int, ...], learns: str) -> None:
     assert_followed(WITH, dyadic(*shape), dyadic(2, 3, seed=1), np.zeros(2), learns=learns)
 
 
+def operations(out: Any) -> list[str]:
+    """The operations that the notes of a tensor tell of, from the last to the first."""
+    found, waiting = [], [out]
+    while waiting:
+        note = waiting.pop().note
+        if note:
+            found.append(f"{note.primitive.__module__}.{note.primitive.__name__}")
+            waiting += [p for p in note.parents if p is not None]
+    return found
+
+
+@observe(uses=(operations,))
+def histories(tt: Any, learns: str, shape: Any) -> Any:
+    found: dict[str, Any] = {"requires_grad": [], "shapes": [], "made in layers.py": []}
+    for mode in (True, False):
+        layer, x = tt.Linear(3, 2).train(mode), tt.Tensor(np.ones(shape, np.float32))
+        for name, t in {"x": x, "weight": layer.weight, "bias": layer.bias}.items():
+            t.requires_grad = name == learns
+        out = layer(x)
+        found["requires_grad"].append(out.requires_grad)
+        found["shapes"].append(out.shape)
+        found["made in layers.py"] += [n for n in operations(out) if ".layers." in n]
+    return found
+
+
+@pytest.mark.parametrize("learns", ["x", "weight", "bias", "nothing"])
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (0, 3), (2, 0, 3), (0, 2, 3)], ids=str)
+def test_linear_history_of_frozen_parts(shape: tuple[int, ...], learns: str) -> None:
+    """03.7 One of input, weight and bias requires a gradient, or none; training, then evaluating."""
+    got, want = histories(learns, shape), learns != "nothing"
+    assert_equal(got["requires_grad"], want=[want, want])
+    assert_equal(got["shapes"], want=[(*shape[:-1], 2)] * 2)
+    assert_equal(got["made in layers.py"], want=[])
+
+
 @observe
-def memory_of_a_call(tt: Any, n: int) -> Any:
+def memory_of_a_call(tt: Any, n: int, shape: Any, bias: bool) -> Any:
     import tracemalloc
 
-    layer, x = tt.Linear(n, n), tt.Tensor(np.ones((1, n), np.float32))
+    layer, x = tt.Linear(n, n, bias=bias), tt.Tensor(np.ones((*shape, n), np.float32))
     layer(x)
     tracemalloc.start()
     try:
@@ -320,9 +410,11 @@ def memory_of_a_call(tt: Any, n: int) -> Any:
         tracemalloc.stop()
 
 
-def test_linear_copies_no_weights() -> None:
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
+@pytest.mark.parametrize("shape", [(1,), (), (1, 1)], ids=["row", "vector", "stack"])
+def test_linear_copies_no_weights(shape: tuple[int, ...], bias: bool) -> None:
     """03.7 The largest amount of memory during a call with one row."""
-    assert_below(memory_of_a_call(500), limit=0.5, what="bytes per byte of weight, for one row")
+    assert_below(memory_of_a_call(500, shape, bias), limit=0.5, what="bytes per byte of weight, for one row")
 
 
 @observe
@@ -350,6 +442,27 @@ def test_forward_receives_what_was_given() -> None:
     """03.2 A list, a number, a text, an array and None arrive as they are."""
     values = [[2, 0], real(0.5, 1.0, 2.0), "mean", dyadic(3), None]
     assert_equal(arguments_of_forward(values), want=[*[True] * 5, ("option", 3)])
+
+
+@observe
+def results_of_forward(tt: Any, values: Any) -> Any:
+    class Same(tt.Module):
+        def forward(self, x):
+            return x
+
+    same, other = Same(), Same()
+    other.forward = lambda x: [x]
+    return {
+        "the same object": [same(value) is value for value in values],
+        "a forward of its own": [type(other(value)).__name__ for value in values],
+    }
+
+
+def test_results_of_forward_come_back() -> None:
+    """03.2 A pair, a number, an array and None come back as they are; one object has another forward."""
+    values = [(1, 2), real(0.5, 1.0, 2.0), dyadic(3), None]
+    want = {"the same object": [True] * 4, "a forward of its own": ["list"] * 4}
+    assert_equal(results_of_forward(values), want=want)
 
 
 # ---- finding: 03.8 to 03.10 ----------------------------------------------------------------------
