@@ -6,6 +6,7 @@ are made inside the observations, without a call of super().__init__().
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -25,7 +26,7 @@ from support.asserts import (
     assert_unchanged,
     assert_zeros,
 )
-from support.expressions import assert_followed
+from support.expressions import assert_followed, evaluate
 from support.observe import observe
 from support.strategies import AWKWARD, dyadic, fill, integer, named, normal, one_of, real, seeds
 
@@ -148,16 +149,15 @@ def linear_attributes(tt: Any, n_in: int, n_out: int) -> Any:
     layer, bare = tt.Linear(n_in, n_out), tt.Linear(n_in, n_out, bias=False)
     named = tt.Linear(out_features=n_out, in_features=n_in, bias=True)
     return {
-        "Linear(n_in, n_out, False)": tt.Linear(n_in, n_out, False).bias,
-        "Linear(out_features=n_out, in_features=n_in, bias=True)": [
-            named.weight.shape,
-            named.bias.shape,
-        ],
+        "options by name": [named.weight.shape, named.bias.shape],
         "weight": [layer.weight.shape, str(layer.weight.dtype)],
         "bias": [layer.bias.shape, str(layer.bias.dtype)],
         "both are Parameters": [isinstance(p, tt.Parameter) for p in (layer.weight, layer.bias)],
         "in_features, out_features": [layer.in_features, layer.out_features],
-        "bias of Linear(..., bias=False)": bare.bias,
+        "bias of Linear(..., bias=False), Linear(..., False)": [
+            bare.bias,
+            tt.Linear(n_in, n_out, False).bias,
+        ],
     }
 
 
@@ -169,9 +169,8 @@ def test_linear_attributes() -> None:
         "bias": [(n_out,), "float32"],
         "both are Parameters": [True, True],
         "in_features, out_features": [3, n_out],
-        "bias of Linear(..., bias=False)": None,
-        "Linear(n_in, n_out, False)": None,
-        "Linear(out_features=n_out, in_features=n_in, bias=True)": [(n_out, 3), (n_out,)],
+        "bias of Linear(..., bias=False), Linear(..., False)": [None, None],
+        "options by name": [(n_out, 3), (n_out,)],
     }
     assert_equal(linear_attributes(3, n_out), want=want)
 
@@ -373,27 +372,29 @@ def operations(out: Any) -> list[str]:
 
 
 @observe(uses=(operations,))
-def histories(tt: Any, learns: str, shape: Any) -> Any:
-    found: dict[str, Any] = {"requires_grad": [], "shapes": [], "made in layers.py": []}
-    for mode in (True, False):
-        layer, x = tt.Linear(3, 2).train(mode), tt.Tensor(np.ones(shape, np.float32))
-        for name, t in {"x": x, "weight": layer.weight, "bias": layer.bias}.items():
-            t.requires_grad = name == learns
-        out = layer(x)
-        found["requires_grad"].append(out.requires_grad)
-        found["shapes"].append(out.shape)
-        found["made in layers.py"] += [n for n in operations(out) if ".layers." in n]
-    return found
+def histories(tt: Any, shape: Any) -> Any:
+    flags, made = [], []
+    for learns in ("x", "weight", "bias", "nothing"):
+        for mode in (True, False):
+            layer, x = tt.Linear(3, 2).train(mode), tt.Tensor(np.ones(shape, np.float32))
+            for name, t in {"x": x, "weight": layer.weight, "bias": layer.bias}.items():
+                t.requires_grad = name == learns
+            out = layer(x)
+            flags.append(f"{learns}, training {mode}: {out.requires_grad}, shape {out.shape}")
+            made += [name for name in operations(out) if ".layers." in name]
+    return {"who learns: requires_grad": flags, "operations of layers.py": made}
 
 
-@pytest.mark.parametrize("learns", ["x", "weight", "bias", "nothing"])
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (0, 3), (2, 0, 3), (0, 2, 3)], ids=str)
-def test_linear_history_of_frozen_parts(shape: tuple[int, ...], learns: str) -> None:
-    """03.7 One of input, weight and bias requires a gradient, or none; training, then evaluating."""
-    got, want = histories(learns, shape), learns != "nothing"
-    assert_equal(got["requires_grad"], want=[want, want])
-    assert_equal(got["shapes"], want=[(*shape[:-1], 2)] * 2)
-    assert_equal(got["made in layers.py"], want=[])
+def test_linear_history_of_frozen_parts(shape: tuple[int, ...]) -> None:
+    """03.7 All but one are frozen, or all; training, then evaluating; empty inputs too."""
+    flags = [
+        f"{learns}, training {mode}: {learns != 'nothing'}, shape {(*shape[:-1], 2)}"
+        for learns in ("x", "weight", "bias", "nothing")
+        for mode in (True, False)
+    ]
+    want = {"who learns: requires_grad": flags, "operations of layers.py": []}
+    assert_equal(histories(shape), want=want)
 
 
 @observe
@@ -410,11 +411,12 @@ def memory_of_a_call(tt: Any, n: int, shape: Any, bias: bool) -> Any:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
 @pytest.mark.parametrize("shape", [(1,), (), (1, 1)], ids=["row", "vector", "stack"])
-def test_linear_copies_no_weights(shape: tuple[int, ...], bias: bool) -> None:
-    """03.7 The largest amount of memory during a call with one row."""
-    assert_below(memory_of_a_call(500, shape, bias), limit=0.5, what="bytes per byte of weight, for one row")
+def test_linear_copies_no_weights(shape: tuple[int, ...]) -> None:
+    """03.7 The largest amount of memory during a call with one row, with a bias and without."""
+    for bias in (True, False):
+        share = memory_of_a_call(500, shape, bias)
+        assert_below(share, limit=0.5, what="bytes per byte of weight, for one row")
 
 
 @observe
@@ -592,6 +594,44 @@ def test_part_may_hold_the_whole(expression: str, want: list[Any]) -> None:
     assert_equal(about(CIRCLE.format(expression), WITH_INNER), want=want)
 
 
+PLACES = """Net(
+    one=Net(w=Parameter([1.0])),
+    rows=[Net(w=Parameter([1.0])), 'text', Parameter([0.0])],
+    pair=(3, Net(w=Parameter([1.0]))),
+    table={'k': Net(w=Parameter([1.0])), 2: [({'deep': Net(w=Parameter(np.ones((0, 2))))},)]},
+    _own=Net(inner={'x': [Net(w=Parameter(0.0), mean=Tensor([2.0]))]}),
+    falsy=type('Falsy', (Net,), {'__len__': lambda self: 0})(w=Parameter([1.0])),
+    named=type('Pair', (tuple,), {})([Tensor([3.0]), Net()]),
+    ordered=__import__('collections').OrderedDict(z=Parameter([1.0])),
+    twice=[one := Parameter([1.0]), 4, one, one],
+)"""  # a part in every kind of place
+PLACED = ["one.w", "rows.0.w", "rows.2", "pair.1.w", "table.k.w", "table.2.0.0.deep.w"]
+PLACED += ["_own.inner.x.0.w", "falsy.w", "ordered.z", "twice.0"]
+STATE_PLACED = [*PLACED[:7], "_own.inner.x.0.mean", "falsy.w", "named.0", "ordered.z"]
+STATE_PLACED += ["twice.0", "twice.2", "twice.3"]
+
+
+def test_parts_in_every_kind_of_place() -> None:
+    """03.9 Attributes, lists, tuples, dicts, of a class of their own, empty and falsy parts, zeros."""
+    assert_equal(about(NAMES, PLACES), want=PLACED)
+    assert_equal(about("[p.size for p in net.parameters()].count(1)", PLACES), want=len(PLACED) - 1)
+    got = about("[type(m).__name__ for m in net.modules()]", PLACES)
+    assert_equal(got, want=["Net"] * 8 + ["Falsy", "Net"])
+
+
+ELSEWHERE = """Net(
+    drawn=iter([Parameter([1.0])]), rows={'a', Parameter([1.0])}, made=Linear,
+    thing=__import__('types').SimpleNamespace(w=Parameter([1.0]), net=Net(w=Parameter([1.0]))),
+    call=lambda: 3, last=Parameter([1.0]),
+)"""
+
+
+def test_other_attributes_are_left_alone() -> None:
+    """03.9 An iterator, a set, a class and an object are no list, tuple or dict: nothing is read."""
+    got = about(f"[{NAMES}, len(list(net.modules())), len(list(net.drawn))]", ELSEWHERE)
+    assert_equal(got, want=[["last"], 1, 1])
+
+
 # ---- modes: 03.11 and 03.12 ----------------------------------------------------------------------
 
 MORE = integer(0, 0, 50)
@@ -608,6 +648,8 @@ FLAGS = "[m.training for m in net.modules()]"
         ("net.eval().train()", True),
         ("[setattr(net.parts[1].inner, 'training', False), net.train()][1]", True),
         ("[net.eval(), setattr(net.parts[0], 'training', True), net.eval()][2]", False),
+        ("net.train(mode=False)", False),
+        ("[net.eval(), setattr(net.parts[1].inner, 'training', True), net.eval()][2]", False),
     ],
     ids=[
         "start",
@@ -616,6 +658,8 @@ FLAGS = "[m.training for m in net.modules()]"
         "train",
         "train-a-part-in-eval",
         "eval-a-part-in-training",
+        "train-mode=False",
+        "eval-a-part-of-a-part-in-training",
     ],
 )
 def test_modes_reach_every_part(call: str, mode: bool) -> None:
@@ -628,6 +672,20 @@ def test_modes_stay_with_their_model() -> None:
     """03.11 A model in eval mode beside new ones."""
     got = about(f"[{FLAGS}, net.eval() is net, Net().training, Linear(1, 1).training]", PARTS)
     assert_equal(got, want=[[True] * (4 + MORE), True, True, True])
+
+
+def test_modes_reach_every_kind_of_place() -> None:
+    """03.11 Parts in attributes, lists, tuples and dicts, private and falsy ones."""
+    assert_equal(about(f"[net.eval() is net, {FLAGS}]", PLACES), want=[True, [False] * 10])
+
+
+@pytest.mark.parametrize("part", ["net", "net.inner"])
+def test_modes_of_a_part_that_holds_the_whole(part: str) -> None:
+    """03.10 eval() and zero_grad() of a net whose part holds the net end as well."""
+    assert_equal(about(CIRCLE.format(f"[{part}.eval(), {FLAGS}][1]"), WITH_INNER), want=[False] * 3)
+    gradient = "setattr(net.inner.weight, 'grad', np.ones((3, 2)))"
+    forget = f"[{gradient}, {part}.zero_grad(), net.inner.weight.grad][2]"
+    assert_equal(about(CIRCLE.format(forget), WITH_INNER), want=None)
 
 
 @observe
@@ -652,6 +710,14 @@ def test_zero_grad_forgets_every_gradient() -> None:
     assert_equal(gradients_afterwards("net.zero_grad()", parts), want=[None, None] * (1 + parts))
 
 
+def test_zero_grad_reaches_every_kind_of_place() -> None:
+    """03.12 Called twice, while evaluating."""
+    given = "[setattr(p, 'grad', p.data + 1) for p in net.parameters()]"
+    after = "[p.grad for p in net.parameters()]"
+    steps = f"[net.eval(), {given}, net.zero_grad(), net.zero_grad(), {after}]"
+    assert_equal(about(f"{steps}[-1]", PLACES), want=[None] * len(PLACED))
+
+
 # ---- state: 03.13 to 03.15 -----------------------------------------------------------------------
 
 STATEFUL = "Net(first=Linear(2, 3), running=Tensor([0.25, 4.0]), table=np.ones(2))"
@@ -664,8 +730,13 @@ STATEFUL = "Net(first=Linear(2, 3), running=Tensor([0.25, 4.0]), table=np.ones(2
         (SHARED_PARAMETER, [f"{ENCODE}.weight", f"{ENCODE}.bias", "tied.weight"]),
         ("Net(a=(one := Linear(1, 2, bias=False)), b=[one])", ["a.weight", "b.0.weight"]),
         (CONTAINERS["list"][0], CONTAINERS["list"][1]),
+        (PLACES, STATE_PLACED),
+        (ELSEWHERE, ["last"]),
     ],
-    ids=["state_dict-buffer", "state_dict-shared", "state_dict-shared-part", "state_dict-list"],
+    ids=[
+        f"state_dict-{k}"
+        for k in ("buffer", "shared", "shared-part", "list", "places", "nothing-else")
+    ],
 )
 def test_state_dict_names(net: str, want: list[str]) -> None:
     """03.13 The names of a net with plain tensors and with a shared parameter."""
@@ -688,6 +759,35 @@ def test_state_dict_is_a_snapshot() -> None:
     )
     shares = "np.shares_memory(net.state_dict()['first.weight'], net.first.weight.data)"
     assert_equal(about(shares, STATEFUL), want=False)
+
+
+@observe
+def snapshots(tt: Any, arrays: Any) -> Any:
+    class Net(tt.Module):
+        def __init__(self):
+            kinds = [tt.Parameter if a.dtype.kind == "f" else tt.Tensor for a in arrays]
+            self.rows = [kind(a) for kind, a in zip(kinds, arrays, strict=True)]
+            self.buffers = {"b": (tt.Tensor(arrays[0].copy()), tt.Tensor(arrays[-1].copy()))}
+
+    net = Net()
+    first = net.state_dict()
+    kinds = [[type(a).__name__, str(a.dtype), a.shape] for a in first.values()]
+    for tensor in (*net.rows, *net.buffers["b"]):
+        tensor.data[...] = tensor.data == 0
+    return {"kinds": kinds, "before": list(first.values()), "after": [*net.state_dict().values()]}
+
+
+ARRAYS = [dyadic(2, 3), dyadic(3).astype(np.float32), dyadic(2).astype(np.float16), np.array(0.5)]
+ARRAYS += [np.array([2**53 + 1, 0]), np.array([True, False]), np.array(7, np.uint8)]
+
+
+def test_state_dict_of_every_dtype() -> None:
+    """03.13 Taken, everything changed in place, taken again: also bools, integers and numbers."""
+    arrays = [*ARRAYS, ARRAYS[0], ARRAYS[-1]]
+    got = snapshots(ARRAYS)
+    assert_equal(got["kinds"], want=[["ndarray", str(a.dtype), a.shape] for a in arrays])
+    assert_equal([a.tolist() for a in got["before"]], want=[a.tolist() for a in arrays])
+    assert_equal([a.tolist() for a in got["after"]], want=[(a == 0).tolist() for a in arrays])
 
 
 @observe
@@ -744,8 +844,9 @@ def test_walking_again_finds_what_changed() -> None:
     """03.8 modules(), parameters() and names after a part was replaced, added and removed."""
     change = "[list(net.modules()), list(net.named_parameters()), net.state_dict(), "
     change += "setattr(net, 'first', Linear(1, 1, bias=False)), setattr(net, 'new', Linear(2, 2)), "
-    change += "setattr(net, 'last', None), setattr(net, 'bend', ReLU()), {}][-1]"
-    net = "Net(first=Linear(2, 3), last=Linear(3, 1))"
+    change += "setattr(net, 'last', None), setattr(net, 'bend', ReLU()), "
+    change += "delattr(net, 'gone'), {}][-1]"
+    net = "Net(first=Linear(2, 3), last=Linear(3, 1), gone=Linear(1, 1))"
     names = ["first.weight", "new.bias", "new.weight"]
     assert_equal(about(change.format(f"sorted({NAMES})"), net), want=names)
     assert_equal(about(change.format("sorted(net.state_dict())"), net), want=names)
@@ -762,10 +863,14 @@ def reloaded(tt: Any, state: Any) -> Any:
             self.scale = tt.Tensor(np.array(0.5))
             self.frozen = tt.Parameter(np.ones(2))
             self.frozen.requires_grad = False
+            self.turned = tt.Parameter(np.ones((2, 3)).T)
+            self.gaps = [tt.Tensor(np.ones((2, 6))[:, ::2])]
+            self.half, self.flags = tt.Parameter(np.ones(2, np.float16)), tt.Tensor([True, True])
 
     net = Net()
     held = {"part.weight": net.part.weight, "count": net.count}
-    held |= {"scale": net.scale, "frozen": net.frozen}
+    held |= {"scale": net.scale, "frozen": net.frozen, "turned": net.turned}
+    held |= {"gaps.0": net.gaps[0], "half": net.half, "flags": net.flags}
     arrays = {n: t.data for n, t in held.items()}
     flags = [t.requires_grad for t in held.values()]
     for _ in range(2):
@@ -773,38 +878,59 @@ def reloaded(tt: Any, state: Any) -> Any:
     net.count.data += 1
     return {
         "count": net.count,
-        "values": {n: t.data for n, t in held.items() if n != "count"},
+        "values": {n: t.data for n, t in held.items() if n not in ("count", "flags")},
+        "flags": net.flags,
         "the same arrays": [held[n].data is a for n, a in arrays.items()],
         "the same tensors": [net.part.weight is held["part.weight"], net.count is held["count"]],
         "requires_grad as before": [t.requires_grad for t in held.values()] == flags,
         "names in the state": sorted(state),
         "the state's count": state["count"],
+        "the state's frozen": state["frozen"],
         "dtypes": [str(a.dtype) for a in net.state_dict().values()],
         "shapes": [a.shape for a in net.state_dict().values()],
     }
 
 
 AS_BEFORE = {
-    "the same arrays": [True] * 4,
+    "the same arrays": [True] * 8,
     "the same tensors": [True] * 2,
     "requires_grad as before": True,
-    "names in the state": ["count", "frozen", "part.weight", "scale"],
-    "dtypes": ["float32", "int64", "float64", "float64"],
-    "shapes": [(2, 2), (2,), (), (2,)],
+    "names in the state": [
+        *("count", "flags", "frozen", "gaps.0", "half", "part.weight", "scale", "turned")
+    ],
+    "dtypes": ["float32", "int64", *["float64"] * 4, "float16", "bool"],
+    "shapes": [(2, 2), (2,), (), (2,), (3, 2), (2, 3), (2,), (2,)],
+    "flags": np.array([True, False]),
 }
 
 
 def test_load_reaches_every_kind_of_tensor() -> None:
-    """03.14 Buffers, integers, a number without axes, a frozen parameter; nested lists; loaded twice."""
+    """03.14 Buffers, integers, bools, a number, frozen and turned ones; arrays; loaded twice."""
     more = integer(7, 7, 99)
-    state = {"part.weight": dyadic(2, 2).tolist(), "count": np.array([more, 2**53 + 1])}
-    got = reloaded(state | {"scale": np.array(0.1), "frozen": dyadic(2, seed=1)})
-    assert_equal(got.pop("count"), want=np.array([more + 1, 2**53 + 2]))
     want = {"part.weight": dyadic(2, 2).astype(np.float32), "scale": np.array(0.1)}
-    assert_close(got.pop("values"), want=want | {"frozen": dyadic(2, seed=1)})
-    assert_unchanged(got, was={"the state's count": state["count"]})
-    del got["the state's count"]
-    assert_equal(got, want=AS_BEFORE)
+    want |= {"frozen": dyadic(2, seed=1), "turned": dyadic(3, 2) + 0.1, "gaps.0": dyadic(2, 3)}
+    want |= {"half": dyadic(2).astype(np.float16)}
+    state = want | {"count": np.array([more, 2**53 + 1]), "flags": np.array([1, 0])}
+    assert_reloaded(reloaded(state), state, want)
+
+
+def assert_reloaded(got: Any, state: Any, want: Any) -> None:
+    """The values of a state are in the arrays that were there, and the state is as it was."""
+    assert_equal(got.pop("count"), want=np.asarray(state["count"]) + 1)
+    assert_close(got.pop("values"), want=want)
+    was = {f"the state's {n}": np.array(state[n]) for n in ("count", "frozen")}
+    assert_unchanged({n: np.array(got[n]) for n in was}, was=was)
+    assert_equal({n: a for n, a in got.items() if n not in was}, want=AS_BEFORE)
+
+
+def test_load_takes_nested_lists() -> None:
+    """03.14 Lists for arrays of every dtype: large integers and float64 lose no digit on the way."""
+    want = {"part.weight": dyadic(2, 2).astype(np.float32), "scale": np.array(0.1)}
+    want |= {"frozen": dyadic(2) + 0.1, "turned": dyadic(3, 2) + 0.1, "gaps.0": dyadic(2, 3) + 0.1}
+    want |= {"half": dyadic(2).astype(np.float16)}
+    lists = {n: a.tolist() for n, a in want.items()}
+    state = lists | {"count": [2**53 + 1, 3], "flags": [True, False]}
+    assert_reloaded(reloaded(state), state, want)
 
 
 @observe
@@ -838,6 +964,48 @@ def load(tt: Any, state: Any) -> Any:
     tt.Linear(2, 3).load_state_dict(state)
 
 
+@observe
+def after_an_unreadable_load(tt: Any, state: Any) -> Any:
+    layer, error = tt.Linear(2, 3), "none"
+    before = layer.state_dict()
+    try:
+        layer.load_state_dict(state)
+    except (ValueError, TypeError):
+        error = "refused"
+    return {"error": error, "before": before, "after": {"weight": layer.weight, "bias": layer.bias}}
+
+
+@pytest.mark.parametrize("name", ["weight", "bias"])
+def test_load_reads_all_before_it_writes(name: str) -> None:
+    """03.14 Text among the values, in a list of the right shape: the other array stays as it was."""
+    got = after_an_unreadable_load(STATE | {name: np.full(STATE[name].shape, "x").tolist()})
+    assert_unchanged(got["after"], was=got["before"])
+    assert_equal(got["error"], want="refused")
+
+
+OWN_STATES = {
+    "part": (SHARED_PART, 5),
+    "parameter": (SHARED_PARAMETER, 3),
+    "places": (PLACES, len(STATE_PLACED)),
+}
+
+
+@pytest.mark.parametrize("net", OWN_STATES, ids=[f"load_state_dict-{k}" for k in OWN_STATES])
+def test_own_state_is_loaded(net: str) -> None:
+    """03.14 A net whose tensors stand under several names or in every kind of place loads its state."""
+    more = "(state := {n: np.array(a + 1) for n, a in net.state_dict().items()})"
+    same = "all((a == state[n]).all() for n, a in net.state_dict().items())"
+    steps = f"[{more}, net.load_state_dict(state), {same}, len(state)][2:]"
+    assert_equal(about(steps, OWN_STATES[net][0]), want=[True, OWN_STATES[net][1]])
+
+
+def test_load_of_a_part_that_holds_the_whole() -> None:
+    """03.14 Such a pair loads its own state, doubled."""
+    twice = "net.load_state_dict({n: a * 2 for n, a in net.state_dict().items()})"
+    steps = f"[old := net.last.weight.data.copy(), {twice}, net.last.weight.data / old][2]"
+    assert_close(about(CIRCLE.format(steps), WITH_INNER), want=np.full((1, 3), 2, np.float32))
+
+
 GAIN = named("gain")
 UNFIT: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "missing": ({"weight": dyadic(3, 2)}, ("bias",)),
@@ -848,6 +1016,13 @@ UNFIT: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "more-axes": ({"weight": dyadic(3, 2), "bias": dyadic(1, 3)}, ("bias", "(1, 3)", "(3,)")),
     "as-many-numbers": ({"weight": dyadic(6), "bias": dyadic(3)}, ("weight", "(6,)", "(3, 2)")),
     "nothing": ({}, ("weight", "bias")),
+    "a-number": ({"weight": dyadic(3, 2), "bias": np.array(0.5)}, ("bias", "(3,)")),
+    "no-numbers": ({"weight": dyadic(3, 2), "bias": np.ones(0)}, ("bias", "(0,)", "(3,)")),
+    "two-shapes": (
+        {"weight": dyadic(2, 3), "bias": dyadic(1)},
+        ("weight", "(2, 3)", "bias", "(1,)"),
+    ),
+    "two-unknown": (STATE | {GAIN: dyadic(2), "w.0": dyadic(1)}, (GAIN, "w.0")),
 }
 
 
@@ -856,6 +1031,24 @@ def test_load_is_strict(kind: str) -> None:
     """03.15 States with too few names, too many, or other shapes."""
     state, says = UNFIT[kind]
     assert_raises(load, state, error="ValueError", says=says)
+
+
+TIED = "Net(a=(one := Parameter([1.0])), again=[one])"
+UNFIT_NETS = {
+    "nothing-to-load": ("Net()", f"{{'{GAIN}': [1.0]}}", (GAIN,)),
+    "missing-buffer": ("Net(mean=Tensor([1.0, 2.0]))", "{}", ("mean",)),
+    "shape-of-a-buffer": ("Net(mean=Tensor([1.0, 2.0]))", "{'mean': [1.0]}", ("mean", "(1,)")),
+    "one-for-a-number": ("Net(mean=Tensor(1.0))", "{'mean': [2.0]}", ("mean", "(1,)")),
+    "first-name-alone": (TIED, "{'a': [1.0]}", ("again.0",)),
+    "second-name-alone": (TIED, "{'again.0': [1.0]}", ()),
+}
+
+
+@pytest.mark.parametrize("kind", UNFIT_NETS, ids=[f"load_state_dict-{k}" for k in UNFIT_NETS])
+def test_load_is_strict_with_every_tensor(kind: str) -> None:
+    """03.15 Nets without parameters, with plain tensors, and with one under two names."""
+    net, state, says = UNFIT_NETS[kind]
+    assert_raises(about, f"net.load_state_dict({state})", net, error="ValueError", says=says)
 
 
 @observe
@@ -995,13 +1188,17 @@ def masks(tt: Any, x: Any) -> Any:
     first, second = layer(x), layer(x)
     tt.manual_seed(1)
     again = layer(x)
-    own = [tt.Dropout(0.5, generator=np.random.default_rng(4)) for _ in range(2)]
+    own = [tt.Dropout(0.5, np.random.default_rng(4))]
+    own.append(tt.Dropout(generator=np.random.default_rng(4), p=0.5))
+    tt.manual_seed(1)
+    drawn = [layer(x) for layer in own]
     return {
+        "between: a generator": tt.Dropout()(x),
         "first": first,
         "second": second,
         "after the same manual_seed": again,
-        "from a generator": own[0](x),
-        "from an equal generator": own[1](x),
+        "from a generator": drawn[0],
+        "from an equal generator": drawn[1],
     }
 
 
@@ -1010,6 +1207,7 @@ def test_dropout_draws_anew() -> None:
     got = masks(np.ones((10, 20)))
     assert_alike(got, "first", "after the same manual_seed")
     assert_alike(got, "from a generator", "from an equal generator")
+    assert_alike(got, "first", "between: a generator")
     equal = bool((got["second"] == got["first"]).all())
     assert_equal({"first equals second": equal}, want={"first equals second": False})
     assert_equal(np.unique(got["first"]).tolist(), want=[0.0, 2.0])  # p is 0.5 unless given
@@ -1027,16 +1225,37 @@ def test_dropout_of_any_rank(shape: tuple[int, ...]) -> None:
     assert_equal({"different masks": len(set(found))}, want={"different masks": len(found)})
 
 
-@observe
-def dropout_of(tt: Any, p: float, dtype: str) -> Any:
-    out = tt.Dropout(p)(tt.Tensor(np.ones(9, dtype), requires_grad=True))
-    return {"dtype": str(out.dtype), "requires_grad": out.requires_grad}
+@observe(uses=(operations,))
+def dropout_of(tt: Any, p: float, dtype: str, shape: Any, mode: bool) -> Any:
+    x = tt.Tensor(np.ones(shape, dtype), requires_grad=True)
+    out = tt.Dropout(p=p).train(mode)(x)
+    return {
+        "dtype": str(out.dtype),
+        "requires_grad": out.requires_grad,
+        "shape": out.shape,
+        "made in layers.py": [n for n in operations(out) if ".layers." in n],
+    }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_dropout_keeps_dtype_and_history(dtype: str) -> None:
-    """03.16 Dtype and requires_grad of the output."""
-    assert_equal(dropout_of(0.5, dtype), want={"dtype": dtype, "requires_grad": True})
+OF_DROPOUT = list(itertools.product(("float32", "float64", "float16"), ((9,), (), (0, 3), (2, 0))))
+
+
+@pytest.mark.parametrize("p", [0.5, 1.0, 0.0, 1, 0])
+def test_dropout_keeps_dtype_and_history(p: float) -> None:
+    """03.16 Dtype and requires_grad of the output, for shapes without axes or numbers too."""
+    for dtype, shape in OF_DROPOUT:
+        want = {"dtype": dtype, "requires_grad": True, "shape": shape, "made in layers.py": []}
+        assert_equal(dropout_of(p, dtype, shape, True), want=want)
+        assert_equal(dropout_of(p, dtype, shape, False), want=want)
+
+
+@pytest.mark.parametrize("case", ["Dropout(0.5).eval()", "Dropout(1.0).eval()", "Dropout(0.0)"])
+def test_dropout_identity_of_any_number(case: str) -> None:
+    """03.17 Infinities, nan, zeros and integers come out as they are."""
+    assert_exact(evaluate(f"tt.{case}(a)", AWKWARD), want=AWKWARD, signed=True)
+    assert_equal(evaluate(f"tt.{case}(a)", np.array([3, 2**53 + 1])), want=np.array([3, 2**53 + 1]))
+    dtypes = [evaluate(f"str(tt.{case}(a).dtype)", np.ones(2, k)) for k in ("int64", "bool")]
+    assert_equal(dtypes, want=["int64", "bool"])
 
 
 @pytest.mark.parametrize(("p", "training"), [(0.5, False), (1.0, False), (0.0, True)], ids=str)
@@ -1050,12 +1269,18 @@ def test_dropout_of_everything() -> None:
     """03.17 p = 1: zeros, and no nan from a division by 0."""
     x = dyadic(4, 5)
     assert_zeros(dropout(1.0, x), beside=dropout(1.0, x, training=False))
+    assert_equal(dropout(1, x).shape, want=(4, 5))
 
 
-@pytest.mark.parametrize("p", [-0.1, 1.5, 50, 1.01, -1])
+@observe
+def dropout_made(tt: Any, p: float) -> Any:
+    return tt.Dropout(p).training
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5, 50, 1.01, -1, float("nan"), float("inf")])
 def test_dropout_refuses(p: float) -> None:
-    """03.17 p = -0.1, 1.5, 50 and others."""
-    assert_raises(dropout, p, dyadic(3), error="ValueError", says=(str(p),))
+    """03.17 p = -0.1, 1.5, 50, nan and others, of a Dropout that is never called."""
+    assert_raises(dropout_made, p, error="ValueError", says=(str(p),))
 
 
 @observe
@@ -1090,18 +1315,23 @@ def test_dropouts_beside_each_other() -> None:
 
 
 @observe
-def stream_after(tt: Any, p: float) -> Any:
-    layer = tt.Dropout(p, generator=np.random.default_rng(6))
-    layer.eval()(tt.Tensor(np.ones((4, 5))))
-    layer.train()
-    mask = layer(tt.Tensor(np.ones((40, 5))))
-    fresh = tt.Dropout(p, generator=np.random.default_rng(6))
-    return {"after": mask, "fresh": fresh(tt.Tensor(np.ones((40, 5))))}
+def stream_after(tt: Any, p: float, own: bool) -> Any:
+    def made():
+        tt.manual_seed(6)
+        return tt.Dropout(p, generator=np.random.default_rng(6) if own else None)
+
+    x = tt.Tensor(np.ones((40, 5)))
+    fresh = made()(x)
+    layer = made()
+    for _ in range(3):
+        layer.eval()(x)
+    return {"after": layer.train()(x), "fresh": fresh}
 
 
-def test_evaluating_draws_nothing() -> None:
+@pytest.mark.parametrize("own", [True, False], ids=["generator", "manual_seed"])
+def test_evaluating_draws_nothing(own: bool) -> None:
     """03.17 The masks that come after a call in eval mode are those of a fresh generator."""
-    assert_alike(stream_after(real(0.5, 0.4, 0.6)), "fresh", "after", exactly=True)
+    assert_alike(stream_after(real(0.5, 0.4, 0.6), own), "fresh", "after", exactly=True)
 
 
 @pytest.mark.parametrize("layer", ["Dropout(0.25)", "Dropout(0.5).eval()", "Dropout(0.0)"])
@@ -1155,11 +1385,37 @@ def test_sequential_is_a_sequence() -> None:
     got = about("[net[0] is first, net[2] is last, net[-1] is last, net[-3] is first]", net)
     assert_equal(got, want=[True] * 4)
     assert_equal(about("[m is first or m is last for m in net]", net), want=[True, False, True])
+    nested = "Sequential(Sequential(), last := Net())"
+    got = about("[len(net), len(net[0]), net[1] is last]", nested)
+    assert_equal(got, want=[2, 0, True])
 
 
-@pytest.mark.parametrize("net", ["Sequential(Linear(2, 2), np.tanh)", "Sequential([Linear(2, 2)])"])
-def test_sequential_refuses(net: str) -> None:
-    """03.18 A function and a list as parts: refused when the Sequential is made."""
+def test_sequential_is_walked_again() -> None:
+    """03.18 A loop in a loop over one Sequential, and one loop after the other."""
+    net = "Sequential(Net(), Net(), Net())"
+    pairs = about("[[a is b for b in net] for a in net]", net)
+    assert_equal(pairs, want=np.eye(3, dtype=bool).tolist())
+    assert_equal(
+        about("[len([*net]), len([*net]), next(iter(net)) is net[0]]", net), want=[3, 3, True]
+    )
+
+
+NO_PARTS = [
+    "Linear(2, 2), np.tanh",
+    "[Linear(2, 2)]",
+    "Linear",
+    "ReLU",
+    "Linear(2, 2), None",
+    "Net(), 'a'",
+]
+NO_PARTS += ["{'0': Net()}", "(Net() for _ in range(2))", "Parameter([1.0])", "(Net(), Net())"]
+NO_PARTS += ["type('Own', (), {'forward': lambda self, x: x, '__call__': lambda self, x: x})()"]
+
+
+@pytest.mark.parametrize("parts", NO_PARTS, ids=[f"Sequential({p})" for p in NO_PARTS])
+def test_sequential_refuses(parts: str) -> None:
+    """03.18 A function, a list, a class and others as parts: refused when the Sequential is made."""
+    net = f"Sequential({parts})"
     assert_raises(about, "len(net)", net, error="TypeError")
 
 
@@ -1203,12 +1459,19 @@ def test_sequential_with_one_part_twice() -> None:
 def test_sequential_refuses_an_index(index: int) -> None:
     """03.18 A position that is not there."""
     assert_raises(about, f"net[{index}]", "Sequential(Net(), Net(), Net())", error="IndexError")
+    for position in (index, 0, -1):
+        assert_raises(about, f"net[{position}]", "Sequential()", error="IndexError")
 
 
 def test_sequential_names() -> None:
     """03.18 The names of the parameters, and whether eval() reaches every part."""
     assert_equal(about("list(net.state_dict())", MLP), want=MLP_NAMES)
     assert_equal(about(f"[net.eval() is net, {FLAGS}]", MLP), want=[True, [False] * 4])
+    twice = "Sequential(one := Linear(1, 1), ReLU(), one)"
+    assert_equal(about("list(net.state_dict())", twice), want=MLP_NAMES)
+    assert_equal(about(NAMES, twice), want=MLP_NAMES[:2])
+    many = f"Sequential({', '.join(['Linear(1, 1, False)'] * 12)})"
+    assert_equal(about(NAMES, many), want=[f"{i}.weight" for i in range(12)])
 
 
 @observe
@@ -1308,11 +1571,71 @@ def test_module_of_infinities_and_nan(module: str, function: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [*[m for m, _ in SMALL], "tt.Sequential(tt.Flatten(), tt.Tanh(), tt.ReLU())"]
+    "module",
+    [
+        *[m for m, _ in SMALL],
+        "tt.Sequential(tt.Flatten(), tt.Tanh(), tt.ReLU())",
+        "tt.Sequential(tt.Flatten(), tt.Tanh(), tt.ReLU()).eval()",
+    ],
 )
 def test_modules_cut_nothing_off(module: str) -> None:
     """03.19 The notes of the output lead back to the input."""
     assert_followed(f"{module}(a)", dyadic(2, 3, 2), learns="a")
+
+
+@observe(uses=(operations,))
+def beside(tt: Any, expression: str, arrays: Any) -> Any:
+    found = []
+    for a in arrays:
+        a = tt.Tensor(a, requires_grad=a.dtype.kind == "f")
+        try:
+            out = eval(expression, {"tt": tt, "a": a})
+        except (IndexError, ValueError, TypeError) as error:
+            found.append(f"{type(error).__name__} for {a.shape}")
+        else:
+            found.append([str(out.dtype), out.shape, out.requires_grad, operations(out)])
+    return found
+
+
+KINDS = [np.ones((2, 3, 2), k) for k in ("float32", "float64", "float16", "int64")]
+KINDS += [
+    np.ones(shape, np.float32) for shape in ((), (3,), (2, 3), (0, 3), (2, 0, 3), (2, 1, 2, 1))
+]
+
+
+GIVEN = ("Sigmoid", "Tanh", "Softplus", "SiLU", "GELU")
+OWN = [pair for pair in SMALL if not any(name in pair[0] for name in GIVEN) and "=" not in pair[0]]
+OWN += [("tt.Softmax(dim=0)", "tt.softmax(a, 0)"), ("tt.LogSoftmax(dim=0)", "tt.log_softmax(a, 0)")]
+OWN += [("tt.Softmax(2)", "tt.softmax(a, 2)"), ("tt.LogSoftmax(-3)", "tt.log_softmax(a, -3)")]
+
+
+@pytest.mark.parametrize(("module", "function"), OWN, ids=[f"{m}-beside" for m, _ in OWN])
+def test_module_leaves_what_its_function_leaves(module: str, function: str) -> None:
+    """03.19 Dtype, shape and notes for every dtype and number of axes; what one refuses, both do."""
+    want = beside(function, KINDS)
+    for call in (f"{module}(a)", f"{module}.eval()(a)"):
+        assert_equal(beside(call, KINDS), want=want)
+
+
+@observe
+def used_again(tt: Any, module: str, arrays: Any) -> Any:
+    used, fresh = eval(module, {"tt": tt}), []
+    again = [used(tt.Tensor(a)) for a in arrays]
+    for a in arrays:
+        fresh.append(eval(module, {"tt": tt})(tt.Tensor(a)))
+    return {"fresh ones": fresh, "one for all": again}
+
+
+AGAIN = ["Flatten()", "Flatten(-2)", "ReLU()", "LeakyReLU(0.5)", "Softmax()", "Softmax(0)"]
+AGAIN += ["LogSoftmax()", "LogSoftmax(dim=-2)"]
+
+
+@pytest.mark.parametrize("module", AGAIN)
+def test_module_is_used_again(module: str) -> None:
+    """03.19 One module for inputs of several sizes and numbers of axes, beside a fresh one for each."""
+    shapes = [(2, 3, 4), (3, 2), (4, 3, 2), (2, 2, 2, 2), (3, 2)]
+    got = used_again(f"tt.{module}", [dyadic(*shape) for shape in shapes])
+    assert_alike(got, "fresh ones", "one for all")
 
 
 @observe
@@ -1395,6 +1718,35 @@ def test_repr_closes_its_brackets() -> None:
     assert_equal(got, want=ONE_IN_ANOTHER)
 
 
+THREE_DEEP = """Sequential(
+  (0): Sequential(
+    (0): ReLU()
+    (1): Sequential(
+      (0): Sequential(
+        (0): ReLU()
+      )
+    )
+  )
+  (1): ReLU()
+)"""
+
+
+def test_repr_of_several_levels() -> None:
+    """03.20 Wholes in wholes in wholes, all of one class, printed twice."""
+    deep = "Sequential(Sequential(ReLU(), Sequential(Sequential(ReLU()))), ReLU())"
+    assert_equal(about("net.__repr__()", deep), want=THREE_DEEP)
+    assert_equal(about("[net.__repr__(), net.__repr__()][1]", deep), want=THREE_DEEP)
+
+
+def test_repr_shows_parts_of_every_kind_of_place() -> None:
+    """03.20 Parts in attributes, lists, tuples and dicts, private and falsy ones, each a line."""
+    lines = about("net.__repr__()", PLACES).splitlines()
+    parts = [found for line in lines if (found := re.match(r" *\((.+?)\): (Net|Falsy)\(", line))]
+    want = ["  (one): Net(", "  (rows.0): Net(", "  (pair.1): Net(", "  (table.k): Net("]
+    want += ["  (table.2.0.0.deep): Net(", "  (_own): Net(", "    (inner.x.0): Net("]
+    assert_equal([m[0] for m in parts], want=[*want, "  (falsy): Falsy(", "  (named.1): Net("])
+
+
 def test_repr_of_a_part_that_holds_the_whole() -> None:
     """03.20 The printed form of such a pair."""
     lines = about(CIRCLE.format("net.__repr__()"), WITH_INNER).splitlines()
@@ -1404,37 +1756,79 @@ def test_repr_of_a_part_that_holds_the_whole() -> None:
 
 def test_repr_shows_every_kind_of_setting() -> None:
     """03.20 0, False, None, text and negative numbers are settings; of a net with parts too."""
-    net = "Net(depth=0, causal=False, mask=None, kind='tanh', low=-0.5, "
+    net = "Net(depth=0, causal=False, mask=None, kind='tanh', low=-0.5, training_steps=5, "
     net += "_seen=77, part=(one := ReLU()), again=one)"
     lines = about("net.__repr__()", net).splitlines()
     settings = ["depth=0", "causal=False", "mask=None", "kind=", "tanh", "low=-0.5"]
-    assert_equal([piece in "".join(lines) for piece in settings], want=[True] * 6)
+    settings += ["training_steps=5"]
+    assert_equal([piece in "".join(lines) for piece in settings], want=[True] * 7)
     assert_equal("77" in "".join(lines), want=False)
     parts = ["  (part): ReLU()", "  (again): ReLU()"]
     assert_equal([line for line in lines if "ReLU" in line], want=parts)
 
 
+SMALL_SETTINGS = ["LeakyReLU(negative_slope=0.25)", "Flatten(start_dim=-2)", "Dropout(p=0.25)"]
+
+
+@pytest.mark.parametrize("text", SMALL_SETTINGS)
+def test_repr_of_small_modules(text: str) -> None:
+    """03.20 Printed before and after a setting was changed."""
+    name = text[text.index("(") + 1 : text.index("=")]
+    change = f"[net.__repr__(), setattr(net, {name!r}, 1), net.__repr__()]"
+    first, _, second = about(f"[str(r) for r in {change}]", f"__import__('tinytorch').{text}")
+    assert_equal([text[:-1] in first, f"{name}=1" in second], want=[True, True])
+
+
 @observe
-def left_behind(tt: Any, layer: str, data: Any) -> Any:
-    net = eval(layer, {"tt": tt})
-    before = [list(net.state_dict()), net.__repr__(), [m.training for m in net.modules()]]
-    outs = [net(tt.Tensor(data, requires_grad=flag)) for flag in (True, False)]
-    after = [list(net.state_dict()), net.__repr__(), [m.training for m in net.modules()]]
+def left_behind(tt: Any, layer: str, *arrays: Any) -> Any:
+    net, kept, outs = eval(layer, {"tt": tt}), [], []
+    before = [net.__repr__(), [m.training for m in net.modules()], list(net.state_dict())]
+    state = net.state_dict()
+    for a, flag in [(a, flag) for a in arrays for flag in (True, False)]:
+        x = tt.Tensor(a, requires_grad=flag)
+        outs.append(net(x))
+        kept.append([x.data is a, x.requires_grad is flag, x.note is None, x.grad is None])
+    after = [net.__repr__(), [m.training for m in net.modules()], list(net.state_dict())]
     return {
         "unchanged": [a == b for a, b in zip(before, after, strict=True)],
-        "outs": len(outs),
-        "x": data,
+        "tensors as they were": kept,
+        "inputs": dict(enumerate(arrays)),
+        "states": [state, net.state_dict()],
     }
 
 
 CALLED = ["Linear(3, 2)", "Dropout(0.5)", "Dropout(0.5).eval()", "Flatten()", "ReLU()", "Tanh()"]
 CALLED += ["LeakyReLU(0.5)", "Softmax()", "LogSoftmax()", "Dropout(1.0)", "Dropout(0.0)"]
+CALLED += ["Flatten(-2)", "Softmax(-2)", "LogSoftmax(dim=-2)", "Linear(3, 2, False).eval()"]
+CALLED += ["Sequential()", "Sequential(tt.Linear(3, 2), tt.Sequential(tt.ReLU(), tt.Dropout()))"]
 
 
 @pytest.mark.parametrize("layer", CALLED)
 def test_a_call_leaves_nothing_behind(layer: str) -> None:
     """03.2 Names in the state, the printed form, the modes and the input, before and after a call."""
-    x = dyadic(2, 3)
-    got = left_behind(f"tt.{layer}", x)
+    x, more = dyadic(2, 3), dyadic(2, 2, 3)
+    got = left_behind(f"tt.{layer}", x, more)
     assert_equal(got["unchanged"], want=[True, True, True])
-    assert_unchanged(got, was={"x": x})
+    assert_unchanged(got["inputs"], was={"0": x, "1": more})
+    assert_equal(got["tensors as they were"], want=[[True] * 4] * 4)
+    assert_unchanged(got["states"][1], was=got["states"][0])
+
+
+@observe
+def made_with_super(tt: Any) -> Any:
+    class First(tt.Module):
+        def __init__(self):
+            super().__init__()
+            self.w, self.rows = tt.Parameter([1.0]), [tt.Parameter([2.0])]
+
+    class Last(tt.Module):
+        def __init__(self):
+            self.w, self.rows = tt.Parameter([1.0]), [tt.Parameter([2.0])]
+            super().__init__()
+
+    return [[n for n, _ in net.named_parameters()] for net in (First(), Last())]
+
+
+def test_super_may_be_called() -> None:
+    """03.2 super().__init__() is not needed, and harmless, before and after the attributes."""
+    assert_equal(made_with_super(), want=[["w", "rows.0"]] * 2)
