@@ -453,8 +453,11 @@ def results_of_forward(tt: Any, values: Any) -> Any:
             return x
 
     same, other = Same(), Same()
-    other.forward = lambda x: [x]
+    other.forward = lambda x=None: [x]
+    silent = Same()
+    silent.forward = lambda x: None
     return {
+        "without arguments, by name, nothing back": [other(), same(x=3), silent(3)],
         "the same object": [same(value) is value for value in values],
         "a forward of its own": [type(other(value)).__name__ for value in values],
     }
@@ -464,6 +467,7 @@ def test_results_of_forward_come_back() -> None:
     """03.2 A pair, a number, an array and None come back as they are; one object has another forward."""
     values = [(1, 2), real(0.5, 1.0, 2.0), dyadic(3), None]
     want = {"the same object": [True] * 4, "a forward of its own": ["list"] * 4}
+    want |= {"without arguments, by name, nothing back": [[None], 3, None]}
     assert_equal(results_of_forward(values), want=want)
 
 
@@ -770,7 +774,7 @@ def snapshots(tt: Any, arrays: Any) -> Any:
             self.buffers = {"b": (tt.Tensor(arrays[0].copy()), tt.Tensor(arrays[-1].copy()))}
 
     net = Net()
-    first = net.state_dict()
+    first = net.eval().state_dict()
     kinds = [[type(a).__name__, str(a.dtype), a.shape] for a in first.values()]
     for tensor in (*net.rows, *net.buffers["b"]):
         tensor.data[...] = tensor.data == 0
@@ -1022,6 +1026,7 @@ UNFIT: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"weight": dyadic(2, 3), "bias": dyadic(1)},
         ("weight", "(2, 3)", "bias", "(1,)"),
     ),
+    "prefix": ({f"module.{n}": a for n, a in STATE.items()}, ("weight", "module.weight")),
     "two-unknown": (STATE | {GAIN: dyadic(2), "w.0": dyadic(1)}, (GAIN, "w.0")),
 }
 
