@@ -968,25 +968,6 @@ def load(tt: Any, state: Any) -> Any:
     tt.Linear(2, 3).load_state_dict(state)
 
 
-@observe
-def after_an_unreadable_load(tt: Any, state: Any) -> Any:
-    layer, error = tt.Linear(2, 3), "none"
-    before = layer.state_dict()
-    try:
-        layer.load_state_dict(state)
-    except (ValueError, TypeError):
-        error = "refused"
-    return {"error": error, "before": before, "after": {"weight": layer.weight, "bias": layer.bias}}
-
-
-@pytest.mark.parametrize("name", ["weight", "bias"])
-def test_load_reads_all_before_it_writes(name: str) -> None:
-    """03.14 Text among the values, in a list of the right shape: the other array stays as it was."""
-    got = after_an_unreadable_load(STATE | {name: np.full(STATE[name].shape, "x").tolist()})
-    assert_unchanged(got["after"], was=got["before"])
-    assert_equal(got["error"], want="refused")
-
-
 OWN_STATES = {
     "part": (SHARED_PART, 5),
     "parameter": (SHARED_PARAMETER, 3),
@@ -1138,6 +1119,25 @@ def test_load_from_the_model_itself() -> None:
     assert_equal([got["tensors"][2], got["arrays"][2]], want=[np.array([3]), np.array([5])])
 
 
+@observe
+def after_an_unreadable_load(tt: Any, state: Any) -> Any:
+    layer, error = tt.Linear(2, 3), "none"
+    before = layer.state_dict()
+    try:
+        layer.load_state_dict(state)
+    except (ValueError, TypeError):
+        error = "refused"
+    return {"error": error, "before": before, "after": {"weight": layer.weight, "bias": layer.bias}}
+
+
+@pytest.mark.parametrize("name", ["weight", "bias"])
+def test_load_reads_all_before_it_writes(name: str) -> None:
+    """03.14 Text among the values, in a list of the right shape: the other array stays as it was."""
+    got = after_an_unreadable_load(STATE | {name: np.full(STATE[name].shape, "x").tolist()})
+    assert_unchanged(got["after"], was=got["before"])
+    assert_equal(got["error"], want="refused")
+
+
 # ---- dropout: 03.16 and 03.17 --------------------------------------------------------------------
 
 
@@ -1254,6 +1254,13 @@ def test_dropout_keeps_dtype_and_history(p: float) -> None:
         assert_equal(dropout_of(p, dtype, shape, False), want=want)
 
 
+@pytest.mark.parametrize(("p", "training"), [(0.5, False), (1.0, False), (0.0, True)], ids=str)
+def test_dropout_identity(p: float, training: bool) -> None:
+    """03.17 In eval mode, and with p = 0 in train mode."""
+    x = dyadic(4, 5)
+    assert_close(dropout(p, x, training), want=x)
+
+
 @pytest.mark.parametrize("case", ["Dropout(0.5).eval()", "Dropout(1.0).eval()", "Dropout(0.0)"])
 def test_dropout_identity_of_any_number(case: str) -> None:
     """03.17 Infinities, nan, zeros and integers come out as they are."""
@@ -1261,13 +1268,6 @@ def test_dropout_identity_of_any_number(case: str) -> None:
     assert_equal(evaluate(f"tt.{case}(a)", np.array([3, 2**53 + 1])), want=np.array([3, 2**53 + 1]))
     dtypes = [evaluate(f"str(tt.{case}(a).dtype)", np.ones(2, k)) for k in ("int64", "bool")]
     assert_equal(dtypes, want=["int64", "bool"])
-
-
-@pytest.mark.parametrize(("p", "training"), [(0.5, False), (1.0, False), (0.0, True)], ids=str)
-def test_dropout_identity(p: float, training: bool) -> None:
-    """03.17 In eval mode, and with p = 0 in train mode."""
-    x = dyadic(4, 5)
-    assert_close(dropout(p, x, training), want=x)
 
 
 def test_dropout_of_everything() -> None:
