@@ -716,7 +716,7 @@ def test_zero_grad_forgets_every_gradient() -> None:
 
 def test_zero_grad_reaches_every_kind_of_place() -> None:
     """03.12 Called twice, while evaluating."""
-    given = "[setattr(p, 'grad', p.data + 1) for p in net.parameters()]"
+    given = "[setattr(p, 'grad', np.array(p.data + 1)) for p in net.parameters()]"
     after = "[p.grad for p in net.parameters()]"
     steps = f"[net.eval(), {given}, net.zero_grad(), net.zero_grad(), {after}]"
     assert_equal(about(f"{steps}[-1]", PLACES), want=[None] * len(PLACED))
