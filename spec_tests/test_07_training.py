@@ -50,7 +50,8 @@ def data(rows: int = 7, seed: int = 9, base: int | None = None) -> tuple[Any, An
 
 @observe
 def accuracy(tt: Any, logits: Any, targets: Any) -> Any:
-    values = [tt.accuracy(tt.Tensor(logits), targets), tt.accuracy(logits, tt.Tensor(targets))]
+    scores, classes = tt.Tensor(logits, requires_grad=True), tt.Tensor(targets)
+    values = [tt.accuracy(a, b) for a in (scores, logits) for b in (classes, targets)]
     return {"values": values, "types": [type(v).__name__ for v in values]}
 
 
@@ -59,7 +60,7 @@ def test_accuracy_example() -> None:
     got = accuracy(
         np.array([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0], [1.0, 0.0]]), np.array([0, 1, 1, 0])
     )
-    assert_equal(got, want={"values": [0.75, 0.75], "types": ["float", "float"]})
+    assert_equal(got, want={"values": [0.75] * 4, "types": ["float"] * 4})
 
 
 @settings(max_examples=20)
@@ -72,11 +73,42 @@ def test_accuracy_of_any_shape(seed: int, rows: int, classes: int) -> None:
     )
     want = sum(int(row.argmax() == t) for row, t in zip(logits, targets, strict=True)) / rows
     assert_equal(
-        [round(v, 12) for v in accuracy(logits, targets)["values"]], want=[round(want, 12)] * 2
+        [round(v, 12) for v in accuracy(logits, targets)["values"]], want=[round(want, 12)] * 4
     )
 
 
-@pytest.mark.parametrize("shapes", [((3, 4), (3, 4)), ((3, 4), (2,)), ((3,), (3,))], ids=str)
+@pytest.mark.parametrize(
+    ("row", "targets"),
+    [
+        ([1000.0, 1001.0, 1002.0], [2, 1, 2]),
+        ([-1001.0, -1002.0, -1000.0], [2, 2, 0]),
+        ([1.0, 1.0 + 1e-12, 1.0 + 3e-12], [2, 0, 2]),
+        ([-np.inf, 1.0, np.inf], [2, 1, 2]),
+        ([1.0, 2.0, 3.0], [2, -1, 2]),
+        ([3.0, 2.0, 1.0], [0, -100, 0]),
+        ([1.0, 2.0, 3.0], [2, 5, 2]),
+    ],
+    ids=["large", "far-below-0", "close", "infinite", "no-class-1", "no-class-100", "no-class-5"],
+)
+def test_accuracy_at_the_edges(row: Any, targets: Any) -> None:
+    """07.1 Logits that exp would lose or float32 round, and targets that are no class: one row of three is wrong."""
+    got = accuracy(np.array([row] * 3), np.array(targets))["values"]
+    assert_equal([round(v, 12) for v in got], want=[round(2 / 3, 12)] * 4)
+
+
+SHAPES = [
+    ((3, 4), (3, 4)),
+    ((3, 4), (2,)),
+    ((3,), (3,)),
+    ((3, 4), (3, 1)),
+    ((3, 4), ()),
+    ((2, 3, 4), (2,)),
+    ((2, 3, 4), (2, 3)),
+    ((), ()),
+]
+
+
+@pytest.mark.parametrize("shapes", SHAPES, ids=str)
 def test_accuracy_refuses_other_shapes(shapes: Any) -> None:
     """07.1 Logits and targets that do not fit, also where they would broadcast."""
     logits, targets = (np.ones(s, d) for s, d in zip(shapes, (float, int), strict=True))
@@ -130,19 +162,37 @@ def test_batches_of_nothing() -> None:
     assert_equal([len(epoch_of(count, 3)) for count in (0, 1)], want=[0, 1])
 
 
+@observe
+def overwritten(tt: Any, count: int, seed: int, epoch: int) -> Any:
+    pieces = list(tt.batches(count, 16, seed, epoch))
+    first = [int(i) for piece in pieces for i in piece]
+    for piece in pieces:
+        if isinstance(piece, np.ndarray) and piece.flags.writeable:
+            piece[:] = 0
+    return [first, [int(i) for piece in tt.batches(count, 16, seed, epoch) for i in piece]]
+
+
 def test_batches_repeat() -> None:
-    """07.3 The same pair, asked twice."""
-    assert_equal(epoch_of(50, 50, 3, 4)[0].tolist(), want=epoch_of(50, 50, 3, 4)[0].tolist())
+    """07.3 The same pair, asked twice, also where the first answer was written over."""
+    first, again = overwritten(50, 3, 4)
+    assert_equal(again, want=first)
+    assert_equal(sorted(again), want=list(range(50)))
+
+
+@observe
+def orders_of(tt: Any, pairs: Any) -> Any:
+    return [
+        [int(i) for b in tt.batches(50, 16, seed=seed, epoch=epoch) for i in b]
+        for seed, epoch in pairs
+    ]
 
 
 def test_batches_differ_between_epochs_and_seeds() -> None:
-    """07.3 Nine pairs: (0, 1) is not (1, 0)."""
-    orders = [
-        tuple(np.concatenate(epoch_of(50, 16, seed, epoch)).tolist())
-        for seed in range(3)
-        for epoch in range(3)
-    ]
-    assert_equal(len({*orders, tuple(range(50))}), want=10)
+    """07.3 Pairs of small and large numbers: (0, 1) is not (1, 0), (1, 23) not (12, 3), (0, 1000) not (1, 0)."""
+    seeds = (0, 1, 2, 11, 12, 1000, 65537)
+    pairs = [(seed, epoch) for seed in seeds for epoch in (0, 1, 2, 3, 10, 23, 50, 256, 1000)]
+    orders = {tuple(order) for order in orders_of(pairs)}
+    assert_equal(len({*orders, tuple(range(50))}), want=len(pairs) + 1)
 
 
 @observe
@@ -175,7 +225,7 @@ def test_batches_begin_with_the_first_epoch() -> None:
     assert_equal(silent, want=told)
 
 
-@pytest.mark.parametrize("start", [3, 4, 10])
+@pytest.mark.parametrize("start", [3, 4, 10, 12])
 def test_batches_start_leaves_out_what_was_seen(start: int) -> None:
     """07.3 The same order with start and without."""
     whole = np.concatenate(epoch_of(10, 3, 2, 1))
@@ -283,10 +333,42 @@ def test_schedule_example(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["step", "warmup", "cosine"])
 def test_schedule_keeps_groups_apart(name: str) -> None:
-    """07.4 Two groups together, and each one alone."""
-    got = rates(SCHEDULES[name][0], [0.8, 0.1], 6)
+    """07.4 Groups together, and each one alone, one of them with a rate of 0."""
+    got = rates(SCHEDULES[name][0], [0.8, 0.1, 0.0], 6)
     alone = [rates(SCHEDULES[name][0], [lr], 6) for lr in (0.8, 0.1)]
-    assert_rates(got, np.concatenate(alone, axis=1))
+    assert_rates(got, np.concatenate([*alone, np.zeros((7, 1))], axis=1))
+
+
+@observe
+def asked_for_rates(tt: Any, schedule: str, base_lr: float, steps: Any) -> Any:
+    optimizer = tt.SGD([tt.Tensor([1.0], requires_grad=True)], lr=0.5)
+    made = eval(schedule, {"tt": tt, "optimizer": optimizer})
+    before = [made.steps, *made.base_lrs, *made.get_last_lr()]
+    told = np.array([made.lr_at(base_lr, step) for step in steps])
+    after = [made.steps, *made.base_lrs, *made.get_last_lr()]
+    return {"rates": told, "steps and base": before[:2], "unchanged": before == after}
+
+
+@pytest.mark.parametrize("name", ["step", "warmup-4", "cosine-min", "one-cycle"])
+def test_schedule_tells_the_rate_of_any_step(name: str) -> None:
+    """07.4 lr_at is a formula of a base and a step, in any order, and changes nothing."""
+    got, steps = asked_for_rates(SCHEDULES[name][0], 0.8, [5, 2, 0, 6]), [5, 2, 0, 6]
+    assert_close(got.pop("rates"), want=rates(SCHEDULES[name][0], [0.8], 6)[steps, 0])
+    assert_equal(got, want={"steps and base": [0, 0.5], "unchanged": True})
+
+
+@observe
+def second_schedule(tt: Any, base_lr: float) -> Any:
+    optimizer = tt.SGD([tt.Tensor([1.0], requires_grad=True)], lr=base_lr)
+    for _ in range(2):
+        schedule = tt.StepLR(optimizer, 1, gamma=0.5)
+        schedule.step()
+    return [list(schedule.base_lrs), optimizer.param_groups[0]["lr"], schedule.steps]
+
+
+def test_schedule_begins_with_the_rate_of_now() -> None:
+    """07.4 A second schedule for an optimizer whose rate a first one has halved."""
+    assert_equal(second_schedule(0.5), want=[[0.25], 0.125, 1])
 
 
 @observe
@@ -325,8 +407,11 @@ HALF_STEPS = [
 
 @pytest.mark.parametrize("schedule", HALF_STEPS)
 def test_schedules_refuse_half_steps(schedule: str) -> None:
-    """07.4 Each schedule with 2.5 steps."""
-    assert_raises(rates, f"tt.{schedule}", [0.1], 1, error="ValueError", says=("2.5",))
+    """07.4 Each schedule with 2.5 steps, and with other floats."""
+    for number in ("2.5", "2.25", "0.5", "4.0", "np.nan", "np.inf", "np.float64(3)"):
+        call = f"tt.{schedule.replace('2.5', number)}"
+        says = (number.removeprefix("np.").removesuffix(".0").strip("float64()"),)
+        assert_raises(rates, call, [0.1], 1, error="ValueError", says=says)
 
 
 @pytest.mark.parametrize("schedule", HALF_STEPS)
@@ -339,8 +424,10 @@ def test_schedules_count_with_numpy_too(schedule: str) -> None:
 
 @pytest.mark.parametrize("schedule", NO_STEPS)
 def test_schedules_refuse_no_steps(schedule: str) -> None:
-    """07.4 Each schedule with 0 steps."""
+    """07.4 Each schedule with 0 steps, and with -3."""
+    less = schedule.removesuffix("0)") + "-3)"
     assert_raises(rates, f"tt.{schedule}", [0.1], 1, error="ValueError", says=("0",))
+    assert_raises(rates, f"tt.{less}", [0.1], 1, error="ValueError", says=("-3",))
 
 
 def half_cosine(start: float, end: float, share: Any) -> Any:
@@ -360,11 +447,12 @@ def torch_knows(name: str) -> Any:
 
 
 @settings(max_examples=20)
-@given(base=st.integers(1, 40), size=st.integers(1, 9), steps=st.integers(0, 30))
-def test_step_lr_formula(base: int, size: int, steps: int) -> None:
+@example(base=4, size=2, steps=5, gamma=0)
+@given(base=st.integers(1, 40), size=st.integers(1, 9), steps=st.integers(0, 30), gamma=st.integers(0, 4))
+def test_step_lr_formula(base: int, size: int, steps: int, gamma: int) -> None:
     """07.5 Drawn settings, by the formula."""
-    got = rates(f"tt.StepLR(optimizer, {size}, gamma=0.75)", [base / 8], steps)
-    assert_rates(got[:, 0], base / 8 * 0.75 ** (np.arange(steps + 1) // size))
+    got = rates(f"tt.StepLR(optimizer, {size}, gamma={gamma / 4})", [base / 8], steps)
+    assert_rates(got[:, 0], base / 8 * (gamma / 4) ** (np.arange(steps + 1) // size))
 
 
 @pytest.mark.parametrize("name", ["warmup", "warmup-4"])
@@ -374,7 +462,9 @@ def test_linear_warmup(name: str) -> None:
 
 
 @settings(max_examples=20)
-@given(base=st.integers(1, 40), total=st.integers(1, 9), factor=st.integers(0, 8))
+@example(base=4, total=4, factor=0)
+@example(base=4, total=4, factor=16)  # a line downwards
+@given(base=st.integers(1, 40), total=st.integers(1, 9), factor=st.integers(0, 16))
 def test_linear_warmup_formula(base: int, total: int, factor: int) -> None:
     """07.6 Drawn settings, by the formula."""
     got = rates(f"tt.LinearWarmup(optimizer, {factor / 8}, {total})", [base / 8], 12)
@@ -389,11 +479,12 @@ def test_cosine_annealing(name: str) -> None:
 
 
 @settings(max_examples=20)
-@given(base=st.integers(1, 40), half=st.integers(1, 9), steps=st.integers(0, 30))
-def test_cosine_annealing_formula(base: int, half: int, steps: int) -> None:
+@example(base=1, half=4, steps=9, low=8)  # eta_min above the base
+@given(base=st.integers(1, 40), half=st.integers(1, 9), steps=st.integers(0, 30), low=st.integers(0, 9))
+def test_cosine_annealing_formula(base: int, half: int, steps: int, low: int) -> None:
     """07.7 Drawn settings, by the formula."""
-    got = rates(f"tt.CosineAnnealingLR(optimizer, {half}, eta_min=0.0625)", [base / 8], steps)
-    assert_rates(got[:, 0], half_cosine(base / 8, 0.0625, np.arange(steps + 1) / half))
+    got = rates(f"tt.CosineAnnealingLR(optimizer, {half}, {low / 8})", [base / 8], steps)
+    assert_rates(got[:, 0], half_cosine(base / 8, low / 8, np.arange(steps + 1) / half))
 
 
 @pytest.mark.parametrize("name", ["one-cycle", "one-cycle-late", "one-cycle-short"])
@@ -421,15 +512,17 @@ def test_one_cycle_formula(top: int, half: int) -> None:
 @pytest.mark.parametrize(
     ("share", "want"),
     [
-        (0.25, [1.0, 0.75 + 0.25 * LAST, 0.25 + 0.75 * LAST, LAST, LAST]),
-        (0.0, [FALL[0], FALL[1], FALL[2], LAST, LAST]),
-        (1.0, [0.25, 0.4375, 0.8125, 1.0, LAST]),
+        ("1, 0.3", [LAST, LAST]),
+        ("1, 1", [1.0, LAST]),
+        ("4, 0.25", [1.0, 0.75 + 0.25 * LAST, 0.25 + 0.75 * LAST, LAST, LAST]),
+        ("4, 0", [FALL[0], FALL[1], FALL[2], LAST, LAST]),
+        ("4, 1", [0.25, 0.4375, 0.8125, 1.0, LAST]),
     ],
-    ids=["peak-at-0", "peak-before-0", "peak-at-the-end"],
+    ids=["one-step", "one-step-up", "peak-at-0", "peak-before-0", "peak-at-the-end"],
 )
-def test_one_cycle_of_one_way(share: float, want: list[float]) -> None:
+def test_one_cycle_of_one_way(share: str, want: list[float]) -> None:
     """07.8 With its peak at step 0, before it, or at the last step, OneCycleLR goes one way only."""
-    got = rates(f"tt.OneCycleLR(optimizer, 1, 4, {share}, 4, 2)", [0.3], 4)[:, 0]
+    got = rates(f"tt.OneCycleLR(optimizer, 1, {share}, 4, 2)", [0.3], len(want) - 1)[:, 0]
     assert_rates(got, np.array(want))
 
 
@@ -446,6 +539,24 @@ def test_one_cycle_ends() -> None:
     assert_above(highest, limit=0.4, what="the highest rate on the way")
     over = ("tt.OneCycleLR(optimizer, 0.5, 6)", [0.1], 7)
     assert_raises(rates, *over, error="ValueError", says=("6", "7"))
+
+
+@observe
+def steps_beyond_the_end(tt: Any, total: int) -> Any:
+    optimizer = tt.SGD([tt.Tensor([1.0], requires_grad=True)], lr=0.1)
+    schedule, seen = tt.OneCycleLR(optimizer, 0.5, total), []
+    for _ in range(total + 2):
+        try:
+            schedule.step()
+        except ValueError as error:
+            seen.append([schedule.steps, schedule.get_last_lr()[0], str(total + 1) in str(error)])
+    return {"refused": seen, "last": schedule.lr_at(0.1, total)}
+
+
+def test_one_cycle_refuses_again() -> None:
+    """07.8 Two steps too many: both are refused, and neither changes step or rate."""
+    got, total = steps_beyond_the_end(46), 46
+    assert_equal(got["refused"], want=[[total, got["last"], True]] * 2)
 
 
 @observe
@@ -484,10 +595,62 @@ def load_other_groups(tt: Any, saved: Any, loading: Any) -> Any:
 
 
 def test_schedule_refuses_other_groups() -> None:
-    """07.9 A state of three groups for a schedule of two."""
+    """07.9 A state of three groups for a schedule of two, and the other way round."""
     sizes = ([0.1] * integer(3, 3, 99), [0.1, 0.2])
     says = (str(len(sizes[0])), "2")
     assert_raises(load_other_groups, *sizes, error="ValueError", says=says)
+    assert_raises(load_other_groups, *sizes[::-1], error="ValueError", says=says)
+
+
+@observe
+def refused_by_one_group(tt: Any, states: Any) -> Any:
+    class Picky(tt.Schedule):
+        def lr_at(self, base_lr, step):
+            if base_lr * step > 1:
+                raise ValueError(f"no rate at step {step}")
+            return base_lr / (1 + step)
+
+    groups = [{"params": [tt.Tensor([1.0], requires_grad=True)], "lr": lr} for lr in (0.25, 0.5)]
+    schedule, found = Picky(tt.SGD(groups, lr=0.1)), []
+    schedule.step()
+    for steps, base_lrs in states:
+        before = repr([schedule.steps, schedule.base_lrs, schedule.get_last_lr()])
+        try:
+            schedule.load_state_dict({"steps": steps, "base_lrs": base_lrs})
+        except ValueError:
+            found.append(repr([schedule.steps, schedule.base_lrs, schedule.get_last_lr()]) == before)
+    return {"unchanged": found}
+
+
+def test_schedule_refused_by_one_group_is_unchanged() -> None:
+    """07.9 A state whose second group has no rate, and states of one group and of three."""
+    states = [(3, [0.125, 0.75]), (2, [0.125]), (2, [0.125] * 3)]
+    assert_equal(refused_by_one_group(states), want={"unchanged": [True] * 3})
+
+
+@observe
+def state_of_a_schedule(tt: Any, base_lrs: Any) -> Any:
+    def build(lrs, gamma):
+        groups = [{"params": [tt.Tensor([1.0], requires_grad=True)], "lr": lr} for lr in lrs]
+        return tt.StepLR(tt.SGD(groups, lr=0.1), 1, gamma)
+
+    first, second = build(base_lrs, 0.5), build([9.0 for _ in base_lrs], 0.25)
+    first.step()
+    state = first.state_dict()
+    first.step()
+    kept = repr(sorted(state.items()))
+    second.load_state_dict(state)
+    state["base_lrs"][0] = 99.0
+    first.step()
+    second.step()
+    return {"state": kept, "saved one": first.get_last_lr(), "loaded one": second.get_last_lr()}
+
+
+def test_schedule_state_is_a_copy() -> None:
+    """07.9 What is in a state, one that is written to after loading, and a schedule with another gamma."""
+    want = {"saved one": [1 / 8, 1 / 16], "loaded one": [1 / 16, 1 / 32]}
+    state = repr([("base_lrs", [1.0, 0.5]), ("steps", 1)])
+    assert_equal(state_of_a_schedule([1.0, 0.5]), want={"state": state} | want)
 
 
 @observe
