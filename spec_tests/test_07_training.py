@@ -448,7 +448,12 @@ def torch_knows(name: str) -> Any:
 
 @settings(max_examples=20)
 @example(base=4, size=2, steps=5, gamma=0)
-@given(base=st.integers(1, 40), size=st.integers(1, 9), steps=st.integers(0, 30), gamma=st.integers(0, 4))
+@given(
+    base=st.integers(1, 40),
+    size=st.integers(1, 9),
+    steps=st.integers(0, 30),
+    gamma=st.integers(0, 4),
+)
 def test_step_lr_formula(base: int, size: int, steps: int, gamma: int) -> None:
     """07.5 Drawn settings, by the formula."""
     got = rates(f"tt.StepLR(optimizer, {size}, gamma={gamma / 4})", [base / 8], steps)
@@ -480,7 +485,9 @@ def test_cosine_annealing(name: str) -> None:
 
 @settings(max_examples=20)
 @example(base=1, half=4, steps=9, low=8)  # eta_min above the base
-@given(base=st.integers(1, 40), half=st.integers(1, 9), steps=st.integers(0, 30), low=st.integers(0, 9))
+@given(
+    base=st.integers(1, 40), half=st.integers(1, 9), steps=st.integers(0, 30), low=st.integers(0, 9)
+)
 def test_cosine_annealing_formula(base: int, half: int, steps: int, low: int) -> None:
     """07.7 Drawn settings, by the formula."""
     got = rates(f"tt.CosineAnnealingLR(optimizer, {half}, {low / 8})", [base / 8], steps)
@@ -618,7 +625,9 @@ def refused_by_one_group(tt: Any, states: Any) -> Any:
         try:
             schedule.load_state_dict({"steps": steps, "base_lrs": base_lrs})
         except ValueError:
-            found.append(repr([schedule.steps, schedule.base_lrs, schedule.get_last_lr()]) == before)
+            found.append(
+                repr([schedule.steps, schedule.base_lrs, schedule.get_last_lr()]) == before
+            )
     return {"unchanged": found}
 
 
@@ -684,7 +693,8 @@ def clipped(tt: Any, gradients: Any, max_norm: float) -> Any:
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient
     norm = tt.clip_grad_norm_((p for p in parameters), max_norm)
-    same = all(np.shares_memory(p.grad, g) for p, g in zip(parameters, gradients, strict=True))
+    pairs = zip(parameters, gradients, strict=True)
+    same = all(p.grad is g or np.shares_memory(p.grad, g) for p, g in pairs)
     return {
         "norm": norm,
         "gradients": [p.grad for p in parameters],
@@ -763,21 +773,43 @@ def test_clip_leaves_small_gradients_alone() -> None:
     assert_close(got["norm"], want=math.sqrt(sum(float((g * g).sum()) for g in gradients)))
 
 
+@pytest.mark.parametrize("max_norm", [0.5, math.inf], ids=str)
+def test_clip_leaves_zeros_alone(max_norm: float) -> None:
+    """07.11 Gradients that are zero, -0.0 or empty; the norm is 0.0. And no limit at all."""
+    got = clipped([np.array([0.0, -0.0]), np.zeros((0, 3))], max_norm)
+    assert_equal(
+        [got["norm"], got["type"], repr(got["gradients"][0].tolist())],
+        want=[0.0, "float", "[0.0, -0.0]"],
+    )
+    free = clipped([np.array([3.0, -4.0])], 20 * max_norm)
+    assert_equal([free["norm"], free["gradients"][0].tolist()], want=[5.0, [3.0, -4.0]])
+
+
 @observe
 def clipped_with_gaps(tt: Any, gradient: Any, max_norm: float) -> Any:
     used, unused = (tt.Tensor(np.zeros(3), requires_grad=True) for _ in range(2))
-    nothing = tt.clip_grad_norm_([unused], max_norm)
+    none = [[unused], unused, [], iter(()), {}.values()]
+    nothing = [tt.clip_grad_norm_(of, max_norm) for of in none]
     used.grad = gradient
     norm = tt.clip_grad_norm_([unused, used], max_norm)
     alone = tt.clip_grad_norm_(used, max_norm)
-    return {"nothing": nothing, "norm": norm, "unused": unused.grad is None, "alone": alone}
+    weight = tt.Linear(3, 1).weight
+    weight.grad = np.array([[6.0, -3.0, 6.0]])
+    return {
+        "nothing": [str(n) for n in nothing],
+        "norm": norm,
+        "unused": unused.grad is None,
+        "alone": alone,
+        "parameter": [tt.clip_grad_norm_(weight, max_norm), weight.grad],
+    }
 
 
 def test_clip_passes_over_missing_gradients() -> None:
-    """07.11 Parameters with and without a gradient; a single tensor."""
+    """07.11 Parameters with and without a gradient; a single tensor or parameter; none at all."""
     got = clipped_with_gaps(np.array([2.0, -1.0, 2.0]), 1.5)
-    assert_equal([got["nothing"], got["norm"], got["unused"]], want=[0.0, 3.0, True])
+    assert_equal([got["nothing"], got["norm"], got["unused"]], want=[["0.0"] * 5, 3.0, True])
     assert_close(got["alone"], want=1.5 * 3 / (3 + 1e-6))
+    assert_close(got["parameter"], want=[9.0, np.array([[2.0, -1.0, 2.0]]) * (4.5 / (9 + 1e-6))])
 
 
 @pytest.mark.parametrize("max_norm", [0.0, -1.5, float("nan")], ids=str)
@@ -797,8 +829,22 @@ def test_clip_keeps_the_dtype(dtype: str) -> None:
     )
 
 
+def test_clip_in_place_in_any_layout() -> None:
+    """07.10 Gradients in columns, backwards, with gaps, without axes, empty, and of two dtypes, clipped as one."""
+    x = dyadic(3, 4)
+    laid = [np.asfortranarray(x), np.flip(x.copy()), np.repeat(x, 2, axis=1)[:, ::2]]
+    gradients = [*laid, np.array(0.5), np.zeros((0, 3)), x.astype(np.float32).T]
+    norm = math.sqrt(4 * float((x * x).sum()) + 0.25)
+    want = [(g.astype(float) * (0.25 / (norm + 1e-6))).astype(g.dtype) for g in gradients]
+    got = clipped(gradients, 0.25)
+    assert_close([got["norm"], *got["gradients"]], want=[norm, *want])
+    assert_equal(got["in place"], want=True)
+
+
 @pytest.mark.parametrize(
-    ("dtype", "size"), [("float16", 100.0), ("float32", 1e30)], ids=["float16", "float32"]
+    ("dtype", "size"),
+    [("float16", 100.0), ("float32", 1e30), ("float64", 1e200)],
+    ids=["float16", "float32", "float64"],
 )
 def test_clip_does_not_overflow(dtype: str, size: float) -> None:
     """07.10 No sum of squares overflows, and small enough gradients are what comes out."""
@@ -938,6 +984,37 @@ def test_step_of_a_schedule_that_runs_out(how: str) -> None:
     assert_equal([got["steps"], got["seen"]], want=[updates, updates * 7])
 
 
+@observe
+def clip_to_nothing(tt: Any, x: Any, y: Any) -> Any:
+    model = tt.Linear(3, 4)
+    return tt.Trainer(model, tt.SGD(model.parameters(), lr=0.5), clip=0.0).train_step(x, y)
+
+
+def test_step_refuses_to_clip_to_nothing() -> None:
+    """07.12 clip=0.0 is given, too: no positive max_norm."""
+    assert_raises(clip_to_nothing, *data(), error="ValueError", says=("0",))
+
+
+@observe(uses=(built,))
+def arrays_and_tensors(tt: Any, weights: Any, x: Any, y: Any) -> Any:
+    found = {}
+    for name, kind in (("arrays", np.asarray), ("tensors", tt.Tensor)):
+        model = built(tt, weights)
+        trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.5), accumulate=2)
+        loss = trainer.train_step(kind(x), kind(y))
+        history = trainer.fit(kind(x), kind(y), 1, 4, validation=(kind(x), kind(y)))
+        found[name] = {"loss": loss, "weights": [p.data for p in model.parameters()]}
+        found[name] |= {"seen": trainer.steps, "history": [*history[0].values()]}
+    return found
+
+
+def test_steps_on_tensors() -> None:
+    """07.12 train_step, and fit after it, on arrays and on tensors."""
+    got = arrays_and_tensors(network(), *data(7))
+    assert_equal(got["tensors"].pop("seen"), want=got["arrays"].pop("seen"))
+    assert_alike(got, "arrays", "tensors")
+
+
 @observe(uses=(built,))
 def step_in_parts(tt: Any, weights: Any, x: Any, y: Any, accumulate: int, clip: Any = None) -> Any:
     model = built(tt, weights)
@@ -990,17 +1067,39 @@ IGNORED = {
     "a-part": ("tt.cross_entropy", [-100, -100, -100, -100, 1, 1, 3]),
     "some": ("tt.cross_entropy", [0, -100, 2, 1, -100, -100, 3]),
     "own-index": ("tt.CrossEntropyLoss(ignore_index=2)", [2, 2, 2, 2, 1, 0, 3]),
+    "index-0": ("tt.CrossEntropyLoss(ignore_index=0)", [0, 0, 3, 0, 1, 2, 0]),
 }
 
 
+@pytest.mark.parametrize("dtype", ["int64", "int16"])
 @pytest.mark.parametrize("name", IGNORED)
-def test_accumulation_passes_over_ignored_targets(name: str) -> None:
+def test_accumulation_passes_over_ignored_targets(name: str, dtype: str) -> None:
     """07.13 Targets of -100 in one part, in several, and an ignore_index of one's own."""
     (loss, y), x = IGNORED[name], data(7)[0]
-    whole, *others = (step_with_ignored(network(), x, np.array(y), k, loss) for k in (1, 2, 3))
+    y = np.array(y, dtype)
+    whole, *others = (step_with_ignored(network(), x, y, k, loss) for k in (1, 2, 3))
     for parts in others:
         assert_close(parts["loss"], want=whole["loss"])
         assert_close(parts["weights"], want=whole["weights"])
+
+
+@observe(uses=(built,))
+def step_on_nothing(tt: Any, weights: Any, x: Any, accumulate: int) -> Any:
+    model, y = built(tt, weights), np.full(len(x), -100)
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.5), accumulate=accumulate)
+    loss = trainer.evaluate(x, y, -(-len(x) // accumulate))["loss"]
+    try:
+        trainer.train_step(x, y)
+        return "no error"
+    except ValueError as error:
+        return {"evaluated": str(loss), "says nan": "nan" in str(error), "steps": trainer.steps}
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_accumulation_of_ignored_targets_only(accumulate: int) -> None:
+    """07.13 Every target is ignored: the loss is nan, in parts as in one."""
+    want = {"evaluated": "nan", "says nan": True, "steps": 0}
+    assert_equal(step_on_nothing(network(), data(7)[0], accumulate), want=want)
 
 
 def test_accumulation_counts_float_targets() -> None:
@@ -1048,33 +1147,36 @@ def test_accumulation_saves_memory() -> None:
 def refused_step(tt: Any, value: float, accumulate: int) -> Any:
     model = tt.Linear(2, 1)
     before = [p.data.tolist() for p in model.parameters()]
-    trainer = tt.Trainer(
-        model,
-        tt.SGD(model.parameters(), lr=0.1, momentum=0.9),
-        loss=tt.mse_loss,
-        accumulate=accumulate,
-    )
+    optimizer = tt.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    schedule = tt.StepLR(optimizer, 1)
+
+    def loss(logits, targets):
+        return tt.mse_loss(logits, targets) * (-1.0 if value < 0 else 1.0)
+
+    trainer = tt.Trainer(model, optimizer, loss, schedule, accumulate=accumulate)
     try:
         trainer.train_step(np.array([[1.0, 2.0], [1.0, value]]), np.ones((2, 1)))
     except ValueError as error:
         return {
             "says": str(error),
             "unchanged": [p.data.tolist() for p in model.parameters()] == before,
-            "counts": [trainer.steps, trainer.seen],
+            "counts": [trainer.steps, trainer.seen, trainer.loss_sum, schedule.steps],
         }
     return {"says": "no error"}
 
 
 @pytest.mark.parametrize("accumulate", [1, 2], ids=["whole", "in-parts"])
 @pytest.mark.parametrize(
-    ("value", "name"), [(math.nan, "nan"), (1e200, "inf")], ids=["train_step-nan", "train_step-inf"]
+    ("value", "name"),
+    [(math.nan, "nan"), (1e200, "inf"), (-1e200, "-inf")],
+    ids=["train_step-nan", "train_step-inf", "train_step-minus-inf"],
 )
 def test_step_refuses_a_loss_that_is_not_finite(value: float, name: str, accumulate: int) -> None:
     """07.12 A loss of nan or inf, also in parts; weights and counts afterwards."""
     got = refused_step(value, accumulate)
     assert_equal(
         got | {"says": name if name in got["says"] else got["says"]},
-        want={"says": name, "unchanged": True, "counts": [0, 0]},
+        want={"says": name, "unchanged": True, "counts": [0, 0, 0.0, 0]},
     )
 
 
@@ -1085,8 +1187,9 @@ def build_with(tt: Any, accumulate: int) -> Any:
 
 
 def test_accumulation_refuses_no_parts() -> None:
-    """07.13 accumulate of 0."""
+    """07.13 accumulate of 0, and of -2."""
     assert_raises(build_with, 0, error="ValueError", says=("0",))
+    assert_raises(build_with, -2, error="ValueError", says=("-2",))
 
 
 # ---- 07.14: fit ----------------------------------------------------------------------------------
@@ -1236,11 +1339,11 @@ def test_fit_is_reproducible() -> None:
 
 
 def test_fit_counts_epochs_from_the_first() -> None:
-    """07.14 fit(2), fit(5), fit(5) must equal fit(5)."""
+    """07.14 fit(0), fit(2), fit(1), fit(5), fit(5) must equal fit(5)."""
     x, y = data(10)
-    whole, pieces = (trained(network(), x, y, calls, 4) for calls in ([5], [2, 5, 5]))
+    whole, pieces = (trained(network(), x, y, calls, 4) for calls in ([5], [0, 2, 1, 5, 5]))
     for part in ("loss", "weights"):
-        runs = {"fit(5)": whole[part], "fit(2), fit(5), fit(5)": pieces[part]}
+        runs = {"fit(5)": whole[part], "fit(0), fit(2), fit(1), fit(5), fit(5)": pieces[part]}
         assert_alike(runs, *runs, exactly=part == "loss")
 
 
@@ -1278,6 +1381,9 @@ def test_lengths_must_agree(method: str) -> None:
     assert_raises(
         fit_and_evaluate, method, x, y, *args[:-1], 0, error="ValueError", says=("batch_size",)
     )
+    if method == "fit":  # also where no epoch is left
+        last = (method, x, y, 0, -1)
+        assert_raises(fit_and_evaluate, *last, error="ValueError", says=("-1",))
 
 
 # ---- 07.15 and 07.16: evaluate -------------------------------------------------------------------
@@ -1416,7 +1522,7 @@ def test_batch_sizes_unless_told() -> None:
 
 
 @observe
-def modes(tt: Any, x: Any, y: Any, training: bool, fails: bool) -> Any:
+def modes(tt: Any, x: Any, y: Any, training: bool, fails: str) -> Any:
     model = tt.Sequential(tt.Linear(3, 4), tt.Dropout(0.5))
     model.train(training)
     seen = []
@@ -1424,13 +1530,13 @@ def modes(tt: Any, x: Any, y: Any, training: bool, fails: bool) -> Any:
     def spy(logits, targets):
         seen.append([model.training, logits.requires_grad, len(logits.data)])
         if fails:
-            raise KeyError("a metric that fails")
+            raise KeyboardInterrupt if fails == "Ctrl-C" else KeyError("a metric that fails")
         return tt.cross_entropy(logits, targets)
 
     trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), loss=spy)
     try:
         trainer.evaluate(x, y, 4)
-    except KeyError:
+    except (KeyError, KeyboardInterrupt):
         seen.append("failed")
     again = tt.Tensor([1.0], requires_grad=True) * 2
     inside = {"training": seen[0][0], "requires_grad": seen[0][1]}
@@ -1443,17 +1549,40 @@ def modes(tt: Any, x: Any, y: Any, training: bool, fails: bool) -> Any:
     }
 
 
-@pytest.mark.parametrize("fails", [False, True], ids=["quietly", "on-error"])
+@pytest.mark.parametrize("fails", ["", "error", "Ctrl-C"], ids=["quietly", "on-error", "on-ctrl-c"])
 @pytest.mark.parametrize(
     "training", [True, False], ids=["evaluate-in-train-mode", "evaluate-in-eval-mode"]
 )
-def test_evaluate_puts_the_mode_back(training: bool, fails: bool) -> None:
+def test_evaluate_puts_the_mode_back(training: bool, fails: str) -> None:
     """07.16 Modes and requires_grad inside; the mode after it, also after an error."""
     rows = integer(7, 7, 99)
     got = modes(*data(rows), training, fails)
     inside, samples = {"training": False, "requires_grad": False}, None if fails else rows
-    want = {"inside": inside, "failed": fails, "training after": [training] * 3}
+    want = {"inside": inside, "failed": bool(fails), "training after": [training] * 3}
     assert_equal(got, want=want | {"notes after": True, "samples": samples})
+
+
+@observe
+def modes_after_refusals(tt: Any, x: Any, y: Any) -> Any:
+    model = tt.Sequential(tt.Linear(3, 4), tt.Dropout(0.5))
+    trainer, refused = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1)), []
+    for arguments in ((x, y, 0), (x, y[1:]), (x[:0], y[:0]), (x[:, :2], y)):
+        try:
+            trainer.evaluate(*arguments)
+        except Exception as error:
+            refused.append(bool(str(error)))
+    again = tt.Tensor([1.0], requires_grad=True) * 2
+    return {
+        "refused": refused,
+        "modes": [m.training for m in model.modules()],
+        "notes": again.requires_grad,
+    }
+
+
+def test_evaluate_puts_the_mode_back_when_it_refuses() -> None:
+    """07.16 The modes after wrong batch_size, lengths and shapes."""
+    want = {"refused": [True] * 4, "modes": [True] * 3, "notes": True}
+    assert_equal(modes_after_refusals(*data()), want=want)
 
 
 @observe
@@ -1487,10 +1616,12 @@ def traces(tt: Any, x: Any, y: Any) -> Any:
     trainer = tt.Trainer(model, tt.Adam(model.parameters(), lr=0.1), schedule=None)
     trainer.fit(x, y, 2, 4)
     tt.manual_seed(3)
-    before = repr([trainer.state_dict(), [p.grad for p in model.parameters()]])
+    told = []
+    trainer.callbacks.append(lambda trainer, event: told.append(event))
+    before = repr([trainer.state_dict(), trainer.last_loss, [p.grad for p in model.parameters()]])
     first, second = trainer.evaluate(x, y, 4), trainer.evaluate(x, y, 2)
-    after = repr([trainer.state_dict(), [p.grad for p in model.parameters()]])
-    return {"same": before == after, "first": first["loss"], "second": second["loss"]}
+    after = repr([trainer.state_dict(), trainer.last_loss, [p.grad for p in model.parameters()]])
+    return {"same": before == after and not told, "first": first["loss"], "second": second["loss"]}
 
 
 def test_evaluate_changes_nothing() -> None:
@@ -1505,7 +1636,7 @@ def test_evaluate_changes_nothing() -> None:
 
 @observe
 def events(tt: Any, x: Any, y: Any, epochs: int, batch_size: int) -> Any:
-    seen, order = [], []
+    seen, order, losses = [], [], []
     model = tt.Linear(3, 4)
 
     def watch(trainer, event):
@@ -1513,11 +1644,12 @@ def events(tt: Any, x: Any, y: Any, epochs: int, batch_size: int) -> Any:
 
     def note(trainer, event):
         order.append(len(seen))
+        if event == "step":
+            losses.append(trainer.last_loss)
 
-    tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), callbacks=[watch, note]).fit(
-        x, y, epochs, batch_size
-    )
-    return [seen, order]
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), callbacks=(watch, note))
+    history = trainer.fit(x, y, epochs, batch_size)
+    return [seen, order, losses, [line["loss"] for line in history]]
 
 
 TOLD = [  # event, steps, epoch, seen, lines of the history
@@ -1532,9 +1664,26 @@ TOLD = [  # event, steps, epoch, seen, lines of the history
 
 def test_callbacks_are_told_of_steps_and_epochs() -> None:
     """07.17 What each callback is called with, and the counters at that time."""
-    seen, order = events(*data(7), 2, 4)
+    seen, order, losses, means = events(*data(7), 2, 4)
     assert_equal(seen, want=TOLD)
     assert_equal(order, want=[1, 2, 3, 4, 5, 6])
+    assert_close([(4 * losses[i] + 3 * losses[i + 1]) / 7 for i in (0, 2)], want=means)
+
+
+@observe
+def lists_of_callbacks(tt: Any, count: int) -> Any:
+    model = tt.Linear(3, 4)
+    some = [{}, {"callbacks": ()}, {"callbacks": (print,)}, {"callbacks": [print] * count}, {}]
+    trainers = [tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), **s) for s in some]
+    for trainer in trainers[:4]:
+        trainer.callbacks.append(print)
+    return [len(trainer.callbacks) for trainer in trainers]
+
+
+def test_each_trainer_has_callbacks_of_its_own() -> None:
+    """07.17 Trainers built with none, with a tuple and with a list, and one more callback for each but the last."""
+    count = integer(3, 3, 9)
+    assert_equal(lists_of_callbacks(count), want=[1, 1, 2, count + 1, 0])
 
 
 @observe
@@ -1545,6 +1694,26 @@ def validated(tt: Any, x: Any, y: Any, held_out: Any) -> Any:
     trainer.callbacks.append(lambda trainer, event: modes.append(model.training))
     history = trainer.fit(x, y, 2, 4, validation=held_out)
     return {"history": history, "last": trainer.evaluate(*held_out), "modes": modes}
+
+
+@observe
+def names_of_a_line(tt: Any, x: Any, y: Any) -> Any:
+    def share(logits, targets):
+        return 0.5
+
+    lines = []
+    for metrics in ((), (share,), [share, tt.accuracy]):
+        model = tt.Linear(3, 4)
+        trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1), metrics=metrics)
+        lines.append(sorted(trainer.fit(x, y, 1, 4, validation=(x, y))[0]))
+    return lines
+
+
+def test_fit_validates_by_every_metric() -> None:
+    """07.17 The names in the history without a metric, with one of the test's own, and with two."""
+    own, line = "val_share", ["epoch", "loss", "lr", "val_loss"]
+    want = [line, [*line, own], sorted([*line, own, "val_accuracy"])]
+    assert_equal(names_of_a_line(*data(7)), want=want)
 
 
 @observe
@@ -1624,7 +1793,7 @@ def interrupted(tt: Any, weights: Any, x: Any, y: Any, epochs: int, stop: int, w
                 signal.raise_signal(signal.SIGINT)
 
         def loss(logits, targets):
-            if where == "forward":
+            if where == "forward" and model.training:
                 press()
             return tt.cross_entropy(logits, targets)
 
@@ -1639,15 +1808,20 @@ def interrupted(tt: Any, weights: Any, x: Any, y: Any, epochs: int, stop: int, w
             if where == event:
                 press()
 
+        def metric(logits, targets):
+            if where == "validation":
+                press()
+            return 0.5
+
         optimizer.step = step
-        return model, tt.Trainer(model, optimizer, loss=loss, callbacks=[callback])
+        return model, tt.Trainer(model, optimizer, loss, callbacks=[callback], metrics=[metric])
 
     def run(pressing):
         tt.manual_seed(4)
         model, trainer = build(pressing)
         stopped = "fit was not interrupted"
         try:
-            trainer.fit(x, y, epochs, 3)
+            trainer.fit(x, y, epochs, 3, (x[:2], y[:2]))
         except KeyboardInterrupt:
             stopped = {
                 "steps": trainer.steps,
@@ -1655,8 +1829,8 @@ def interrupted(tt: Any, weights: Any, x: Any, y: Any, epochs: int, stop: int, w
                 "seen": trainer.seen,
                 "in train mode": model.training,
             }
-            trainer.fit(x, y, epochs, 3)
-        losses = [h["loss"] for h in trainer.history]
+            trainer.fit(x, y, epochs, 3, (x[:2], y[:2]))
+        losses = [sorted(h.items()) for h in trainer.history]
         return {
             "stopped": stopped,
             "steps": trainer.steps,
@@ -1678,36 +1852,52 @@ def interrupted(tt: Any, weights: Any, x: Any, y: Any, epochs: int, stop: int, w
         ("epoch", 1, (3, 1, 0)),
         ("forward", 2, (2, 0, 6)),
         ("update", 4, (4, 1, 3)),
+        ("update", 3, None),
+        ("validation", 2, None),
     ],
-    ids=["fit-between-steps", "fit-between-epochs", "fit-in-forward", "fit-in-update"],
+    ids=[
+        "fit-between-steps",
+        "fit-between-epochs",
+        "fit-in-forward",
+        "fit-in-update",
+        "fit-in-the-last-update",
+        "fit-in-validation",
+    ],
 )
-def test_ctrl_c_leaves_a_whole_trainer(where: str, stop: int, books: tuple[int, int, int]) -> None:
+def test_ctrl_c_leaves_a_whole_trainer(where: str, stop: int, books: Any) -> None:
     """07.18 An interrupt at each place of a step; then the same fit again."""
     epochs = integer(3, 3, 30)
     whole, resumed = interrupted(network(), *data(7), epochs, stop, where)
     assert_equal([whole["steps"], len(whole["losses"])], want=[3 * epochs, epochs])
-    want = dict(zip(("steps", "epoch", "seen"), books, strict=True)) | {"in train mode": True}
-    assert_equal(resumed["stopped"], want=want)
+    names = (
+        ("steps", "epoch", "seen") if books else ()
+    )  # at the end of an epoch there are two right answers
+    stopped = {name: resumed["stopped"][name] for name in (*names, "in train mode")}
+    assert_equal(stopped, want=dict(zip(names, books or (), strict=True)) | {"in train mode": True})
     assert_equal([resumed["steps"], resumed["losses"]], want=[whole["steps"], whole["losses"]])
     pairs = zip(resumed["weights"], whole["weights"], strict=True)
     assert_equal([bool((a == b).all()) for a, b in pairs], want=[True] * 4)
 
 
 @observe
-def told_when_interrupted(tt: Any, x: Any, y: Any, stop: int) -> Any:
+def told_when_interrupted(tt: Any, x: Any, y: Any, where: str, stop: int) -> Any:
     import signal
 
     model = tt.Linear(3, 4)
-    optimizer, told, updates = tt.SGD(model.parameters(), lr=0.3), [], []
-    trainer = tt.Trainer(model, optimizer)
+    optimizer, told, presses = tt.SGD(model.parameters(), lr=0.3), [], []
+
+    def press(trainer, event):
+        presses.extend([0] * (event == where))
+        if event == where and len(presses) == stop:
+            signal.raise_signal(signal.SIGINT)
+
+    trainer = tt.Trainer(model, optimizer, callbacks=[press])
     trainer.callbacks.append(lambda trainer, event: told.append([event, trainer.steps]))
     update = optimizer.step
 
     def step():
         update()
-        updates.append(0)
-        if len(updates) == stop:
-            signal.raise_signal(signal.SIGINT)
+        press(trainer, "update")
 
     optimizer.step = step
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -1722,11 +1912,22 @@ def told_when_interrupted(tt: Any, x: Any, y: Any, stop: int) -> Any:
     return {"stopped": stopped, "told": told}
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3], ids=lambda stop: f"fit-at-{stop}")
-def test_ctrl_c_keeps_no_step_from_the_callbacks(stop: int) -> None:
+@pytest.mark.parametrize(
+    ("where", "stop"),
+    [("update", 1), ("update", 2), ("update", 3), ("step", 2), ("epoch", 1), ("epoch", 2)],
+    ids=[
+        "fit-at-1",
+        "fit-at-2",
+        "fit-at-3",
+        "fit-told-of-2",
+        "fit-told-of-epoch-1",
+        "fit-told-of-epoch-2",
+    ],
+)
+def test_ctrl_c_keeps_no_step_from_the_callbacks(where: str, stop: int) -> None:
     """07.18 The callbacks are told of every step that the books hold, also of the one that Ctrl-C met."""
     want = [["step", 1], ["step", 2], ["epoch", 2], ["step", 3], ["step", 4], ["epoch", 4]]
-    got = told_when_interrupted(*data(7), stop)
+    got = told_when_interrupted(*data(7), where, stop)
     assert_equal(got, want={"stopped": "interrupted", "told": want})
 
 
@@ -1803,6 +2004,8 @@ def refused_state(tt: Any, weights: Any, damage: str) -> Any:
         state["optimizer"] = tt.SGD(other.model.parameters()).state_dict()
     elif damage == "schedule":
         state["schedule"] = None
+    elif damage.startswith("part"):  # one of the parts, whatever its name, is missing or no part
+        state = {n: part for i, (n, part) in enumerate(state.items()) if i != int(damage[5:])}
     else:
         state["schedule"] = {**state["schedule"], "steps": 99}
     trainer = build(weights, 0.125)
@@ -1818,14 +2021,51 @@ def refused_state(tt: Any, weights: Any, damage: str) -> Any:
         now = [trainer.model, trainer.optimizer, trainer.schedule, *trainer.model.parameters()]
         same = all(a is b for a, b in zip(now, parts, strict=True))
         return {"changed nothing": seen() == before, "the same parts": same}
+    if damage.startswith(
+        "part"
+    ):  # a state of another layout may have fewer parts, or do without one
+        return {"changed nothing": True, "the same parts": True}
     return "no error"
 
 
-@pytest.mark.parametrize("damage", ["optimizer", "schedule", "steps"])
+@pytest.mark.parametrize(
+    "damage",
+    ["optimizer", "schedule", "steps", "part-0", "part-1", "part-2", "part-3", "part-4"],
+)
 def test_refused_state_changes_nothing(damage: str) -> None:
     """07.19 Model, optimizer and schedule after a refused state."""
     want = {"changed nothing": True, "the same parts": True}
     assert_equal(refused_state(network(), damage), want=want)
+
+
+@observe(uses=(built,))
+def rewound(tt: Any, weights: Any, x: Any, y: Any, epochs: int) -> Any:
+    def build():
+        model = built(tt, weights)
+        optimizer = tt.Adam(model.parameters(), lr=0.1)
+        return tt.Trainer(model, optimizer, schedule=tt.CosineAnnealingLR(optimizer, 9))
+
+    def outcome(trainer):
+        history = [sorted(line.items()) for line in trainer.fit(x, y, 3, 3)]
+        return [history, [p.data.tolist() for p in trainer.model.parameters()], trainer.steps]
+
+    trainer, second, third = build(), build(), build()
+    trainer.fit(x, y, epochs, 3)
+    state = trainer.state_dict()
+    kept, found = repr(state), {"the saved one": outcome(trainer)}
+    for name, other in (("a new one", second), ("the same one", trainer), ("another", third)):
+        other.load_state_dict(state)
+        found[name] = outcome(other)
+    return {"runs": found, "state is as it was": repr(state) == kept}
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_load_goes_back(epochs: int) -> None:
+    """07.19 A state from before or after an epoch: trainers built anew and the trained one itself go on from it alike."""
+    got = rewound(network(), *data(7), epochs)
+    for name in ("a new one", "the same one", "another"):
+        assert_alike(got["runs"], "the saved one", name, exactly=True)
+    assert_equal(got["state is as it was"], want=True)
 
 
 @observe
@@ -1888,6 +2128,80 @@ def test_load_restores_arrays_anywhere() -> None:
     array = dyadic(2, 3)
     want = {"list": array, "tuple": array * 2, "dict": array * 4, "text": array * 8}
     assert_close(any_state(array), want=want)
+
+
+@observe
+def there_and_back(tt: Any, state: Any, own: str) -> Any:
+    import json
+    import os
+    import tempfile
+
+    class Holder:
+        def __init__(self, state=None):
+            self.state = state
+
+        def state_dict(self):
+            return self.state
+
+        def load_state_dict(self, state):
+            self.state = state
+
+    def told(value):
+        kind = type(value).__name__
+        if isinstance(value, dict):
+            return [kind, sorted(([told(k), told(v)] for k, v in value.items()), key=repr)]
+        if isinstance(value, (list, tuple)):
+            return [kind, [told(v) for v in value]]
+        if isinstance(value, np.ndarray):
+            return [kind, str(value.dtype), list(value.shape), repr(value.tolist())]
+        return [kind, repr(value)]
+
+    with tempfile.TemporaryDirectory() as folder:
+        path, home = os.path.join(folder, "any.ckpt"), os.getcwd()
+        if own == "header":  # what the answer itself writes about a state, as a state
+            tt.save_checkpoint(path, Holder(state))
+            with np.load(path) as archive:
+                state = json.loads(archive["header"].tobytes())
+        holder = Holder()
+        try:
+            os.chdir(folder)
+            path = "any.ckpt" if own == "relative" else path
+            tt.save_checkpoint(path, Holder(state))
+            tt.load_checkpoint(path, holder)
+        finally:
+            os.chdir(home)
+    return {"saved": told(state), "loaded": told(holder.state)}
+
+
+KINDS = ["bool", "int8", "int64", "uint8", "uint64", "float16", "float32", "float64"]
+STATES = {
+    "numbers": [0.1, -0.0, 1e-320, math.inf, -math.inf, math.nan, 1, 1.0, -5, 2**127 + 1],
+    "words": [None, True, False, "", 'a \n"quoted" ü', "None", "1", "array", "0"],
+    "empty": [{}, [], (), {"a": {}, "b": ()}, [[], [()]]],
+    "nested": ((1,), [(2, [3])], {"a": ({"b": (4,)},), "c": [{5: (6,)}]}),
+    "keys": {5: "number", "5": "text", -1: "minus", "-1": "text", 0: 1, "": 2, "a.b": 3, "a/b": 4},
+    "names": {"header": dyadic(2), "file": dyadic(3), "a": {"b": dyadic(4)}, "a.b": dyadic(5)},
+    "paths": {"a/b": dyadic(2), "a": {"b": dyadic(3)}, "arr_0": dyadic(4), "0": dyadic(5)},
+    "dtypes": [np.array([0, 1, 1]).astype(kind) for kind in KINDS],
+    "layouts": [np.array(2.5), np.zeros((0, 3)), dyadic(2, 3).T, dyadic(5)[::-2]],
+    "values": [np.array([math.nan, -math.inf, -0.0, 5e-324]), dyadic(2, 3) / 3],
+    "plain": 7,
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_load_restores_any_plain_state(name: str) -> None:
+    """07.19 Numbers, texts, None, containers, keys and arrays of many kinds, with their types."""
+    got = there_and_back(STATES[name], "")
+    assert_equal(got["loaded"], want=got["saved"])
+
+
+@pytest.mark.parametrize("own", ["header", "relative"])
+def test_load_restores_what_looks_like_a_checkpoint(own: str) -> None:
+    """07.19 The answer's own header as a state, and a file named without its folder."""
+    state = {"list": [dyadic(2, 3)], "tuple": (1, dyadic(2)), 7: {"a": None}}
+    got = there_and_back(state, own)
+    assert_equal(got["loaded"], want=got["saved"])
 
 
 @observe
@@ -2023,7 +2337,7 @@ def test_checkpoint_is_an_npz_without_pickle(dtype: str) -> None:
 
 
 @observe
-def save_without_luck(tt: Any, name: str) -> Any:
+def save_without_luck(tt: Any, name: str, failing: str) -> Any:
     import os
     import pathlib
     import tempfile
@@ -2032,15 +2346,18 @@ def save_without_luck(tt: Any, name: str) -> Any:
     model = tt.Linear(3, 4)
     trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1))
     happened, fsync, replace, rename = [], os.fsync, os.replace, os.rename
-    sizes = []
+    sizes, beside = [], []
 
     def forced(number):
         happened.append("fsync")
         sizes.append(os.fstat(number).st_size)
+        if failing == "fsync":
+            raise OSError("no space left on this device")
 
     def fail(part, *args, **keywords):
         happened.append("replace")
         sizes.append(os.path.getsize(part))
+        beside.append(os.path.samefile(os.path.dirname(os.path.abspath(part)), folder))
         raise OSError("no space left on this device")
 
     with tempfile.TemporaryDirectory() as folder:
@@ -2057,7 +2374,13 @@ def save_without_luck(tt: Any, name: str) -> Any:
         finally:
             os.fsync, os.replace, os.rename = fsync, replace, rename
         kept = path.read_bytes() == before
-        return {"happened": happened, "kept": kept, "forced in full": len({*sizes}) == 1}
+        alone = os.listdir(folder) == [name]
+        return {
+            "happened": happened,
+            "kept": kept and all(beside),
+            "forced in full": len({*sizes}) == 1,
+            "no other file": alone,
+        }
 
 
 NAMES_OF_FILES = ["training.ckpt", "training", "training.tmp", "training.part"]
@@ -2066,31 +2389,57 @@ NAMES_OF_FILES = ["training.ckpt", "training", "training.tmp", "training.part"]
 @pytest.mark.parametrize("name", NAMES_OF_FILES)
 def test_checkpoint_is_written_whole_or_not_at_all(name: str) -> None:
     """07.20 A failure while writing: all had been forced to the disk, and the old file is still there."""
-    want = {"happened": ["fsync", "replace", "told"], "kept": True, "forced in full": True}
-    assert_equal(save_without_luck(name), want=want)
+    want = {"kept": True, "forced in full": True, "no other file": True}
+    for failing, happened in (
+        ("replace", ["fsync", "replace", "told"]),
+        ("fsync", ["fsync", "told"]),
+    ):
+        got = save_without_luck(name, failing)
+        assert_equal(got, want={"happened": happened, **want})
 
 
 @observe
-def save_strange(tt: Any) -> Any:
+def save_strange(tt: Any, strange: str) -> Any:
+    import contextlib
     import os
     import tempfile
 
     class Strange:
         def state_dict(self):
-            return {"epoch": 1, "function": print}
+            return {"epoch": 1, "strange": eval(strange, {"np": np})}
 
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "training.ckpt")
         try:
             tt.save_checkpoint(path, Strange())
         except TypeError:
-            return os.listdir(folder)
+            files = os.listdir(folder)
+            with open(path, "wb") as file:
+                file.write(b"old")
+            with contextlib.suppress(TypeError):
+                tt.save_checkpoint(path, Strange())
+            with open(path, "rb") as file:
+                return [files, file.read().decode()]
     return "saved"
 
 
-def test_checkpoint_refuses_what_is_not_plain() -> None:
-    """07.20 An object in the state; no file is written."""
-    assert_equal(save_strange(), want=[])
+STRANGE = {
+    "function": "print",
+    "class": "dict",
+    "set": "{1, 2}",
+    "bytes": "b'weights'",
+    "complex": "1j",
+    "range": "range(3)",
+    "objects": "np.array([None, {}], dtype=object)",
+    "in-a-list": "[(1, {'a': [print]})]",
+    "objects-in-a-tuple": "(np.array([[print]], dtype=object),)",
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_checkpoint_refuses_what_is_not_plain(name: str) -> None:
+    """07.20 Several objects in the state; no file is written, and an old one is kept."""
+    assert_equal(save_strange(STRANGE[name]), want=[[], "old"])
 
 
 @observe
@@ -2149,12 +2498,16 @@ def load_damaged(tt: Any, damage: str, version: int) -> Any:
         elif damage == "npz":
             np.savez(f"{path}.npz", weights=np.ones(3))
             path = pathlib.Path(f"{path}.npz")
-        elif damage in ("version", "version-and-layout", "format"):
+        elif damage.startswith(("version", "format")):
             with np.load(path) as archive:
                 arrays = dict(archive)
             header = json.loads(arrays["header"].tobytes()) | {damage.split("-")[0]: version}
             if damage == "version-and-layout":
                 header["state"] = {"all": [], "looks": [], "otherwise": []}
+            elif damage == "version-without-state":
+                del header["state"]
+            elif damage == "version-of-objects":
+                arrays["0"] = np.array([{}], dtype=object)
             arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
             np.savez(f"{path}.npz", **arrays)
             path = pathlib.Path(f"{path}.npz")
@@ -2183,6 +2536,9 @@ DAMAGES = [
     "npz",
     "version",
     "version-and-layout",
+    "version-without-state",
+    "version-of-objects",
+    "version-0",
     "format",
     "other-model",
     "other-optimizer",
@@ -2195,7 +2551,7 @@ DAMAGES = [
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: f"load_checkpoint-{damage}")
 def test_checkpoint_refuses_other_files(damage: str) -> None:
     """07.20 A file damaged in one way each: the error and the trainer after it."""
-    version = integer(97531, 10_000, 99_999)
+    version = 0 if damage == "version-0" else integer(97531, 10_000, 99_999)
     named = ["training.ckpt", str(version)] if "version" in damage else ["training.ckpt"]
     got = load_damaged(damage, version)
     assert_equal(got, want={"named in the ValueError": named, "unchanged": True})

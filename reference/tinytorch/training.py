@@ -344,12 +344,22 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> f
         raise ValueError(f"max_norm must be positive; got {max_norm}")
     tensors = [parameters] if isinstance(parameters, Tensor) else parameters
     gradients = [p.grad for p in tensors if p.grad is not None]
-    norm = math.sqrt(sum(float(np.square(g, dtype=np.float64).sum()) for g in gradients))
+    norm = _norm(gradients)
     factor = max_norm / (norm + 1e-6)
     if not factor >= 1:  # nan is not
         for gradient in gradients:
             gradient *= factor
     return norm
+
+
+def _norm(gradients: list[Array]) -> float:
+    """The root of the sum of all squares, of numbers divided by about the largest: none overflows."""
+    largest = float(np.max([np.abs(g).max(initial=0.0) for g in gradients], initial=0.0))
+    if not 0 < largest < math.inf:  # 0, inf or nan
+        return largest
+    scale = 2.0 ** (math.frexp(largest)[1] - 1)  # a power of 2: dividing by it rounds nothing
+    squares = (np.square(np.divide(g, scale, dtype=np.float64)).sum() for g in gradients)
+    return scale * math.sqrt(sum(map(float, squares)))
 
 
 # ---- the loop ------------------------------------------------------------------------------------
@@ -516,6 +526,7 @@ class Trainer:
             KeyboardInterrupt: Ctrl-C, between two steps: the trainer is whole, and `fit` resumes.
         """
         inputs, targets = _pair(x, y)
+        _at_least_one("batch_size", batch_size)
         while self.epoch < epochs:
             for indices in batches(len(inputs), batch_size, self.seed, self.epoch, self.seen):
                 with uninterrupted():
@@ -727,12 +738,13 @@ def _read(path: Path) -> Any:
     with path.open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            header = json.loads(arrays["header"].tobytes())
-            form, version, state = (header[name] for name in ("format", "version", "state"))
-            if form != FORMAT:
-                raise ValueError(f"its format is {form!r}")
-            state = _unpack(state, arrays) if version == VERSION else None
+                header = json.loads(archive["header"].tobytes())
+                form, version = header["format"], header["version"]
+                if form != FORMAT:
+                    raise ValueError(f"its format is {form!r}")
+                if version == VERSION:  # another may have another layout
+                    arrays = {name: archive[name] for name in archive.files}
+                    state = _unpack(header["state"], arrays)
         except Exception as error:  # whatever is wrong with it, it is no checkpoint
             raise ValueError(
                 f"{path} is no whole tinytorch checkpoint ({type(error).__name__}: {error}): it is damaged, cut short, or another kind of file; use an earlier one"
