@@ -519,13 +519,13 @@ def test_one_cycle_formula(top: int, half: int) -> None:
 @pytest.mark.parametrize(
     ("share", "want"),
     [
-        ("1, 0.3", [LAST, LAST]),
-        ("1, 1", [1.0, LAST]),
         ("4, 0.25", [1.0, 0.75 + 0.25 * LAST, 0.25 + 0.75 * LAST, LAST, LAST]),
         ("4, 0", [FALL[0], FALL[1], FALL[2], LAST, LAST]),
         ("4, 1", [0.25, 0.4375, 0.8125, 1.0, LAST]),
+        ("1, 0.3", [LAST, LAST]),
+        ("1, 1", [1.0, LAST]),
     ],
-    ids=["one-step", "one-step-up", "peak-at-0", "peak-before-0", "peak-at-the-end"],
+    ids=["peak-at-0", "peak-before-0", "peak-at-the-end", "one-step", "one-step-up"],
 )
 def test_one_cycle_of_one_way(share: str, want: list[float]) -> None:
     """07.8 With its peak at step 0, before it, or at the last step, OneCycleLR goes one way only."""
@@ -610,31 +610,25 @@ def test_schedule_refuses_other_groups() -> None:
 
 
 @observe
-def refused_by_one_group(tt: Any, states: Any) -> Any:
-    class Picky(tt.Schedule):
-        def lr_at(self, base_lr, step):
-            if base_lr * step > 1:
-                raise ValueError(f"no rate at step {step}")
-            return base_lr / (1 + step)
+def load_too_far(tt: Any, base_lr: float) -> Any:
+    def build(lr, total):
+        optimizer = tt.SGD([tt.Tensor([1.0], requires_grad=True)], lr=lr)
+        return tt.OneCycleLR(optimizer, max_lr=lr, total_steps=total)
 
-    groups = [{"params": [tt.Tensor([1.0], requires_grad=True)], "lr": lr} for lr in (0.25, 0.5)]
-    schedule, found = Picky(tt.SGD(groups, lr=0.1)), []
-    schedule.step()
-    for steps, base_lrs in states:
-        before = repr([schedule.steps, schedule.base_lrs, schedule.get_last_lr()])
-        try:
-            schedule.load_state_dict({"steps": steps, "base_lrs": base_lrs})
-        except ValueError:
-            found.append(
-                repr([schedule.steps, schedule.base_lrs, schedule.get_last_lr()]) == before
-            )
-    return {"unchanged": found}
+    far, short = build(base_lr, 9), build(0.5, 3)
+    for _ in range(6):
+        far.step()
+    before = [short.state_dict(), short.get_last_lr()]
+    try:
+        short.load_state_dict(far.state_dict())
+    except ValueError:
+        return {"unchanged": [short.state_dict(), short.get_last_lr()] == before}
+    return "no error"
 
 
-def test_schedule_refused_by_one_group_is_unchanged() -> None:
-    """07.9 A state whose second group has no rate, and states of one group and of three."""
-    states = [(3, [0.125, 0.75]), (2, [0.125]), (2, [0.125] * 3)]
-    assert_equal(refused_by_one_group(states), want={"unchanged": [True] * 3})
+def test_schedule_refused_is_unchanged() -> None:
+    """07.9 The schedule after a state that was refused."""
+    assert_equal(load_too_far(0.125), want={"unchanged": True})
 
 
 @observe
@@ -663,25 +657,31 @@ def test_schedule_state_is_a_copy() -> None:
 
 
 @observe
-def load_too_far(tt: Any, base_lr: float) -> Any:
-    def build(lr, total):
-        optimizer = tt.SGD([tt.Tensor([1.0], requires_grad=True)], lr=lr)
-        return tt.OneCycleLR(optimizer, max_lr=lr, total_steps=total)
+def refused_by_one_group(tt: Any, states: Any) -> Any:
+    class Picky(tt.Schedule):
+        def lr_at(self, base_lr, step):
+            if base_lr * step > 1:
+                raise ValueError(f"no rate at step {step}")
+            return base_lr / (1 + step)
 
-    far, short = build(base_lr, 9), build(0.5, 3)
-    for _ in range(6):
-        far.step()
-    before = [short.state_dict(), short.get_last_lr()]
-    try:
-        short.load_state_dict(far.state_dict())
-    except ValueError:
-        return {"unchanged": [short.state_dict(), short.get_last_lr()] == before}
-    return "no error"
+    groups = [{"params": [tt.Tensor([1.0], requires_grad=True)], "lr": lr} for lr in (0.25, 0.5)]
+    schedule, found = Picky(tt.SGD(groups, lr=0.1)), []
+    schedule.step()
+    for steps, base_lrs in states:
+        before = repr([schedule.steps, schedule.base_lrs, schedule.get_last_lr()])
+        try:
+            schedule.load_state_dict({"steps": steps, "base_lrs": base_lrs})
+        except ValueError:
+            found.append(
+                repr([schedule.steps, schedule.base_lrs, schedule.get_last_lr()]) == before
+            )
+    return {"unchanged": found}
 
 
-def test_schedule_refused_is_unchanged() -> None:
-    """07.9 The schedule after a state that was refused."""
-    assert_equal(load_too_far(0.125), want={"unchanged": True})
+def test_schedule_refused_by_one_group_is_unchanged() -> None:
+    """07.9 A state whose second group has no rate, and states of one group and of three."""
+    states = [(3, [0.125, 0.75]), (2, [0.125]), (2, [0.125] * 3)]
+    assert_equal(refused_by_one_group(states), want={"unchanged": [True] * 3})
 
 
 # ---- 07.10 and 07.11: clipping -------------------------------------------------------------------
@@ -833,7 +833,7 @@ def test_clip_in_place_in_any_layout() -> None:
     """07.10 Gradients in columns, backwards, with gaps, without axes, empty, and of two dtypes, clipped as one."""
     x = dyadic(3, 4)
     laid = [np.asfortranarray(x), np.flip(x.copy()), np.repeat(x, 2, axis=1)[:, ::2]]
-    gradients = [*laid, np.array(0.5), np.zeros((0, 3)), x.astype(np.float32).T]
+    gradients = [*laid, np.array(-0.5), np.zeros((0, 3)), x.astype(np.float32).T]
     norm = math.sqrt(4 * float((x * x).sum()) + 0.25)
     want = [(g.astype(float) * (0.25 / (norm + 1e-6))).astype(g.dtype) for g in gradients]
     got = clipped(gradients, 0.25)
@@ -1083,25 +1083,6 @@ def test_accumulation_passes_over_ignored_targets(name: str, dtype: str) -> None
         assert_close(parts["weights"], want=whole["weights"])
 
 
-@observe(uses=(built,))
-def step_on_nothing(tt: Any, weights: Any, x: Any, accumulate: int) -> Any:
-    model, y = built(tt, weights), np.full(len(x), -100)
-    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.5), accumulate=accumulate)
-    loss = trainer.evaluate(x, y, -(-len(x) // accumulate))["loss"]
-    try:
-        trainer.train_step(x, y)
-        return "no error"
-    except ValueError as error:
-        return {"evaluated": str(loss), "says nan": "nan" in str(error), "steps": trainer.steps}
-
-
-@pytest.mark.parametrize("accumulate", [1, 3])
-def test_accumulation_of_ignored_targets_only(accumulate: int) -> None:
-    """07.13 Every target is ignored: the loss is nan, in parts as in one."""
-    want = {"evaluated": "nan", "says nan": True, "steps": 0}
-    assert_equal(step_on_nothing(network(), data(7)[0], accumulate), want=want)
-
-
 def test_accumulation_counts_float_targets() -> None:
     """07.13 Only integers are class numbers: a float target of -100 counts like any other."""
     x, y = np.array([[1.0], [2.0], [3.0]]), np.array([[-100.0], [4.0], [1.0]])
@@ -1135,11 +1116,11 @@ def step_memory(tt: Any, rows: int, accumulate: int) -> Any:
 
 
 def test_accumulation_saves_memory() -> None:
-    """07.13 The largest amount of memory in eight parts, against one: below half."""
+    """07.13 The largest amount of memory in eight parts, against one: an eighth and a little more, not a quarter."""
     whole = step_memory(2048, 1)
     assert_above(whole, limit=2.048 * 64 * 4, what="kB at the peak of a step on the whole batch")
     assert_below(
-        step_memory(2048, 8), limit=0.5 * whole, what="kB at the peak of a step in eight parts"
+        step_memory(2048, 8), limit=0.22 * whole, what="kB at the peak of a step in eight parts"
     )
 
 
@@ -1178,6 +1159,24 @@ def test_step_refuses_a_loss_that_is_not_finite(value: float, name: str, accumul
         got | {"says": name if name in got["says"] else got["says"]},
         want={"says": name, "unchanged": True, "counts": [0, 0, 0.0, 0]},
     )
+
+
+@observe(uses=(built,))
+def step_on_nothing(tt: Any, weights: Any, x: Any, accumulate: int) -> Any:
+    model, y = built(tt, weights), np.full(len(x), -100)
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.5), accumulate=accumulate)
+    try:
+        trainer.train_step(x, y)
+        return "no error"
+    except ValueError as error:
+        return {"says nan": "nan" in str(error), "steps": trainer.steps}
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_accumulation_of_ignored_targets_only(accumulate: int) -> None:
+    """07.13 Every target is ignored: the loss is nan, in parts as in one."""
+    want = {"says nan": True, "steps": 0}
+    assert_equal(step_on_nothing(network(), data(7)[0], accumulate), want=want)
 
 
 @observe
@@ -1287,9 +1286,12 @@ def trained(
     optimizer = tt.SGD(model.parameters(), lr=0.3, momentum=0.9)
     made = eval(schedule, {"tt": tt, "np": np, "optimizer": optimizer}) if schedule else None
     trainer = tt.Trainer(model, optimizer, schedule=made, **options)
+    lines = []
     for epochs in calls:
         history = trainer.fit(x, y, epochs, batch_size)
+        lines.append(len(history))
     return {
+        "lines": lines,
         "loss": [h["loss"] for h in history],
         "lr": [h["lr"] for h in history],
         "weights": [p.data for p in model.parameters()],
@@ -1345,6 +1347,7 @@ def test_fit_counts_epochs_from_the_first() -> None:
     for part in ("loss", "weights"):
         runs = {"fit(5)": whole[part], "fit(0), fit(2), fit(1), fit(5), fit(5)": pieces[part]}
         assert_alike(runs, *runs, exactly=part == "loss")
+    assert_equal(pieces["lines"], want=[0, 2, 2, 5, 5])
 
 
 @observe
@@ -1490,6 +1493,14 @@ def test_evaluate_passes_over_ignored_targets(name: str) -> None:
     (loss, y), x = IGNORED[name], data(7)[0]
     whole, *others = (step_with_ignored(network(), x, np.array(y), k, loss) for k in (1, 2, 3))
     assert_close([got["before"] for got in others], want=[whole["before"]] * 2)
+
+
+def test_evaluate_of_ignored_targets_only() -> None:
+    """07.15 Every target is ignored: the loss is nan, in one batch and in several; the accuracy is 0."""
+    x, y = data(7)[0], np.full(7, -100)
+    got = [evaluated(network(), x, y, size) for size in (7, 2)]
+    assert_equal([str(found["loss"]) for found in got], want=["nan", "nan"])
+    assert_equal([found["accuracy"] for found in got], want=[0.0, 0.0])
 
 
 @observe
