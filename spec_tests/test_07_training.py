@@ -1384,9 +1384,11 @@ def test_lengths_must_agree(method: str) -> None:
     assert_raises(
         fit_and_evaluate, method, x, y, *args[:-1], 0, error="ValueError", says=("batch_size",)
     )
-    if method == "fit":  # also where no epoch is left
-        last = (method, x, y, 0, -1)
-        assert_raises(fit_and_evaluate, *last, error="ValueError", says=("-1",))
+
+
+def test_fit_refuses_a_batch_size_where_no_epoch_is_left() -> None:
+    """07.14 No epoch, and a batch_size of -1."""
+    assert_raises(fit_and_evaluate, "fit", *data(), 0, -1, error="ValueError", says=("-1",))
 
 
 # ---- 07.15 and 07.16: evaluate -------------------------------------------------------------------
@@ -1880,14 +1882,12 @@ def test_ctrl_c_leaves_a_whole_trainer(where: str, stop: int, books: Any) -> Non
     epochs = integer(3, 3, 30)
     whole, resumed = interrupted(network(), *data(7), epochs, stop, where)
     assert_equal([whole["steps"], len(whole["losses"])], want=[3 * epochs, epochs])
-    names = (
-        ("steps", "epoch", "seen") if books else ()
-    )  # at the end of an epoch there are two right answers
+    names = ("steps", "epoch", "seen") if books else ()  # else two answers are right
     stopped = {name: resumed["stopped"][name] for name in (*names, "in train mode")}
     assert_equal(stopped, want=dict(zip(names, books or (), strict=True)) | {"in train mode": True})
     assert_equal([resumed["steps"], resumed["losses"]], want=[whole["steps"], whole["losses"]])
-    pairs = zip(resumed["weights"], whole["weights"], strict=True)
-    assert_equal([bool((a == b).all()) for a, b in pairs], want=[True] * 4)
+    runs = {"whole": whole["weights"], "resumed": resumed["weights"]}
+    assert_alike(runs, *runs, exactly=True)
 
 
 @observe
