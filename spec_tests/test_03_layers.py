@@ -309,7 +309,7 @@ def test_linear_start_is_reproducible() -> None:
 
 @observe
 def drawn(tt: Any, n: int) -> Any:
-    generator = np.random.default_rng(8)
+    generator = np.random.default_rng(100 + n)
     tt.manual_seed(n)
     first = tt.rand(1).tolist()
     tt.manual_seed(n)
@@ -678,6 +678,17 @@ def test_modes_stay_with_their_model() -> None:
     assert_equal(got, want=[[True] * (4 + MORE), True, True, True])
 
 
+@pytest.mark.parametrize("call", ["net.eval()", "net.train(False)", "net.eval().train()"])
+def test_modes_freeze_nothing(call: str) -> None:
+    """03.11 What is frozen and what is not, gradients and names are the same afterwards."""
+    net = "Net(part=Linear(1, 1), frozen=Parameter([1.0]), x=Tensor([2.0]))"
+    before = "[setattr(net.frozen, 'requires_grad', False), setattr(net.part.bias, 'grad', 3)"
+    seen = "[[n, p.requires_grad, p.grad] for n, p in net.named_parameters()]"
+    got = about(f"{before}, {call}, {seen}, list(net.state_dict())][3:]", net)
+    parts = [["part.weight", True, None], ["part.bias", True, 3], ["frozen", False, None]]
+    assert_equal(got, want=[parts, ["part.weight", "part.bias", "frozen", "x"]])
+
+
 def test_modes_reach_every_kind_of_place() -> None:
     """03.11 Parts in attributes, lists, tuples and dicts, private and falsy ones."""
     assert_equal(about(f"[net.eval() is net, {FLAGS}]", PLACES), want=[True, [False] * 10])
@@ -846,7 +857,7 @@ def test_what_is_found_follows_from_attributes() -> None:
 
 def test_walking_again_finds_what_changed() -> None:
     """03.8 modules(), parameters() and names after a part was replaced, added and removed."""
-    change = "[list(net.modules()), list(net.named_parameters()), net.state_dict(), "
+    change = "[list(net.modules()), list(net.named_parameters()), list(net.parameters()), net.state_dict(), "
     change += "setattr(net, 'first', Linear(1, 1, bias=False)), setattr(net, 'new', Linear(2, 2)), "
     change += "setattr(net, 'last', None), setattr(net, 'bend', ReLU()), "
     change += "delattr(net, 'gone'), {}][-1]"
@@ -854,8 +865,33 @@ def test_walking_again_finds_what_changed() -> None:
     names = ["first.weight", "new.bias", "new.weight"]
     assert_equal(about(change.format(f"sorted({NAMES})"), net), want=names)
     assert_equal(about(change.format("sorted(net.state_dict())"), net), want=names)
+    assert_equal(about(change.format("[p.size for p in net.parameters()]"), net), want=[1, 4, 2])
     kinds = about(change.format("[type(m).__name__ for m in net.modules()]"), net)
     assert_equal(kinds, want=["Net", "Linear", "Linear", "ReLU"])
+
+
+ALIKE = "Net(a=(one := Parameter([1.0, 2.0])), b=Parameter(one.data), c=Parameter([1.0, 2.0]))"
+
+
+@pytest.mark.parametrize(
+    "names", [NAMES, "list(net.state_dict())"], ids=["named_parameters", "state_dict"]
+)
+def test_equal_parameters_are_several(names: str) -> None:
+    """03.10 Two objects on one array, and a third one of equal values."""
+    assert_equal(about(names, ALIKE), want=["a", "b", "c"])
+    assert_equal(about("len(list(net.parameters()))", ALIKE), want=3)
+
+
+def test_equal_modules_are_several() -> None:
+    """03.10 Parts of a class whose objects are all equal, one in the other."""
+    equal = "{'__eq__': lambda self, other: True, '__hash__': lambda self: 3}"
+    same = (
+        "Same(a=Parameter([1.0]), part=Same(b=Parameter([1.0])), last=[Same(c=Parameter([1.0]))])"
+    )
+    net = f"[{same} for Same in [type('Same', (Net,), {equal})]][0]"
+    assert_equal(about(NAMES, net), want=["a", "part.b", "last.0.c"])
+    assert_equal(about("len(list(net.modules()))", net), want=3)
+    assert_equal(about(f"[net.eval(), {FLAGS}][1]", net), want=[False] * 3)
 
 
 @observe
@@ -1027,6 +1063,11 @@ UNFIT_NETS = {
     "one-for-a-number": ("Net(mean=Tensor(1.0))", "{'mean': [2.0]}", ("mean", "(1,)")),
     "first-name-alone": (TIED, "{'a': [1.0]}", ("again.0",)),
     "second-name-alone": (TIED, "{'again.0': [1.0]}", ()),
+    "much-of-everything": (
+        "Net(rows=[Parameter([1.0])] * 5, old=[Parameter([1.0]) for _ in range(5)])",
+        "{f'rows.{i}': [1.0] * (7 + i) for i in range(5)} | {f'new.{i}': [1.0] for i in range(5)}",
+        [f"{name}.{i}" for name in ("rows", "old", "new") for i in range(5)],
+    ),
 }
 
 

@@ -227,7 +227,7 @@ class Module(ModuleBase):
             full = f"{name}.{key}" if name else key
             if not isinstance(part, Module):
                 yield full, part
-            elif part not in above:
+            elif not any(part is whole for whole in above):
                 yield from part._everything(full, above)
 
     def _state(self) -> dict[str, Tensor]:
