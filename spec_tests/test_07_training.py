@@ -1600,7 +1600,14 @@ def test_evaluate_puts_the_mode_back_when_it_refuses() -> None:
 
 @observe
 def modes_of_a_frozen_part(tt: Any, x: Any, y: Any) -> Any:
-    model = tt.Sequential(tt.Linear(3, 4), tt.Dropout(0.5), tt.Sequential(tt.Dropout(0.5)))
+    inside = []
+
+    class Watched(tt.Module):
+        def forward(self, x):
+            inside.append(self.training)
+            return x
+
+    model = tt.Sequential(tt.Linear(3, 4), tt.Dropout(0.5), tt.Sequential(Watched()))
     trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1))
     model[1].eval()
     trainer.evaluate(x, y, 4)
@@ -1611,15 +1618,15 @@ def modes_of_a_frozen_part(tt: Any, x: Any, y: Any) -> Any:
     twice = tt.Dropout(0.5).eval()
     model = tt.Sequential(tt.Linear(3, 4), tt.Sequential(twice), tt.Sequential(tt.ReLU(), twice))
     tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1)).evaluate(x, y, 4)
-    parts = {"frozen part": thawed, "training part": training}
+    parts = {"frozen part": thawed, "training part": training, "inside": inside}
     return parts | {"a frozen part of two": twice.training}
 
 
 def test_evaluate_puts_every_part_back() -> None:
-    """07.16 A part that was frozen by eval(), also one that stands in two wholes."""
+    """07.16 Parts in another mode than the whole, one of them in two wholes."""
     frozen = [True, True, False, True, True]
     want = {"frozen part": frozen, "training part": [False, False, False, True, True]}
-    want |= {"a frozen part of two": False}
+    want |= {"a frozen part of two": False, "inside": [False] * 4}
     assert_equal(modes_of_a_frozen_part(*data()), want=want)
 
 
@@ -1778,12 +1785,13 @@ def progress(tt: Any, records: Any) -> Any:
 
 
 def test_print_progress() -> None:
-    """07.17 What is printed for two lines of history."""
+    """07.17 What is printed for three lines of history, whatever names stand in them."""
     loss = real(0.25, 0.1, 0.9)
-    got = progress(
-        [{"epoch": 3, "loss": loss, "lr": 0.1}, {"epoch": 4, "loss": 0.123456, "val_accuracy": 0.5}]
-    )
+    line = {"epoch": 4, "loss": 0.123456, "val_accuracy": 0.5}
+    other = {"val_recall": 0.125, "error": 1234567.0, "epoch": 5}
+    got = progress([{"epoch": 3, "loss": loss, "lr": 0.1}, line, other])
     lines = f"epoch 3  loss {loss:.4g}  lr 0.1", "epoch 4  loss 0.1235  val_accuracy 0.5"
+    lines = *lines, "val_recall 0.125  error 1.235e+06  epoch 5"
     assert_equal(got, want="".join(f"{line}\n" for line in lines))
 
 
@@ -2000,7 +2008,16 @@ def test_load_restores(part: str) -> None:
     assert_equal(got["loaded"], want=got["saved"])
 
 
-@observe(uses=(built,))
+def exchanged(state: Any, part: Any, new: Any) -> Any:
+    """The state with another part in the place of one, wherever it stands."""
+    if repr(state) == repr(part):
+        return new
+    if isinstance(state, dict):
+        return {name: exchanged(value, part, new) for name, value in state.items()}
+    return state
+
+
+@observe(uses=(built, exchanged))
 def refused_state(tt: Any, weights: Any, damage: str) -> Any:
     def build(weights, rate):
         model = built(tt, weights)
@@ -2011,14 +2028,16 @@ def refused_state(tt: Any, weights: Any, damage: str) -> Any:
     other = build([w + 1 for w in weights], 0.25)
     other.fit(np.ones((4, 3)), np.array([0, 1, 2, 3]), 2)
     state = other.state_dict()
+    moved = other.schedule.state_dict()
     if damage == "optimizer":
-        state["optimizer"] = tt.SGD(other.model.parameters()).state_dict()
+        sgd = tt.SGD(other.model.parameters()).state_dict()
+        state = exchanged(state, other.optimizer.state_dict(), sgd)
     elif damage == "schedule":
-        state["schedule"] = None
+        state = exchanged(state, moved, None)
     elif damage.startswith("part"):  # one of the parts, whatever its name, is missing or no part
         state = {n: part for i, (n, part) in enumerate(state.items()) if i != int(damage[5:])}
     else:
-        state["schedule"] = {**state["schedule"], "steps": 99}
+        state = exchanged(state, moved, {**moved, "steps": 99})
     trainer = build(weights, 0.125)
     parts = [trainer.model, trainer.optimizer, trainer.schedule, *trainer.model.parameters()]
 
