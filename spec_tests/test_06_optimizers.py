@@ -1227,7 +1227,6 @@ def loads(tt: Any, expression: str, state: Any) -> Any:
 NO_STATES = {"empty": {}, "model": {"weight": 1.0}, "nothing": None, "number": 3.5, "list": []}
 NO_STATES |= {
     "text": "'state'",
-    "array": "np.ones(3)",
     "state-alone": "{'state': fits['state']}",
     "groups-alone": "{'param_groups': fits['param_groups']}",
     "pair": "(fits['state'], fits['param_groups'])",
