@@ -48,6 +48,7 @@ FLAT = tuple((s, s) for s in ((1, 3), (4, 3), (3, 3), (5, 7)))
 DEEP = tuple((s, s) for s in ((2, 3, 5), (3, 3, 3), (2, 5, 1, 3), (3, 5, 7)))
 OTHERS = [named("average"), "Mean", "me", "", None]
 other = pytest.mark.parametrize("wrong", OTHERS, ids=["average", "Mean", "me", "empty", "None"])
+MORE_OTHERS = [["mean"], 0, False, True, ("sum",), "means", " sum", "batchmean", "NONE", b"none"]
 UNEQUAL = [((4, 1), (4,)), ((4,), (4, 1)), ((2, 3), (3,)), ((2, 3), ()), ((2, 3), (3, 2))]
 UNEQUAL += [((), (1,)), ((1,), ()), ((1, 1), (1,)), ((3, 1), (3, 4)), ((2, 1, 3), (2, 3))]
 NUMBERS = [
@@ -63,6 +64,11 @@ MISFITS = [
     *[((2, 3), (3,)), ((3, 3), (3, 3)), ((2, 3), (2, 1)), ((3,), (3,))],
     *[((2, 3, 5), (2, 3)), ((2, 3, 5), (2,))],
     *[((2, 3), (1, 2)), ((1, 3), ()), ((), ()), ((2, 3, 5), (2, 5, 1)), ((2, 3, 5), (5, 2))],
+]
+STRETCHABLE = [
+    *[((2, 3, 5), (2, 1)), ((2, 3, 5), (1, 5)), ((2, 3, 5), (1, 1)), ((2, 3, 1), (2, 5))],
+    *[((2, 3, 1), (2,)), ((2, 3), (1,)), ((2, 3), ()), ((1, 3), (2,)), ((1, 3), (1, 1))],
+    *[((2, 3), (0,)), ((0, 3), (2,)), ((0, 3), (0, 1)), ((2, 3, 5, 1), (2, 5)), ((0, 3, 2), (0,))],
 ]
 OUTSIDE = [3, integer(17, 4, 999), -1, integer(-3, -99, -2)]
 outside = pytest.mark.parametrize("wrong", OUTSIDE, ids=["3", "17", "-1", "-3"])
@@ -208,7 +214,8 @@ def test_history(name: str) -> None:
 @other
 def test_unknown_reduction(name: str, wrong: Any) -> None:
     """04.3 mse_loss and l1_loss with other names, and with None."""
-    refused_target(f"{name}(a, a, reduction={wrong!r})", (2, 3), "ValueError", str(wrong))
+    for shape in ((2, 3), (), (1,), (1, 1), (0,)):
+        refused_target(f"{name}(a, a, reduction={wrong!r})", shape, "ValueError", str(wrong))
 
 
 def close_and_large() -> list[Any]:
@@ -257,6 +264,19 @@ def test_integers_do_not_cut_the_target(name: str) -> None:
     for x in (np.array([True, False]), np.array([1, 0], np.uint8), np.array([1, 0])):
         for target in ("[0.5, 0.5]", "np.array([0.5, 0.5])", "tt.Tensor(np.array([0.5, 0.5]))"):
             assert_close(evaluate(f"tt.{name}(a, {target})", x), want=want)
+
+
+NEARLY = {"float32": [0.1, 1 / 3, -2.7, 1 + 1e-9], "float16": [0.1, 1 / 3, -2.7, 2000.3]}
+
+
+@pytest.mark.parametrize("dtype", NEARLY)
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
+def test_targets_are_rounded_as_the_input_is(name: str, dtype: str) -> None:
+    """04.5 Prediction and target are one number: in the dtype of the input nothing is between them."""
+    x = np.array([*NEARLY[dtype], 2.0], dtype)
+    for target in spellings([*NEARLY[dtype], 5.0]):
+        got = evaluate(f"tt.{name}(a, {target}, reduction='none')", x)
+        assert_exact(got, want=np.array([0, 0, 0, 0, 9 if name == "mse_loss" else 3], dtype))
 
 
 def spellings(values: list[float]) -> list[str]:
@@ -331,7 +351,8 @@ def test_binary_cross_entropy_is_stable(dtype: str) -> None:
 @other
 def test_binary_cross_entropy_unknown_reduction(wrong: Any) -> None:
     """04.3 binary_cross_entropy_with_logits with other names, and with None."""
-    refused_target(f"{NAME}(a, a, reduction={wrong!r})", (3,), "ValueError", str(wrong))
+    for shape in ((3,), (), (1,), (1, 1), (0,)):
+        refused_target(f"{NAME}(a, a, reduction={wrong!r})", shape, "ValueError", str(wrong))
 
 
 @pytest.mark.parametrize("pair", UNEQUAL, ids=str)
@@ -358,6 +379,15 @@ def test_binary_cross_entropy_targets_keep_their_digits() -> None:
         assert_close(got, want=np.full(3, LOG2, np.float32))
 
 
+def test_probabilities_are_rounded_as_the_logits_are() -> None:
+    """04.5 A target that is 1 in the dtype of the logits."""
+    for dtype, nearly in (("float32", 1 - 1e-9), ("float16", 1 - 1e-5)):
+        z = np.array([1000, 1000], dtype)
+        for target in spellings([nearly, 0.0]):
+            got = evaluate(f"tt.{NAME}(a, {target}, reduction='none')", z)
+            assert_exact(got, want=np.array([0, 1000], dtype))
+
+
 # ---- likelihood: 04.8 to 04.12 -------------------------------------------------------------------
 
 
@@ -381,11 +411,15 @@ def test_nll_loss(case: Case) -> None:
     check_values("04", case)
 
 
+FITTING = [("[0, 1]", (2, 3)), ("[0]", (1, 1)), ("[]", (0, 3)), ("[[0, 1]]", (1, 2, 2))]
+
+
 @other
 def test_nll_loss_unknown_reduction(wrong: Any) -> None:
     """04.3 nll_loss with other names, and with None."""
-    call = f"nll_loss(a, [0, 1], reduction={wrong!r})"
-    refused_target(call, (2, 3), "ValueError", str(wrong))
+    for target, shape in FITTING:
+        call = f"nll_loss(a, {target}, reduction={wrong!r})"
+        refused_target(call, shape, "ValueError", str(wrong))
 
 
 def test_nll_loss_of_infinity() -> None:
@@ -444,6 +478,18 @@ def test_large_class_numbers() -> None:
         assert_close(got, want=np.array([2.0, 3.0]))
 
 
+NARROW = [("int8", (300, 100)), ("uint8", (2, 100, 40)), ("int8", (3, 20, 5, 4))]
+NARROW += [("int16", (2, 300, 120)), ("uint16", (2, 300, 240)), ("uint64", (2, 4, 3))]
+
+
+def test_class_numbers_of_any_width() -> None:
+    """04.10 nll_loss of an input with more entries than the dtype of the class numbers can count."""
+    for kind, shape in NARROW:
+        x, classes = fill(shape, 7, "normal"), classes_for(shape, 7)
+        got = evaluate("tt.nll_loss(a, b, reduction='none')", x, classes.astype(kind))
+        assert_close(got, want=-pick(x, classes))
+
+
 def test_no_class_numbers_for_no_rows() -> None:
     """04.10 Targets `[]` for a batch of shape (0, 3)."""
     got = evaluate("tt.nll_loss(a, [], reduction='none').shape", np.zeros((0, 3)))
@@ -461,6 +507,13 @@ def test_class_numbers_must_fit(shape: Shape, target: Shape) -> None:
     """04.11 nll_loss with too many targets, too few, and targets of other axes."""
     call = f"nll_loss(a, np.ones({target}, int))"
     refused_target(call, shape, "ValueError", str(shape), str(target))
+
+
+def test_class_numbers_are_not_stretched() -> None:
+    """04.11 nll_loss with targets of size 1 or 0 on an axis, or of one axis more or fewer."""
+    for shape, target in STRETCHABLE:
+        call = f"nll_loss(a, np.zeros({target}, int))"
+        refused_target(call, shape, "ValueError", str(shape), str(target))
 
 
 @outside
@@ -489,11 +542,39 @@ def test_ignore_index(case: Case) -> None:
     assert_close(got, want=np.float64(-pick(x, classes)[kept].mean()))
 
 
+UNEVEN = [(3, 4, 5), (2, 3, 4, 3), (4, 3, 1), (1, 3, 6), (6, 3)]
+
+
+def ignored_unevenly(shape: Shape) -> tuple[Any, Any, Any]:
+    """Logits, classes, and which positions are kept: another number of them in each row."""
+    sizes = shape[:1] + shape[2:]
+    kept = np.arange(math.prod(sizes)).reshape(sizes) % 5 < 2
+    kept.flat[-integer(3, 2, 3) :] = True
+    return fill(shape, 6, "normal"), classes_for(shape, 6), kept
+
+
+def uneven(call: str, shape: Shape, s: float | None = None) -> None:
+    """A loss with each reduction where the rows have unlike numbers of ignored positions."""
+    x, classes, kept = ignored_unevenly(shape)
+    losses = -pick(x, classes) if s is None else smoothed(x, classes, s)
+    sums = {"none": np.where(kept, losses, 0), "sum": losses[kept].sum()}
+    for reduction, want in {**sums, "mean": losses[kept].mean()}.items():
+        got = evaluate(f"tt.{call}, reduction='{reduction}')", x, np.where(kept, classes, -100))
+        assert_close(got, want=np.asarray(want))
+
+
+def test_rows_with_more_or_fewer_ignored_positions() -> None:
+    """04.12 nll_loss: every position that counts weighs the same, in whichever row it stands."""
+    for shape in UNEVEN:
+        uneven("nll_loss(a, b", shape)
+
+
 @other
 def test_unknown_reduction_beside_ignored_positions(wrong: Any) -> None:
     """04.3 nll_loss with other names, and with None, where a position is ignored."""
-    call = f"nll_loss(a, [0, -100], reduction={wrong!r})"
-    refused_target(call, (2, 3), "ValueError", str(wrong))
+    for target in ("[0, -100]", "[-100, -100]"):
+        call = f"nll_loss(a, {target}, reduction={wrong!r})"
+        refused_target(call, (2, 3), "ValueError", str(wrong))
 
 
 def ignored() -> tuple[Any, Any, Any]:
@@ -532,6 +613,10 @@ def test_class_out_of_range_beside_ignored_ones(name: str) -> None:
     out_of_range_beside_ignored_ones(name)
 
 
+WRAPPED = [(2**64 - 100, "uint64"), (2**64 - 1, "uint64"), (2**63, "uint64"), (-(2**63), "int64")]
+WRAPPED += [(n + k, "int64") for n in (2**32, 2**31, 2**16, 2**15, 2**8) for k in (-100, 0, 1)]
+
+
 def out_of_range_beside_ignored_ones(name: str) -> None:
     """What is not ignored is checked, also where ignore_index is given, and on every axis."""
     error = "IndexError|ValueError"
@@ -540,6 +625,11 @@ def out_of_range_beside_ignored_ones(name: str) -> None:
     refused_target(f"{name}(a, [99, 3], ignore_index=99)", (2, 3), error, "3")
     refused_target(f"{name}(a, [[0, 2, 1], [1, 4, -100]])", (2, 4, 3), error, "4")
     refused_target(f"{name}(a, np.array([0, 3], np.uint8))", (2, 3), error, "3")
+    for wrong, kind in WRAPPED:
+        call = f"{name}(a, np.array([0, {wrong}], np.{kind}))"
+        refused_target(call, (2, 3), error, str(wrong), "3")
+    call = f"{name}(a, np.array([0, -100], np.int8), ignore_index=156)"
+    refused_target(call, (2, 3), error, "-100", "3")
 
 
 def test_no_rows_have_no_mean() -> None:
@@ -645,9 +735,9 @@ def test_cross_entropy_of_masked_logits(dtype: str) -> None:
 @other
 def test_cross_entropy_unknown_reduction(wrong: Any) -> None:
     """04.3 cross_entropy with other names, and with None; with an ignored position and without."""
-    for target in ("[0, 1]", "[0, -100]"):
+    for target, shape in [*FITTING, ("[0, -100]", (2, 3)), ("[-100, -100]", (2, 3))]:
         call = f"cross_entropy(a, {target}, reduction={wrong!r})"
-        refused_target(call, (2, 3), "ValueError", str(wrong))
+        refused_target(call, shape, "ValueError", str(wrong))
 
 
 @pytest.mark.parametrize("target", INTEGERS)
@@ -656,6 +746,14 @@ def test_cross_entropy_targets(target: str) -> None:
     x = dyadic(2, 3)
     got = evaluate(f"tt.cross_entropy(a, {target}, reduction='none')", x)
     assert_close(got, want=-log_softmax_of(x)[[0, 1], [2, 0]])
+
+
+def test_cross_entropy_of_classes_of_any_width() -> None:
+    """04.10 cross_entropy of an input with more entries than the dtype of the classes can count."""
+    for kind, shape in NARROW:
+        x, classes = fill(shape, 7, "normal"), classes_for(shape, 7)
+        got = evaluate("tt.cross_entropy(a, b, reduction='none')", x, classes.astype(kind))
+        assert_close(got, want=-pick(log_softmax_of(x), classes))
 
 
 def test_cross_entropy_of_no_rows() -> None:
@@ -675,6 +773,13 @@ def test_cross_entropy_targets_must_fit(shape: Shape, target: Shape) -> None:
     """04.11 cross_entropy with too many targets, too few, and targets of other axes."""
     call = f"cross_entropy(a, np.ones({target}, int))"
     refused_target(call, shape, "ValueError", str(shape), str(target))
+
+
+def test_cross_entropy_targets_are_not_stretched() -> None:
+    """04.11 cross_entropy with targets of size 1 or 0 on an axis, or of one axis more or fewer."""
+    for shape, target in STRETCHABLE:
+        call = f"cross_entropy(a, np.zeros({target}, int))"
+        refused_target(call, shape, "ValueError", str(shape), str(target))
 
 
 @outside
@@ -742,11 +847,12 @@ def test_label_smoothing_of_any_shape(shape: Shape, seed: int) -> None:
     assert_close(got + 1, want=want + 1)  # + 1 because with a single class every loss is 0
 
 
-@pytest.mark.parametrize("wrong", [-0.1, 1.5, 10, -1, 1.001])
+@pytest.mark.parametrize("wrong", [-0.1, 1.5, 10, -1, 1.001, math.nan, math.inf])
 def test_label_smoothing_out_of_range(wrong: float) -> None:
-    """04.15 s = -0.1, 1.5, 10 and others."""
-    call = f"cross_entropy(a, [0, 1], label_smoothing={wrong})"
-    refused_target(call, (2, 3), "ValueError", str(wrong))
+    """04.15 s = -0.1, 1.5, 10, nan and others."""
+    for target, shape in [*FITTING, ("[-100, -100]", (2, 3))]:
+        call = f"cross_entropy(a, {target}, label_smoothing=np.float64({str(wrong)!r}))"
+        refused_target(call, shape, "ValueError", str(wrong))
 
 
 BOTH = [
@@ -775,6 +881,13 @@ def test_smoothing_with_ignored_positions(case: Case) -> None:
 def test_smoothing_with_everything_ignored() -> None:
     """04.16 Every target is ignored, and the losses are smoothed."""
     nothing_left("cross_entropy(a, [-100, -100], label_smoothing=0.25)")
+
+
+@pytest.mark.parametrize("s", [0, 0.25], ids=["plain", "smoothed"])
+def test_rows_with_more_or_fewer_ignored_places(s: float) -> None:
+    """04.16 cross_entropy: every position that counts weighs the same, in whichever row it stands."""
+    for shape in UNEVEN:
+        uneven(f"cross_entropy(a, b, label_smoothing={s}", shape, s)
 
 
 @pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan], ids=str)
@@ -835,13 +948,15 @@ def test_modules(case: Case) -> None:
 def beside_functions(tt: Any, function: str, module: str, options: Any, a: Any, b: Any) -> Any:
     own = [getattr(tt, module)(**each) for each in options]
     x, y, other = tt.Tensor(a), tt.Tensor(b), tt.Tensor(a[::-1].copy())
-    earlier = [m(other, y) for m in own]
+    compute = getattr(tt, function)
     return {
-        "functions": [getattr(tt, function)(x, y, **each) for each in options],
+        "functions, other numbers": [compute(other, y, **each) for each in options],
+        "modules, other numbers": [m(other, y) for m in own],
+        "functions": [compute(x, y, **each) for each in options],
         "modules": [m(x, y) for m in own],
-        "of other numbers": earlier,
         "state afterwards": [list(m.state_dict()) for m in own],
-        "options": [m.eval() is m for m in own],
+        "modules after eval()": [m.eval()(x, y) for m in own],
+        "modules after train()": [m.train()(x, y) for m in own],
     }
 
 
@@ -859,13 +974,14 @@ def beside_functions(tt: Any, function: str, module: str, options: Any, a: Any, 
 def test_modules_keep_their_options_apart(module: str, function: str) -> None:
     """04.17 Modules with different options, made at once and each called twice, beside the function."""
     options = options_of(function)
-    a, b = normal(5, 3), normal(5, 3, seed=1)
-    if function in ("nll_loss", "cross_entropy"):
-        b = np.array([0, 2, 1, 2, 0])
+    a, b = normal(5, 3), np.array([0, 2, 1, 2, 0])
+    if function not in ("nll_loss", "cross_entropy"):
+        b = normal(5, 3, seed=1)
     runs = beside_functions(function, module, options, a, b)
-    assert_alike(runs, "functions", "modules")
+    for also in ("modules", "modules after eval()", "modules after train()"):
+        assert_alike(runs, "functions", also)
+    assert_alike(runs, "functions, other numbers", "modules, other numbers")
     assert_equal(runs["state afterwards"], want=[[] for _ in options])
-    assert_equal(runs["options"], want=[True for _ in options])
 
 
 def options_of(function: str) -> list[dict[str, Any]]:
@@ -906,6 +1022,10 @@ EVERY = [
     *["tt.cross_entropy(a, [1, 0], label_smoothing=0.25, reduction='none')"],
     *["tt.cross_entropy(a, [1, -100], label_smoothing=1, reduction='sum')"],
 ]
+CALLS = {f"tt.{name}": "a, a" for name in ("mse_loss", "l1_loss", NAME)}
+CALLS |= {f"tt.{name}": "a, [1, 0]" for name in ("nll_loss", "cross_entropy")}
+CALLS |= {f"tt.{name}": "a, a" for name in ("MSELoss", "L1Loss", "BCEWithLogitsLoss")}
+CALLS |= {f"tt.{name}": "a, [1, 0]" for name in ("NLLLoss", "CrossEntropyLoss")}
 PAIRWISE = [f"tt.{name}(a, {b})" for name in ("mse_loss", "l1_loss", NAME) for b in ("b", "b * 1")]
 
 
@@ -913,6 +1033,16 @@ def apart() -> tuple[Any, Any]:
     """Two arrays of (2, 3) whose elements differ by 0.07 or more."""
     a = dyadic(2, 3)
     return a, a + dyadic(2, 3, seed=1)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_no_loss_knows_another_reduction(name: str) -> None:
+    """04.3 Names that hold another name, other types; a module may refuse when it is made or called."""
+    for wrong in (*MORE_OTHERS, *OTHERS):
+        option = f"reduction={wrong!r}"
+        call = f"({CALLS[name]}, {option})" if "_" in name else f"({option})({CALLS[name]})"
+        said = str(wrong)
+        assert_raises(evaluate, name + call, dyadic(2, 3), error="ValueError", says=(said,))
 
 
 @pytest.mark.parametrize("expression", EVERY[2:])
@@ -998,35 +1128,43 @@ def test_inputs_are_not_modified(expression: str) -> None:
         assert_unchanged(after(expression, a, b, in_tensors), was=was)
 
 
-VIEWED = [f"tt.{name}(a, b, reduction='none')" for name in ("mse_loss", "l1_loss", NAME)]
-VIEWED += [f"tt.{name}(a, c, reduction='none')" for name in ("nll_loss", "cross_entropy")]
+VIEWED = [
+    f"tt.{name}(a, {target}, reduction='{reduction}')"
+    for target, names in (
+        ("b", ("mse_loss", "l1_loss", NAME)),
+        ("c", ("nll_loss", "cross_entropy")),
+    )
+    for name in names
+    for reduction in ("none", "mean", "sum")
+]
+VIEWED += ["tt.cross_entropy(a, c, label_smoothing=0.25, ignore_index=1)"]
+VIEWS = ["x[::-1, ::-1]", "x.T", "x[..., ::2]", "np.broadcast_to(x[:1], x.shape)"]
 
 
 @observe
-def of_views(tt: Any, expression: str, data: Any, target: Any, classes: Any) -> Any:
-    views = {
-        "reversed": lambda x: x[::-1, ::-1],
-        "transposed": lambda x: x.T,
-        "every second": lambda x: x[..., ::2],
-        "stretched": lambda x: np.broadcast_to(x[:1], x.shape),
-    }
+def of_views(tt: Any, expression: str, arrays: Any, learns: bool) -> Any:
+    def loss(of_input: int, of_target: int) -> Any:
+        a, b, c = (pair[i] for pair, i in zip(pairs, (of_input, of_target, of_target), strict=True))
+        inputs = {"a": tt.Tensor(a, requires_grad=learns), "b": tt.Tensor(b), "c": tt.Tensor(c)}
+        return eval(expression, {"tt": tt, **inputs})
+
     runs = {}
-    for name, view in views.items():
-        a, b, c = view(data), view(target), view(classes)
-        for kind in ("view", "copy"):
-            x, y, z = (v if kind == "view" else np.ascontiguousarray(v) for v in (a, b, c))
-            values = {"tt": tt, "a": tt.Tensor(x), "b": tt.Tensor(y), "c": tt.Tensor(z)}
-            runs[f"{name}, {kind}"] = eval(expression, values)
+    for view in VIEWS:
+        seen = [eval(view, {"np": np, "x": x}) for x in arrays]
+        pairs = [(np.ascontiguousarray(x), x) for x in seen]
+        runs[f"copies of {view}"] = [loss(0, 0)] * 3
+        runs[f"input, target and both {view}"] = [loss(1, 0), loss(0, 1), loss(1, 1)]
     return runs
 
 
 @pytest.mark.parametrize("expression", VIEWED)
 def test_views_are_inputs(expression: str) -> None:
-    """04.19 Reversed, transposed and stretched views beside copies of them."""
-    classes = classes_for((3, 4, 3), 0) % 3
-    runs = of_views(expression, normal(3, 4, 3), normal(3, 4, 3, seed=1), classes)
-    for name in ("reversed", "transposed", "every second", "stretched"):
-        assert_alike(runs, f"{name}, copy", f"{name}, view")
+    """04.19 Reversed, transposed and stretched views beside copies of them, as input and as target."""
+    arrays = [normal(3, 4, 3), normal(3, 4, 3, seed=1), classes_for((3, 4, 3), 0) % 3]
+    for learns in (True, False):
+        runs = of_views(expression, arrays, learns)
+        for view in VIEWS:
+            assert_alike(runs, f"copies of {view}", f"input, target and both {view}")
 
 
 @observe
@@ -1041,8 +1179,9 @@ def peak(tt: Any, expression: str, data: Any, target: Any) -> Any:
     return [found, loss]
 
 
+LARGE_SHAPES = [(32, 8192), (4, 4096, 3), (4096, 64), (2, 64, 2048)]
 large = pytest.mark.parametrize(
-    "shape", [(32, 8192), (4, 4096, 3)], ids=["rows", "with an axis more"]
+    "shape", LARGE_SHAPES, ids=["rows", "with an axis more", "many rows", "many places"]
 )
 
 
@@ -1058,7 +1197,7 @@ def test_cross_entropy_needs_hardly_more_memory(shape: Any) -> None:
 
 @large
 def test_picking_needs_no_memory(shape: Any) -> None:
-    """04.20 The largest amount of memory during one call, for thousands of classes."""
+    """04.20 The largest amount of memory during one call, for many classes."""
     a, target = normal(*shape).astype(np.float32), classes_for(shape, 0)
     loss = peak("tt.nll_loss(a, target)", a, target)[1]
     assert_close(loss, want=-pick(a, target).mean(), terms=1.0)
