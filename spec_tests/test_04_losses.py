@@ -59,7 +59,17 @@ INTEGERS = ["[2, 0]", "np.array([2, 0], np.uint8)", "tt.Tensor(np.array([2, 0], 
 INTEGERS += [f"np.array([2, 0], np.{kind})" for kind in ("int8", "int16", "uint32", "uint64")]
 FLOATS = [("[2.0, 0.0]", "float64"), ("tt.Tensor([2, 0])", "float32"), ("np.eye(2, 3)", "float64")]
 FLOATS += [("[True, False]", "bool"), ("tt.Tensor(np.array([True, False]))", "bool")]
-KINDS = ["floats", "tensor-of-list", "one-hot", "bools", "tensor-of-bools"]
+FLOATS += [("['1', '0']", "<U1"), ("[None, 1]", "object"), ("np.array([1, 0], complex)", "complex")]
+KINDS = [
+    "floats",
+    "tensor-of-list",
+    "one-hot",
+    "bools",
+    "tensor-of-bools",
+    "texts",
+    "None",
+    "complex",
+]
 MISFITS = [
     *[((2, 3), (3,)), ((3, 3), (3, 3)), ((2, 3), (2, 1)), ((3,), (3,))],
     *[((2, 3, 5), (2, 3)), ((2, 3, 5), (2,))],
@@ -108,7 +118,8 @@ def refused_shapes(name: str, pair: tuple[Shape, Shape]) -> None:
     """A loss of numbers against numbers refuses two different shapes, and names both."""
     first, second = [tuple(n * integer(1, 1, 30) if n > 1 else n for n in shape) for shape in pair]
     a, b, says = fill(first), fill(second, 1), (str(first), str(second))
-    assert_raises(evaluate, f"tt.{name}(a, b)", a, b, error="ValueError", says=says)
+    for target in ("b", "b.numpy()", "b.tolist()", "tt.Tensor(b.numpy(), requires_grad=True)"):
+        assert_raises(evaluate, f"tt.{name}(a, {target})", a, b, error="ValueError", says=says)
 
 
 def refused_target(call: str, shape: Shape, error: str, *says: str) -> None:
@@ -543,6 +554,7 @@ def test_ignore_index(case: Case) -> None:
 
 
 UNEVEN = [(3, 4, 5), (2, 3, 4, 3), (4, 3, 1), (1, 3, 6), (6, 3)]
+SKIPS = [(-100, "int8"), (255, "uint8"), (-1, "int64"), (2**40, "int64"), (-(2**31), "int32")]
 
 
 def ignored_unevenly(shape: Shape) -> tuple[Any, Any, Any]:
@@ -558,8 +570,10 @@ def uneven(call: str, shape: Shape, s: float | None = None) -> None:
     x, classes, kept = ignored_unevenly(shape)
     losses = -pick(x, classes) if s is None else smoothed(x, classes, s)
     sums = {"none": np.where(kept, losses, 0), "sum": losses[kept].sum()}
+    skip, kind = SKIPS[UNEVEN.index(shape)]
+    targets = np.where(kept, classes, skip).astype(kind)
     for reduction, want in {**sums, "mean": losses[kept].mean()}.items():
-        got = evaluate(f"tt.{call}, reduction='{reduction}')", x, np.where(kept, classes, -100))
+        got = evaluate(f"tt.{call}, reduction='{reduction}', ignore_index={skip})", x, targets)
         assert_close(got, want=np.asarray(want))
 
 
@@ -586,7 +600,7 @@ def ignored() -> tuple[Any, Any, Any]:
 
 @observe
 def is_nan(tt: Any, expression: str, data: Any) -> Any:
-    loss = eval(expression, {"tt": tt, "a": tt.Tensor(data)})
+    loss = eval(expression, {"tt": tt, "np": np, "a": tt.Tensor(data)})
     return [bool(np.isnan(loss.item())), str(loss.dtype)]
 
 
@@ -628,16 +642,24 @@ def out_of_range_beside_ignored_ones(name: str) -> None:
     for wrong, kind in WRAPPED:
         call = f"{name}(a, np.array([0, {wrong}], np.{kind}))"
         refused_target(call, (2, 3), error, str(wrong), "3")
+    refused_target(f"{name}(a, tt.Tensor(np.array([3, 0])))", (2, 3), error, "3")
     call = f"{name}(a, np.array([0, -100], np.int8), ignore_index=156)"
     refused_target(call, (2, 3), error, "-100", "3")
 
 
 def test_no_rows_have_no_mean() -> None:
     """04.12 A batch without rows: nothing is left for the mean."""
-    x = np.zeros((0, 3), np.float32)
-    assert_equal(is_nan("tt.nll_loss(a, [])", x), want=[True, "float32"])
-    got = evaluate("tt.nll_loss(a, [], reduction='sum') + 1", x)
-    assert_close(got, want=np.float32(1))
+    no_rows("nll_loss")
+
+
+def no_rows(name: str, options: str = "") -> None:
+    """Where there are no positions the mean is nan and the sum 0, in the dtype of the input."""
+    empty = "np.zeros((0, 2), int)", (0, 3, 2)
+    for target, shape in (("[]", (0, 3)), empty, ("np.zeros((2, 0), int)", (2, 3, 0))):
+        x = np.zeros(shape, np.float32)
+        assert_equal(is_nan(f"tt.{name}(a, {target}{options})", x), want=[True, "float32"])
+        got = evaluate(f"tt.{name}(a, {target}, reduction='sum'{options}) + 1", x)
+        assert_close(got, want=np.float32(1))
 
 
 @pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan], ids=str)
@@ -708,6 +730,19 @@ def test_cross_entropy_is_stable(dtype: str) -> None:
     logits = (np.array(rows) * share).astype(dtype)
     got = evaluate("tt.cross_entropy(a, [0, 0, 1], reduction='none')", logits)
     assert_close(got, want=np.array([0, 2000 * share, LOG2], dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("s", [0.25, 1])
+def test_smoothed_cross_entropy_is_stable(s: float, dtype: str) -> None:
+    """04.14 Rows such as [1000, 0, -1000], smoothed; as rows and as places."""
+    x = np.array([[1000.0, -1000, 250], [-1000, 0, 1000]])
+    plain, spread = np.array([0.0, 2000.0]), np.array([2750 / 3, 1000.0])
+    want = ((1 - s) * plain + s * spread).astype(dtype)
+    for logits, classes in ((x, "[0, 0]"), (x.T[None], "[[0, 0]]")):
+        call = f"tt.cross_entropy(a, {classes}, label_smoothing={s}, reduction='none')"
+        got = evaluate(call, logits.astype(dtype))
+        assert_close(got, want=want.reshape(got.shape))
 
 
 LARGE = [
@@ -813,6 +848,12 @@ def test_cross_entropy_ignore_index(case: Case) -> None:
 def test_cross_entropy_with_everything_ignored(call: str) -> None:
     """04.12 Every target of cross_entropy is ignored."""
     nothing_left(call)
+
+
+@pytest.mark.parametrize("options", ["", ", label_smoothing=0.25"], ids=["plain", "smoothed"])
+def test_cross_entropy_of_no_rows_has_no_mean(options: str) -> None:
+    """04.12 cross_entropy of a batch without rows: nothing is left for the mean."""
+    no_rows("cross_entropy", options)
 
 
 def test_label_smoothing_example() -> None:
@@ -948,13 +989,14 @@ def test_modules(case: Case) -> None:
 def beside_functions(tt: Any, function: str, module: str, options: Any, a: Any, b: Any) -> Any:
     own = [getattr(tt, module)(**each) for each in options]
     x, y, other = tt.Tensor(a), tt.Tensor(b), tt.Tensor(a[::-1].copy())
-    compute = getattr(tt, function)
+    compute, before = getattr(tt, function), [{*vars(m)} for m in own]
     return {
         "functions, other numbers": [compute(other, y, **each) for each in options],
         "modules, other numbers": [m(other, y) for m in own],
         "functions": [compute(x, y, **each) for each in options],
         "modules": [m(x, y) for m in own],
         "state afterwards": [list(m.state_dict()) for m in own],
+        "kept of calls": [sorted(set(vars(m)) - old) for m, old in zip(own, before, strict=True)],
         "modules after eval()": [m.eval()(x, y) for m in own],
         "modules after train()": [m.train()(x, y) for m in own],
     }
@@ -981,7 +1023,8 @@ def test_modules_keep_their_options_apart(module: str, function: str) -> None:
     for also in ("modules", "modules after eval()", "modules after train()"):
         assert_alike(runs, "functions", also)
     assert_alike(runs, "functions, other numbers", "modules, other numbers")
-    assert_equal(runs["state afterwards"], want=[[] for _ in options])
+    for state in ("state afterwards", "kept of calls"):
+        assert_equal(runs[state], want=[[] for _ in options])
 
 
 def options_of(function: str) -> list[dict[str, Any]]:
@@ -993,6 +1036,57 @@ def options_of(function: str) -> list[dict[str, Any]]:
     if function == "cross_entropy":
         options += [{"label_smoothing": s, **o} for s in (0.25, 1) for o in options]
     return options
+
+
+PAIRED_MODULES = ["tt.MSELoss()", "tt.L1Loss('sum')", "tt.BCEWithLogitsLoss('none')"]
+
+
+@pytest.mark.parametrize("module", PAIRED_MODULES)
+def test_modules_compare_shapes(module: str) -> None:
+    """04.4 Modules refuse what their functions refuse."""
+    for pair in UNEQUAL:
+        refused_shapes(module.removeprefix("tt."), pair)
+
+
+@pytest.mark.parametrize("module", ["NLLLoss()", "CrossEntropyLoss()"])
+def test_modules_check_class_numbers(module: str) -> None:
+    """04.11 Modules refuse what their functions refuse: floats, classes out of range, unfit shapes."""
+    refused_target(f"{module}(a, [1.0, 0.0])", (2, 3), "TypeError", "float64")
+    for shape, target in (*MISFITS, *STRETCHABLE):
+        call = f"{module}(a, np.zeros({target}, int))"
+        refused_target(call, shape, "ValueError", str(shape), str(target))
+    for wrong in OUTSIDE:
+        refused_target(
+            f"{module}(a, [0, {wrong}])", (2, 3), "IndexError|ValueError", str(wrong), "3"
+        )
+
+
+def test_module_refuses_smoothing_out_of_range() -> None:
+    """04.15 CrossEntropyLoss, when it is made or when it is called."""
+    for s in (-0.1, 1.5, 10, math.nan):
+        call = f"CrossEntropyLoss(label_smoothing=np.float64({str(s)!r}))(a, [0, 1])"
+        refused_target(call, (2, 3), "ValueError", str(s))
+
+
+@observe
+def spelled_targets(tt: Any, call: str, data: Any, target: Any) -> Any:
+    compute, a = eval(call, {"tt": tt}), tt.Tensor(data)
+    return {
+        "tensor": compute(a, tt.Tensor(target)),
+        "list": compute(a, target.tolist()),
+        "array": compute(a, target),
+    }
+
+
+@pytest.mark.parametrize(
+    "call", [f"tt.{n}" for n in ("mse_loss", "l1_loss", NAME)] + PAIRED_MODULES
+)
+def test_targets_are_lists_arrays_or_tensors(call: str) -> None:
+    """04.5 Nested lists and arrays beside tensors, for functions and modules."""
+    for shape in ((3,), (2, 3), (2, 1, 2)):
+        runs = spelled_targets(call, fill(shape), np.abs(fill(shape, 1)) / 10)
+        assert_alike(runs, "tensor", "list")
+        assert_alike(runs, "tensor", "array")
 
 
 @observe
@@ -1021,12 +1115,20 @@ EVERY = [
     *["tt.nll_loss(a, [1, -100])", "tt.cross_entropy(a, [1, -100])"],
     *["tt.cross_entropy(a, [1, 0], label_smoothing=0.25, reduction='none')"],
     *["tt.cross_entropy(a, [1, -100], label_smoothing=1, reduction='sum')"],
+    *["tt.cross_entropy(a.reshape((1, 3, 2)), [[1, -100]], label_smoothing=0.25)"],
+    *["tt.nll_loss(a.reshape((1, 3, 2)), [[1, 0]])"],
+]
+NOTHING = [
+    f"tt.{name}(a, [-100, -100], reduction='{reduction}')"
+    for name in ("nll_loss", "cross_entropy")
+    for reduction in ("mean", "sum", "none")
 ]
 CALLS = {f"tt.{name}": "a, a" for name in ("mse_loss", "l1_loss", NAME)}
 CALLS |= {f"tt.{name}": "a, [1, 0]" for name in ("nll_loss", "cross_entropy")}
 CALLS |= {f"tt.{name}": "a, a" for name in ("MSELoss", "L1Loss", "BCEWithLogitsLoss")}
 CALLS |= {f"tt.{name}": "a, [1, 0]" for name in ("NLLLoss", "CrossEntropyLoss")}
 PAIRWISE = [f"tt.{name}(a, {b})" for name in ("mse_loss", "l1_loss", NAME) for b in ("b", "b * 1")]
+PAIRWISE += [f"{module}(a, b)" for module in PAIRED_MODULES]
 
 
 def apart() -> tuple[Any, Any]:
@@ -1045,7 +1147,7 @@ def test_no_loss_knows_another_reduction(name: str) -> None:
         assert_raises(evaluate, name + call, dyadic(2, 3), error="ValueError", says=(said,))
 
 
-@pytest.mark.parametrize("expression", EVERY[2:])
+@pytest.mark.parametrize("expression", [*EVERY[2:], *NOTHING])
 def test_history_leads_to_the_input(expression: str) -> None:
     """04.18 The notes, walked back from the loss."""
     check_history(expression)
@@ -1111,21 +1213,27 @@ def test_dtype_beside_a_target_that_learns(name: str) -> None:
 
 
 @observe
-def after(tt: Any, expression: str, data: Any, target: Any, in_tensors: bool) -> Any:
-    classes = np.array([1, -100])
-    wrap = tt.Tensor if in_tensors else np.asarray
+def after(tt: Any, expression: str, data: Any, target: Any, given: str) -> Any:
+    classes = np.array([[1, -100]] if "[[" in expression else [1, -100])
+    wrap = {"tensors": tt.Tensor, "arrays": np.asarray, "lists": lambda x: x.tolist()}[given]
     names = {"tt": tt, "a": tt.Tensor(data), "b": wrap(target), "classes": wrap(classes)}
-    eval(expression.replace("[1, -100]", "classes"), names)
-    return {"input": data, "target": target, "classes": classes}
+    eval(expression.replace(str(classes.tolist()), "classes"), names)
+    held = {f"{k}.data": getattr(names[k], "data", None) for k in ("a", "b", "classes")}
+    if given != "tensors":  # a list, or an array that is target already
+        held |= {f"{k}.data": np.asarray(names[k]) for k in ("b", "classes")}
+    return {"input": data, "target": target, "classes": classes, **held}
 
 
 @pytest.mark.parametrize("expression", EVERY)
 def test_inputs_are_not_modified(expression: str) -> None:
     """04.19 Input, target and class numbers before and after the call; the input is large."""
-    a, b = 2000 * dyadic(2, 3), dyadic(2, 3, seed=1)
-    was = {"input": a, "target": b, "classes": np.array([1, -100])}
-    for in_tensors in (False, True):
-        assert_unchanged(after(expression, a, b, in_tensors), was=was)
+    classes = np.array([[1, -100]] if "[[" in expression else [1, -100])
+    for dtype in ("float64", "float32"):
+        a, b = 2000 * dyadic(2, 3).astype(dtype), dyadic(2, 3, seed=1)
+        was = {"input": a, "target": b, "classes": classes}
+        was |= {"a.data": a, "b.data": b, "classes.data": classes}
+        for given in ("arrays", "tensors", "lists"):
+            assert_unchanged(after(expression, a, b, given), was=was)
 
 
 VIEWED = [
@@ -1202,5 +1310,6 @@ def test_picking_needs_no_memory(shape: Any) -> None:
     loss = peak("tt.nll_loss(a, target)", a, target)[1]
     assert_close(loss, want=-pick(a, target).mean(), terms=1.0)
     for options in ("", ", ignore_index=1", ", reduction='sum'"):
-        got, _ = peak(f"tt.nll_loss(a, target{options})", a, target)
-        assert_below(got, limit=0.25, what="peak memory, in sizes of the input")
+        for x in (a, np.asfortranarray(a)):
+            got, _ = peak(f"tt.nll_loss(a, target{options})", x, target)
+            assert_below(got, limit=0.25, what="peak memory, in sizes of the input")
