@@ -642,7 +642,11 @@ def out_of_range_beside_ignored_ones(name: str) -> None:
     for wrong, kind in WRAPPED:
         call = f"{name}(a, np.array([0, {wrong}], np.{kind}))"
         refused_target(call, (2, 3), error, str(wrong), "3")
-    refused_target(f"{name}(a, tt.Tensor(np.array([3, 0])))", (2, 3), error, "3")
+    for wrong in (3, -1, -3):
+        refused_target(
+            f"{name}(a, tt.Tensor(np.array([{wrong}, 0])))", (2, 3), error, str(wrong), "3"
+        )
+    refused_target(f"{name}(a, [99, 120], ignore_index=99)", (2, 3), error, "120", "3")
     call = f"{name}(a, np.array([0, -100], np.int8), ignore_index=156)"
     refused_target(call, (2, 3), error, "-100", "3")
 
@@ -1038,7 +1042,7 @@ def options_of(function: str) -> list[dict[str, Any]]:
     return options
 
 
-PAIRED_MODULES = ["tt.MSELoss()", "tt.L1Loss('sum')", "tt.BCEWithLogitsLoss('none')"]
+PAIRED_MODULES = ["tt.MSELoss('mean')", "tt.L1Loss('sum')", "tt.BCEWithLogitsLoss('none')"]
 
 
 @pytest.mark.parametrize("module", PAIRED_MODULES)
@@ -1117,6 +1121,8 @@ EVERY = [
     *["tt.cross_entropy(a, [1, -100], label_smoothing=1, reduction='sum')"],
     *["tt.cross_entropy(a.reshape((1, 3, 2)), [[1, -100]], label_smoothing=0.25)"],
     *["tt.nll_loss(a.reshape((1, 3, 2)), [[1, 0]])"],
+    *[f"tt.{name}().eval()(a, b)" for name in ("MSELoss", "L1Loss", "BCEWithLogitsLoss")],
+    *[f"tt.{name}().eval()(a, [1, -100])" for name in ("NLLLoss", "CrossEntropyLoss")],
 ]
 NOTHING = [
     f"tt.{name}(a, [-100, -100], reduction='{reduction}')"
@@ -1214,26 +1220,26 @@ def test_dtype_beside_a_target_that_learns(name: str) -> None:
 
 @observe
 def after(tt: Any, expression: str, data: Any, target: Any, given: str) -> Any:
-    classes = np.array([[1, -100]] if "[[" in expression else [1, -100])
+    classes = np.array([[1, -100]] if "[[" in expression else [1, -100], np.int16)
     wrap = {"tensors": tt.Tensor, "arrays": np.asarray, "lists": lambda x: x.tolist()}[given]
     names = {"tt": tt, "a": tt.Tensor(data), "b": wrap(target), "classes": wrap(classes)}
     eval(expression.replace(str(classes.tolist()), "classes"), names)
     held = {f"{k}.data": getattr(names[k], "data", None) for k in ("a", "b", "classes")}
     if given != "tensors":  # a list, or an array that is target already
-        held |= {f"{k}.data": np.asarray(names[k]) for k in ("b", "classes")}
+        held |= {"b.data": np.asarray(names["b"]), "classes.data": np.int16(names["classes"])}
     return {"input": data, "target": target, "classes": classes, **held}
 
 
 @pytest.mark.parametrize("expression", EVERY)
 def test_inputs_are_not_modified(expression: str) -> None:
     """04.19 Input, target and class numbers before and after the call; the input is large."""
-    classes = np.array([[1, -100]] if "[[" in expression else [1, -100])
-    for dtype in ("float64", "float32"):
-        a, b = 2000 * dyadic(2, 3).astype(dtype), dyadic(2, 3, seed=1)
+    classes = np.array([[1, -100]] if "[[" in expression else [1, -100], np.int16)
+    for dtype in ("float64", "float32", *["int64"] * ("b)" in expression)):
+        a, b = (2000 * dyadic(2, 3)).astype(dtype), dyadic(2, 3, seed=1)
         was = {"input": a, "target": b, "classes": classes}
         was |= {"a.data": a, "b.data": b, "classes.data": classes}
-        for given in ("arrays", "tensors", "lists"):
-            assert_unchanged(after(expression, a, b, given), was=was)
+        for spelled_as in ("arrays", "tensors", "lists"):
+            assert_unchanged(after(expression, a, b, spelled_as), was=was)
 
 
 VIEWED = [
