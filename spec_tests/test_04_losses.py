@@ -118,13 +118,22 @@ def refused_shapes(name: str, pair: tuple[Shape, Shape]) -> None:
     """A loss of numbers against numbers refuses two different shapes, and names both."""
     first, second = [tuple(n * integer(1, 1, 30) if n > 1 else n for n in shape) for shape in pair]
     a, b, says = fill(first), fill(second, 1), (str(first), str(second))
-    for target in ("b", "b.numpy()", "b.tolist()", "tt.Tensor(b.numpy(), requires_grad=True)"):
+    others = ("b.numpy()", "b.tolist()", "tt.Tensor(b.numpy(), requires_grad=True)")
+    for target in ("b", *others * (pair == UNEQUAL[0])):
         assert_raises(evaluate, f"tt.{name}(a, {target})", a, b, error="ValueError", says=says)
 
 
 def refused_target(call: str, shape: Shape, error: str, *says: str) -> None:
     """A loss refuses its target, and names what `says` lists."""
     assert_raises(evaluate, f"tt.{call}", fill(shape), error=error, says=says)
+
+
+def check_reductions(call: str, losses: Any, *arrays: Any) -> None:
+    """A loss whose text lacks its end gives these losses, their sum and their mean."""
+    sums = {"none": losses, "sum": losses.sum(), "mean": losses.mean()}
+    for reduction, want in sums.items():
+        got = evaluate(f"{call}, reduction='{reduction}')", *arrays)
+        assert_close(got, want=np.asarray(want, losses.dtype))
 
 
 # ---- regression: 04.1 to 04.5 --------------------------------------------------------------------
@@ -225,7 +234,7 @@ def test_history(name: str) -> None:
 @other
 def test_unknown_reduction(name: str, wrong: Any) -> None:
     """04.3 mse_loss and l1_loss with other names, and with None."""
-    for shape in ((2, 3), (), (1,), (1, 1), (0,)):
+    for shape in ((2, 3), (), (0,)):
         refused_target(f"{name}(a, a, reduction={wrong!r})", shape, "ValueError", str(wrong))
 
 
@@ -238,8 +247,7 @@ def close_and_large() -> list[Any]:
 def test_squares_of_large_numbers() -> None:
     """04.1 Prediction and target are large and close, in float32."""
     x, target = close_and_large()
-    got = evaluate("tt.mse_loss(a, b, reduction='none')", x, target)
-    assert_close(got, want=(x - target) ** 2)
+    check_reductions("tt.mse_loss(a, b", (x - target) ** 2, x, target)
 
 
 def test_distances_of_any_size() -> None:
@@ -249,6 +257,7 @@ def test_distances_of_any_size() -> None:
     for a, b in ((x, target), (tiny, np.float32([0, 0, 1])), (large, np.float32([0, 0, 1]))):
         got = evaluate("tt.l1_loss(a, b, reduction='none')", a, b)
         assert_exact(got, want=np.abs(a - b))
+        check_reductions("tt.l1_loss(a, b", np.abs(a - b), a, b)
 
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
@@ -287,7 +296,10 @@ def test_targets_are_rounded_as_the_input_is(name: str, dtype: str) -> None:
     x = np.array([*NEARLY[dtype], 2.0], dtype)
     for target in spellings([*NEARLY[dtype], 5.0]):
         got = evaluate(f"tt.{name}(a, {target}, reduction='none')", x)
-        assert_exact(got, want=np.array([0, 0, 0, 0, 9 if name == "mse_loss" else 3], dtype))
+        want = np.array([0, 0, 0, 0, 9 if name == "mse_loss" else 3], dtype)
+        assert_exact(got, want=want)
+        got = evaluate(f"tt.{name}(a, {target}, reduction='sum')", x)
+        assert_exact(got, want=want.sum())
 
 
 def spellings(values: list[float]) -> list[str]:
@@ -354,15 +366,15 @@ def test_binary_cross_entropy_of_any_shape(shape: Shape, seed: int) -> None:
 def test_binary_cross_entropy_is_stable(dtype: str) -> None:
     """04.7 Logits such as 1000 and -1000, with either target."""
     share = real(1.0, 0.75, 1.0)
-    z = (np.array([1000, -1000, 1000, -1000, 1000, 40]) * share).astype(dtype)
-    got = evaluate(f"tt.{NAME}(a, [0, 1, 1, 0, 0.5, 0], reduction='none')", z)
-    assert_close(got, want=(np.array([1000, 1000, 0, 0, 500, 40]) * share).astype(dtype))
+    z = (np.array([1000, -1000, 1000, -1000, 1000, 40, -1000]) * share).astype(dtype)
+    want = (np.array([1000, 1000, 0, 0, 500, 40, 250]) * share).astype(dtype)
+    check_reductions(f"tt.{NAME}(a, [0, 1, 1, 0, 0.5, 0, 0.25]", want, z)
 
 
 @other
 def test_binary_cross_entropy_unknown_reduction(wrong: Any) -> None:
     """04.3 binary_cross_entropy_with_logits with other names, and with None."""
-    for shape in ((3,), (), (1,), (1, 1), (0,)):
+    for shape in ((3,), (), (0,)):
         refused_target(f"{NAME}(a, a, reduction={wrong!r})", shape, "ValueError", str(wrong))
 
 
@@ -422,7 +434,12 @@ def test_nll_loss(case: Case) -> None:
     check_values("04", case)
 
 
-FITTING = [("[0, 1]", (2, 3)), ("[0]", (1, 1)), ("[]", (0, 3)), ("[[0, 1]]", (1, 2, 2))]
+FITTING = [
+    ("[0, 1]", (2, 3)),
+    ("[0]", (1, 1)),
+    ("np.zeros(0, int)", (0, 3)),
+    ("[[0, 1]]", (1, 2, 2)),
+]
 
 
 @other
@@ -673,16 +690,15 @@ def test_ignored_position_may_hold_anything(odd: float) -> None:
 
 
 def ignored_whatever_it_holds(call: str, odd: float, losses_of: Any) -> None:
-    """A loss of class numbers, with each reduction, where ignored rows hold inf or nan."""
-    x, classes, kept = ignored()
-    x[~kept] = odd
-    targets = np.where(kept, classes, -100)
-    losses = np.zeros(kept.size)
-    losses[kept] = losses_of(x[kept], classes[kept])
-    sums = {"none": losses, "sum": losses.sum(), "mean": losses.sum() / kept.sum()}
-    for reduction, want in sums.items():
-        got = evaluate(f"tt.{call}, reduction='{reduction}')", x, targets)
-        assert_close(got, want=np.asarray(want))
+    """A loss of class numbers, with each reduction, where ignored positions hold inf or nan."""
+    for x, classes, kept in (ignored(), ignored_unevenly((3, 4, 5))):
+        losses = np.where(kept, losses_of(x, classes), 0)
+        x = np.where(kept[:, None], x, odd)
+        targets = np.where(kept, classes, -100)
+        sums = {"none": losses, "sum": losses.sum(), "mean": losses.sum() / kept.sum()}
+        for reduction, want in sums.items():
+            got = evaluate(f"tt.{call}, reduction='{reduction}')", x, targets)
+            assert_close(got, want=np.asarray(want))
 
 
 # ---- cross_entropy: 04.13 to 04.16 ---------------------------------------------------------------
@@ -734,19 +750,6 @@ def test_cross_entropy_is_stable(dtype: str) -> None:
     logits = (np.array(rows) * share).astype(dtype)
     got = evaluate("tt.cross_entropy(a, [0, 0, 1], reduction='none')", logits)
     assert_close(got, want=np.array([0, 2000 * share, LOG2], dtype))
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("s", [0.25, 1])
-def test_smoothed_cross_entropy_is_stable(s: float, dtype: str) -> None:
-    """04.14 Rows such as [1000, 0, -1000], smoothed; as rows and as places."""
-    x = np.array([[1000.0, -1000, 250], [-1000, 0, 1000]])
-    plain, spread = np.array([0.0, 2000.0]), np.array([2750 / 3, 1000.0])
-    want = ((1 - s) * plain + s * spread).astype(dtype)
-    for logits, classes in ((x, "[0, 0]"), (x.T[None], "[[0, 0]]")):
-        call = f"tt.cross_entropy(a, {classes}, label_smoothing={s}, reduction='none')"
-        got = evaluate(call, logits.astype(dtype))
-        assert_close(got, want=want.reshape(got.shape))
 
 
 LARGE = [
@@ -892,10 +895,22 @@ def test_label_smoothing_of_any_shape(shape: Shape, seed: int) -> None:
     assert_close(got + 1, want=want + 1)  # + 1 because with a single class every loss is 0
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("s", [0.25, 1])
+def test_smoothed_cross_entropy_is_stable(s: float, dtype: str) -> None:
+    """04.14 Rows such as [1000, 0, -1000], smoothed; as rows and as places."""
+    x = np.array([[1000.0, -1000, 250], [-1000, 0, 1000]])
+    plain, spread = np.array([0.0, 2000.0]), np.array([2750 / 3, 1000.0])
+    want = ((1 - s) * plain + s * spread).astype(dtype)
+    for logits, classes in ((x, "[0, 0]"), (x.T[None], "[[0, 0]]")):
+        call = f"tt.cross_entropy(a, {classes}, label_smoothing={s}"
+        check_reductions(call, want.reshape(np.shape(eval(classes))), logits.astype(dtype))
+
+
 @pytest.mark.parametrize("wrong", [-0.1, 1.5, 10, -1, 1.001, math.nan, math.inf])
 def test_label_smoothing_out_of_range(wrong: float) -> None:
     """04.15 s = -0.1, 1.5, 10, nan and others."""
-    for target, shape in [*FITTING, ("[-100, -100]", (2, 3))]:
+    for target, shape in (*FITTING[:3:2], ("[-100, -100]", (2, 3))):
         call = f"cross_entropy(a, {target}, label_smoothing=np.float64({str(wrong)!r}))"
         refused_target(call, shape, "ValueError", str(wrong))
 
@@ -992,17 +1007,19 @@ def test_modules(case: Case) -> None:
 @observe
 def beside_functions(tt: Any, function: str, module: str, options: Any, a: Any, b: Any) -> Any:
     own = [getattr(tt, module)(**each) for each in options]
-    x, y, other = tt.Tensor(a), tt.Tensor(b), tt.Tensor(a[::-1].copy())
+    x, other = tt.Tensor(a), tt.Tensor(a[::-1].copy())
     compute, before = getattr(tt, function), [{*vars(m)} for m in own]
     return {
-        "functions, other numbers": [compute(other, y, **each) for each in options],
-        "modules, other numbers": [m(other, y) for m in own],
-        "functions": [compute(x, y, **each) for each in options],
-        "modules": [m(x, y) for m in own],
+        "functions, other numbers": [
+            compute(other, tt.Tensor(b.copy()), **each) for each in options
+        ],
+        "modules, other numbers": [m(other, tt.Tensor(b.copy())) for m in own],
+        "functions": [compute(x, tt.Tensor(b.copy()), **each) for each in options],
+        "modules": [m(x, tt.Tensor(b.copy())) for m in own],
         "state afterwards": [list(m.state_dict()) for m in own],
         "kept of calls": [sorted(set(vars(m)) - old) for m, old in zip(own, before, strict=True)],
-        "modules after eval()": [m.eval()(x, y) for m in own],
-        "modules after train()": [m.train()(x, y) for m in own],
+        "modules after eval()": [m.eval()(x, tt.Tensor(b.copy())) for m in own],
+        "modules after train()": [m.train()(x, tt.Tensor(b.copy())) for m in own],
     }
 
 
@@ -1048,7 +1065,7 @@ PAIRED_MODULES = ["tt.MSELoss('mean')", "tt.L1Loss('sum')", "tt.BCEWithLogitsLos
 @pytest.mark.parametrize("module", PAIRED_MODULES)
 def test_modules_compare_shapes(module: str) -> None:
     """04.4 Modules refuse what their functions refuse."""
-    for pair in UNEQUAL:
+    for pair in UNEQUAL[:4]:
         refused_shapes(module.removeprefix("tt."), pair)
 
 
@@ -1056,7 +1073,7 @@ def test_modules_compare_shapes(module: str) -> None:
 def test_modules_check_class_numbers(module: str) -> None:
     """04.11 Modules refuse what their functions refuse: floats, classes out of range, unfit shapes."""
     refused_target(f"{module}(a, [1.0, 0.0])", (2, 3), "TypeError", "float64")
-    for shape, target in (*MISFITS, *STRETCHABLE):
+    for shape, target in (*MISFITS[:4], *STRETCHABLE[:3]):
         call = f"{module}(a, np.zeros({target}, int))"
         refused_target(call, shape, "ValueError", str(shape), str(target))
     for wrong in OUTSIDE:
@@ -1120,7 +1137,9 @@ EVERY = [
     *["tt.cross_entropy(a, [1, 0], label_smoothing=0.25, reduction='none')"],
     *["tt.cross_entropy(a, [1, -100], label_smoothing=1, reduction='sum')"],
     *["tt.cross_entropy(a.reshape((1, 3, 2)), [[1, -100]], label_smoothing=0.25)"],
-    *["tt.nll_loss(a.reshape((1, 3, 2)), [[1, 0]])"],
+    *["tt.nll_loss(a.reshape((1, 3, 2)), [[1, 0]])", "tt.mse_loss(a, b, reduction='sum')"],
+    *["tt.l1_loss(a, b, reduction='none')", "tt.nll_loss(a, [1, -100], reduction='sum')"],
+    *["tt.nll_loss(a.reshape((1, 3, 2)), [[1, -100]], reduction='none')"],
     *[f"tt.{name}().eval()(a, b)" for name in ("MSELoss", "L1Loss", "BCEWithLogitsLoss")],
     *[f"tt.{name}().eval()(a, [1, -100])" for name in ("NLLLoss", "CrossEntropyLoss")],
 ]
@@ -1146,7 +1165,7 @@ def apart() -> tuple[Any, Any]:
 @pytest.mark.parametrize("name", CALLS)
 def test_no_loss_knows_another_reduction(name: str) -> None:
     """04.3 Names that hold another name, other types; a module may refuse when it is made or called."""
-    for wrong in (*MORE_OTHERS, *OTHERS):
+    for wrong in (*MORE_OTHERS, *(["Mean", "", None] if "_" not in name else [])):
         option = f"reduction={wrong!r}"
         call = f"({CALLS[name]}, {option})" if "_" in name else f"({option})({CALLS[name]})"
         said = str(wrong)
