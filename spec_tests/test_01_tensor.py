@@ -25,6 +25,7 @@ from support.asserts import (
     assert_zeros,
 )
 from support.expressions import (
+    assert_followed,
     evaluate,
     evaluate_laid_out,
     operands_after,
@@ -282,6 +283,19 @@ def test_detach_forgets_the_history() -> None:
             "tt.Tensor(np.array([1.5]), requires_grad=True)",
             "Tensor([1.5], dtype=float64, requires_grad=True)",
         ),
+        "__repr__-result": (
+            "tt.Tensor([1.5], requires_grad=True) * 2",
+            "Tensor([3.], requires_grad=True)",
+        ),
+        "__repr__-half": ("tt.Tensor(np.float16([[0.5]]))", "Tensor([[0.5]], dtype=float16)"),
+        "__repr__-bytes": ("tt.Tensor(np.array(7, np.uint8))", "Tensor(7, dtype=uint8)"),
+        "__repr__-special": ("tt.Tensor([np.nan, -np.inf])", "Tensor([ nan, -inf])"),
+        "__repr__-no-rows": ("tt.zeros(0)", "Tensor([])"),
+        "__repr__-hundred": (
+            "tt.arange(100).reshape(2, 50)[:, :2] * 1",
+            "Tensor([[ 0.,  1.],\n        [50., 51.]])",
+        ),
+        "__repr__-many": ("tt.arange(101)", "Tensor([  0.,   1.,   2., ...,  98.,  99., 100.])"),
     },
 )
 def test_repr_shows_values(expression: str, want: str) -> None:
@@ -627,6 +641,11 @@ def test_elementwise_refuses_shapes(expression: str) -> None:
     assert_raises(evaluate, expression, a, b, error="ValueError", says=("(2, 3)", "(5,)"))
 
 
+def test_clip_between_limits_in_the_wrong_order() -> None:
+    """01.8 min above max: everything is max."""
+    assert_close(evaluate("a.clip(2, -0.25)", dyadic(2, 5)), want=np.full((2, 5), -0.25))
+
+
 def test_clip_needs_a_limit() -> None:
     """01.8 clip() without min and without max."""
     assert_raises(evaluate, "a.clip()", dyadic(3), error="ValueError", says=("min", "max"))
@@ -655,6 +674,17 @@ def test_matmul(case: Case) -> None:
     check_values("01", case)
 
 
+SIZES_OF_ONE = [((1, 3), (3,)), ((3,), (3, 1)), ((3,), (1, 3, 5)), ((1, 2, 3), (3,)), ((1,), (1,))]
+SIZES_OF_ONE += [((1, 1), (1,)), ((2, 1), (1, 3)), ((1, 2, 3), (1, 3, 1)), ((1, 1, 2, 3), (3, 2))]
+
+
+def test_matmul_of_size_one() -> None:
+    """01.9 Axes of size 1 stay; only the axis of a vector disappears."""
+    for shapes in SIZES_OF_ONE:
+        a, b = dyadic(*shapes[0]), dyadic(*shapes[1], seed=1)
+        assert_close(evaluate("a @ b", a, b), want=np.asarray(a @ b))
+
+
 @given(seed=seeds)
 def test_matmul_of_any_numbers(seed: int) -> None:
     """01.9 A stack of matrices and one matrix, drawn numbers."""
@@ -675,6 +705,13 @@ def test_matmul_of_an_array_and_a_tensor() -> None:
         "matmul": ((2, 3), (2, 3)),
         "matmul-vectors": ((3,), (5,)),
         "matmul-stacks": ((5, 2, 3), (5, 7, 2)),
+        "matmul-one": ((2, 1), (3, 5)),
+        "matmul-one-right": ((2, 3), (1, 5)),
+        "matmul-one-vector": ((1,), (3,)),
+        "matmul-vector-one": ((2, 3), (1,)),
+        "matmul-one-stacks": ((5, 2, 1), (5, 3, 2)),
+        "matmul-batch": ((2, 3, 5), (3, 5, 2)),
+        "matmul-none": ((2, 0), (3, 2)),
     },
 )
 def test_matmul_refuses_inner_sizes(shapes: Any) -> None:
@@ -848,8 +885,10 @@ def test_sum_and_mean_of_a_number(expression: str) -> None:
 
 @by_name("name", {"sum_": "sum", "mean": "mean"})
 def test_sum_and_mean_of_a_number_refuse_axes(name: str) -> None:
-    """01.10 A tensor without axes has no axis 1: an IndexError that names it."""
-    assert_raises(evaluate, f"a.{name}(1)", np.array(2.5), error="IndexError", says=("1",))
+    """01.10 A tensor without axes has no axis 1, nor -2: an IndexError that names it."""
+    for axis in ("1", "-2"):
+        call = f"a.{name}({axis})"
+        assert_raises(evaluate, call, np.array(2.5), error="IndexError", says=(axis, "()"))
 
 
 EXTREMA = [
@@ -970,7 +1009,9 @@ def test_max_of_nothing(expression: str) -> None:
 def test_max_and_min_refuse_axes(name: str) -> None:
     """01.11 axis=2 of two axes, and axis=1 of none: an IndexError as for sum."""
     check_refused_axes(name, several=name != "argmax")
-    assert_raises(evaluate, f"a.{name}(1)", np.array(2.5), error="IndexError", says=("1",))
+    for axis in ("1", "-2"):
+        call = f"a.{name}({axis})"
+        assert_raises(evaluate, call, np.array(2.5), error="IndexError", says=(axis, "()"))
 
 
 @by_name(
@@ -1153,6 +1194,23 @@ def test_movement_of_a_number(expression: str, shape: tuple[int, ...]) -> None:
     assert_close(evaluate(expression, np.array(2.5)), want=np.full(shape, 2.5))
 
 
+@by_name(
+    "expression",
+    {
+        "transpose": "a.transpose(0, 1)",
+        "flatten": "a.flatten(1)",
+        "flatten-end": "a.flatten(0, 1)",
+        "squeeze": "a.squeeze(1)",
+        "unsqueeze": "a.unsqueeze(1)",
+    },
+)
+def test_movement_of_a_number_refuses_axes(expression: str) -> None:
+    """01.13 A tensor without axes has no axis 1, nor -2."""
+    for axis in ("1", "-2"):
+        call = expression.replace("1", axis)
+        assert_raises(evaluate, call, np.array(2.5), error="IndexError", says=(axis,))
+
+
 @by_name("dims", {"flatten": (1, 0), "flatten-far": (2, 0), "flatten-negative": (-1, -2)})
 def test_flatten_refuses_an_end_before_its_start(dims: tuple[int, int]) -> None:
     """01.13 Ends before their start, also counted from the end."""
@@ -1333,6 +1391,12 @@ def test_expand_of_a_number(shape: Any) -> None:
     assert_close(evaluate(f"a.expand({shape})", np.array(2.5)), want=np.full(shape, 2.5))
 
 
+def test_pad_of_a_number() -> None:
+    """01.14 A tensor without axes takes no widths, and refuses a pair."""
+    assert_close(evaluate("a.pad(())", np.array(2.5)), want=np.array(2.5))
+    assert_raises(evaluate, "a.pad((1, 1))", np.array(2.5), error="ValueError", says=("()",))
+
+
 @by_name("shape", {"expand": (2, 1), "expand-other": (2, 6), "expand-first": (1, 3)})
 def test_expand_refuses_sizes(shape: Any) -> None:
     """01.14 An axis that is to shrink, or to be repeated."""
@@ -1346,6 +1410,9 @@ def test_expand_refuses_sizes(shape: Any) -> None:
         "expand-size": "a.expand(4, 3)",
         "expand-axes": "a.expand(3)",
         "expand-new": "a.expand(-1, 2, 3)",
+        "expand-below": "a.expand(-2, 3)",
+        "pad-negative": "a.pad((-1, 0))",
+        "pad-negative-after": "a.pad((0, 0, 1, -1))",
         "pad-odd": "a.pad((1, 2, 3))",
         "pad-axes": "a.pad((1, 1, 1, 1, 1, 1))",
     },
@@ -1355,9 +1422,12 @@ def test_expand_and_pad_refuse(expression: str) -> None:
     assert_raises(evaluate, expression, dyadic(2, 3), error="ValueError", says=("(2, 3)",))
 
 
-def test_pad_refuses_half_a_pair() -> None:
-    """01.14 One width where an axis needs two."""
-    assert_raises(evaluate, "a.pad((1,))", dyadic(3), error="ValueError", says=("(3,)",))
+@by_name("padding", {"pad": (1,), "pad-negative": (-1, 0), "pad-axes": (0, 0, 0, 0)})
+def test_pad_refuses_widths(padding: Any) -> None:
+    """01.14 One axis, of size 3 and 1: half a pair, a width below 0, a pair too many."""
+    for size in (3, 1):
+        call = f"a.pad({padding})"
+        assert_raises(evaluate, call, dyadic(size), error="ValueError", says=(f"({size},)",))
 
 
 # ---- selecting: 01.15 and 01.16 ------------------------------------------------------------------
@@ -1536,6 +1606,7 @@ def test_joining_of_any_order(expressions: Any) -> None:
         "stack-one": ("tt.stack([a, a[:1]])", "ValueError", ("2, 3", "1, 3")),
         "stack-ranks": ("tt.stack([a, a[0]])", "ValueError", ("2, 3", "3")),
         "stack-columns": ("tt.stack([a, a[:, :1]], axis=1)", "ValueError", ("3", "1")),
+        "stack-number": ("tt.stack([a[0, 0], a[0, :1]])", "ValueError", ()),
         "stack-axis": ("tt.stack([a, a], axis=3)", "IndexError", ("3",)),
     },
 )
@@ -1649,6 +1720,12 @@ def test_arange_does_not_drift(call: tuple[float, float, float]) -> None:
     assert_below(distance, limit=1.0, what="float32 steps between a number and its place")
 
 
+@observe(shown="{call}  # requires_grad, grad and note")
+def leaf(tt: Any, call: str) -> Any:
+    x = eval(call, {"tt": tt, "np": np})
+    return [x.requires_grad, x.grad, x.note]
+
+
 @by_name(
     "calls",
     {
@@ -1658,10 +1735,10 @@ def test_arange_does_not_drift(call: tuple[float, float, float]) -> None:
     },
 )
 def test_making_leaves(calls: Any) -> None:
-    """01.17 zeros, ones and full, with requires_grad=True and without."""
+    """01.17 zeros, ones and full, with requires_grad=True and without: no history either."""
     for call in calls:
-        got = evaluate(f"[{call}, requires_grad=True).requires_grad, {call}).requires_grad]")
-        assert_equal(got, want=[True, False])
+        assert_equal(leaf(f"{call}, requires_grad=True)"), want=[True, None, None])
+        assert_equal(leaf(f"{call})"), want=[False, None, None])
 
 
 @observe(shown="x, y = {call}, {call}; x.data += 1; y")
@@ -1713,6 +1790,7 @@ def test_random_depends_on_the_seed(name: str) -> None:
     """01.18 Other seeds, other numbers."""
     seeds = [0, 1, 7 + integer(1, 1, 999), 2**40]
     got = seeded(name, seeds)
+    assert_alike({"0": got["0"], "0 again": seeded(name, [0])["0"]}, "0", "0 again")
     numbers = np.concatenate([got[str(seed)] for seed in seeds])
     assert_equal(len(np.unique(numbers)), want=3 * len(seeds))
 
@@ -1837,8 +1915,8 @@ def test_random_numbers_without_axes(name: str) -> None:
 def test_random_leaves(name: str) -> None:
     """01.18 Drawn with requires_grad=True and without."""
     for call in (f"tt.{name}(2", f"tt.{name}((2, 3)"):
-        got = evaluate(f"[{call}, requires_grad=True).requires_grad, {call}).requires_grad]")
-        assert_equal(got, want=[True, False])
+        assert_equal(leaf(f"{call}, requires_grad=True)"), want=[True, None, None])
+        assert_equal(leaf(f"{call})"), want=[False, None, None])
 
 
 # ---- conventions, for every operation: 01.19 to 01.22 --------------------------------------------
@@ -1951,6 +2029,61 @@ def test_operands_are_not_modified(expression: str) -> None:
         assert_unchanged(operands_after(expression, a, b), was={"a": a, "b": b})
 
 
+FEW_AXES = {  # what gives new memory, and what lies in the memory of a; of a number, and of one axis
+    "add": (["a + 0", "0 + a"], []),
+    "negative": (["-a"], []),
+    "exp": (["a.exp()"], []),
+    "log": (["a.log()"], []),
+    "sqrt": (["a.sqrt()"], []),
+    "absolute": (["a.abs()"], []),
+    "maximum": (["tt.maximum(a, 0)", "tt.maximum(a, a)"], []),
+    "where": (["tt.where(True, a, a)"], []),
+    "clip": (["a.clip(0, 100)", "a.clip(0.5, 1)"], []),
+    "sum_": (["a.sum()", "a.sum(0)", "a.sum(-1, keepdims=True)"], []),
+    "mean": (["a.mean()", "a.mean(0)", "a.mean(-1, keepdims=True)"], []),
+    "amax": (["a.max()", "a.max(0)", "a.max(-1, keepdims=True)"], []),
+    "amin": (["a.min()", "a.min(0)", "a.min(-1, keepdims=True)"], []),
+    "var": (["a.var(correction=0)", "a.var(0, 0)", "a.var(-1, 0, keepdims=True)"], []),
+    "pad": (["a.pad(())"], []),
+    "reshape": ([], ["a.reshape(-1)", "a.reshape(a.shape)"]),
+    "permute": ([], ["a.T", "a.permute(tuple(range(a.ndim)))"]),
+    "transpose": ([], ["a.transpose(0, 0)", "a.transpose(-1, 0)"]),
+    "flatten": ([], ["a.flatten()", "a.flatten(0, 0)", "a.flatten(-1)"]),
+    "squeeze": ([], ["a.squeeze()", "a.squeeze(0)", "a.squeeze(-1)"]),
+    "unsqueeze": ([], ["a.unsqueeze(0)", "a.unsqueeze(-1)"]),
+    "expand": ([], ["a.expand(a.shape)", "a.expand((2, *a.shape))"]),
+    "getitem": ([], ["a[...]", "a[None]", "a[..., None]"]),
+    "cat": (["tt.cat([a.unsqueeze(0)])", "tt.cat([a.reshape(-1)] * 2, -1)"], []),
+    "stack": (["tt.stack([a])", "tt.stack([a, a], axis=-1)"], []),
+}
+
+
+@observe(shown="{expression}  # its dtype, its memory, its history; and a afterwards")
+def of_few_axes(tt: Any, expression: str, a: Any) -> Any:
+    x = tt.Tensor(a.copy(), requires_grad=True)
+    out = eval(expression, {"tt": tt, "np": np, "a": x})
+    reached = [out]
+    for tensor in reached:
+        reached += [p for p in (tensor.note.parents if tensor.note else ()) if p is not None]
+    return {
+        "dtype": str(out.dtype),
+        "lies in the memory of a": np.shares_memory(out.data, x.data),
+        "notes lead back to a": any(tensor is x for tensor in reached),
+        "a is what it was": (x.data == a).all() and x.note is None and x.shape == a.shape,
+    }
+
+
+@by_name("expressions", FEW_AXES)
+def test_operations_on_few_axes(expressions: Any) -> None:
+    """01.21 A number, one element and one axis: dtype, memory, history, and a afterwards."""
+    for a in (np.array(2.5), np.array([0.5], np.float32), np.array([3.0, 0.5, 2.0], np.float32)):
+        for free, several in enumerate(expressions):
+            want = {"dtype": str(a.dtype), "lies in the memory of a": bool(free)}
+            want |= {"notes lead back to a": True, "a is what it was": True}
+            for expression in several:
+                assert_equal(of_few_axes(expression, a), want=want)
+
+
 @observe(shown="parts, index = [a, b], {index}; cat(parts); stack(parts); a[index]")
 def lists_after(tt: Any, a: Any, b: Any, index: Any) -> Any:
     parts, several = [tt.Tensor(a), tt.Tensor(b)], np.array(index)
@@ -2013,7 +2146,7 @@ def test_results_are_independent(expressions: Any) -> None:
         "squeeze": ["a.squeeze()", "a.reshape(2, 1, 3).squeeze(1)", "a.squeeze(0)"],
         "unsqueeze": ["a.unsqueeze(0)", "a.unsqueeze(-1)", "a.T.unsqueeze(1)"],
         "expand": ["a.expand(5, 2, 3)", "a.reshape(2, 3, 1).expand(2, 3, 4)", "a.expand(-1, 3)"],
-        "getitem": ["a[1:]", "a[::-1]", "a[:, ::2]", "a[..., None]", "a[1]", "a[-1, 1:]"],
+        "getitem": ["a[1:]", "a[::-1]", "a[:, ::2]", "a[..., None]", "a[1]", "a[-1, 1:]", "a[...]"],
     },
 )
 def test_movement_is_free(expressions: Any) -> None:
@@ -2140,6 +2273,55 @@ def test_strided_and_empty_inputs(expression: str) -> None:
     assert_equal(evaluate(expression, np.zeros((0, columns))).shape[-1], want=columns)
 
 
+EMPTY = {  # of (0, 3), and of (2, 0)
+    "add": ["a + 1", "a + a[:, :1]", "2 + a"],
+    "subtract": ["a - a", "1 - a"],
+    "multiply": ["a * a[:1]", "2 * a"],
+    "divide": ["a / 2", "1 / a"],
+    "power": ["a ** 2", "2 ** a"],
+    "negative": ["-a"],
+    "exp": ["a.exp()"],
+    "log": ["a.log()"],
+    "sqrt": ["a.sqrt()"],
+    "absolute": ["abs(a)"],
+    "maximum": ["tt.maximum(a, 0)", "tt.maximum(a, a)"],
+    "where": ["tt.where(a > 0, a, 1.0)", "tt.where(True, a, a)"],
+    "clip": ["a.clip(0, 1)", "a.clip(max=1)"],
+    "matmul": ["a @ a.T + 1", "a.T @ a + 1", "a[:, :0] @ a[:0] + 1", "a @ a[:0].sum(0) + 1"],
+    "sum_": ["a.sum((0, 1))", "a.sum(1, keepdims=True)", "a.sum(-2)"],
+    "mean": ["a.mean((0, 1))", "a.mean(1, keepdims=True)", "a.mean(-2)"],
+    "amax": ["a.unsqueeze(-1).max(-1)", "a[:0, None].max(1, keepdims=True)"],
+    "amin": ["a.unsqueeze(-1).min(-1)", "a[:0, None].min(1, keepdims=True)"],
+    "argmax": ["a[:0, None].argmax(1)", "a[:0, None].argmax(-2, keepdims=True)"],
+    "reshape": ["a.reshape(0)", "a.reshape(-1)", "a.reshape(4, 0, 2)", "a.reshape(-1, 5)"],
+    "permute": ["a.T", "a.permute(1, 0)", "a[None].permute(2, 0, 1)"],
+    "transpose": ["a.transpose(0, 1)", "a[None].transpose(0, -1)"],
+    "flatten": ["a.flatten()", "a[None].flatten(1)", "a[None].flatten(0, 1)"],
+    "squeeze": ["a.squeeze()", "a.squeeze(0)", "a[None].squeeze(0)"],
+    "unsqueeze": ["a.unsqueeze(0)", "a.unsqueeze(-1)"],
+    "expand": ["a.expand(2, -1, -1)", "a[:, :, None].expand(-1, -1, 4)"],
+    "pad": ["a.pad((1, 1))", "a.pad((0, 1, 2, 0), value=1.5)"],
+    "getitem": ["a[:, ::2]", "a[a > 0]", "a[1:]", "a[np.array([], int)]", "a[..., None]"],
+    "cat": ["tt.cat([a, a])", "tt.cat([a, a], axis=1)"],
+    "stack": ["tt.stack([a, a])", "tt.stack([a], axis=-1)"],
+}
+
+
+@observe(shown="{expressions}  # their shapes and dtypes")
+def shapes_of(tt: Any, expressions: Any, a: Any) -> Any:
+    found = [eval(e, {"tt": tt, "np": np, "a": tt.Tensor(a)}) for e in expressions]
+    return [[x.shape, str(x.dtype)] for x in found]
+
+
+@by_name("expressions", EMPTY)
+def test_operations_on_nothing(expressions: Any) -> None:
+    """01.21 No rows, and no columns, in every operation: the shape and the dtype."""
+    for a in (np.zeros((0, 3)), np.zeros((2, 0))):
+        want = [in_numpy(expression.replace("mean", "sum"), a) for expression in expressions]
+        got = shapes_of(expressions, a)
+        assert_equal(got, want=[[w.shape, str(w.dtype)] for w in want])
+
+
 @by_name("expression", {"flatten": "a.flatten(1)", "var": "a.unsqueeze(1).var(axis=1)"})
 def test_empty_batches(expression: str) -> None:
     """01.21 flatten and var of a tensor without rows: the shape."""
@@ -2196,6 +2378,26 @@ def test_history_is_kept(expression: str) -> None:
         leads = {f"notes lead back to {name}": True for name in requires}
         got = history(expression, positive(2, 3), positive(2, 3, seed=1), requires)
         assert_equal(got, want=want | leads | after)
+
+
+WHOLE = {
+    "var": ["a.var()", "a.var(0)", "a.var(1, correction=0, keepdims=True)"],
+    "transpose": ["a.transpose(0, 1)"],
+    "flatten": ["a.flatten()", "a.unsqueeze(1).flatten(1)"],
+    "squeeze": ["a.unsqueeze(1).squeeze()", "a.squeeze(0)"],
+    "unsqueeze": ["a.unsqueeze(-1)"],
+    "cat": ["tt.cat([a, b, a])", "tt.cat([b, a], axis=1)", "tt.cat([a, a])"],
+    "stack": ["tt.stack([a, b, a])", "tt.stack([b, a], axis=-1)", "tt.stack([a, a], axis=1)"],
+}
+
+
+@by_name("expressions", WHOLE)
+def test_history_is_whole(expressions: Any) -> None:
+    """01.22 What is made of other operations: its notes, followed with other numbers."""
+    a, b = positive(2, 3), positive(2, 3, seed=1)
+    for expression in expressions:
+        for learns in ("a", "ab", "b") if "b" in expression else ("a",):
+            assert_followed(expression, a, b, learns=learns)
 
 
 @by_name("expression", {"argmax": "a.argmax()", "greater": "a > 0.5", "add": "tt.ones(2) + 1"})
@@ -2273,6 +2475,25 @@ SMALL, LARGE = "tt.Tensor(np.array([200, 12], np.uint8))", "tt.Tensor(np.array([
     "expression, want",
     {
         "exp-bytes": (f"{SMALL}[1:].exp()", np.exp(np.float32([12]))),
+        "sqrt-integers": ("tt.Tensor(np.array([2, 9])).sqrt()", np.sqrt(np.float32([2, 9]))),
+        "sqrt-bytes": (f"{SMALL}.sqrt()", np.sqrt(np.float32([200, 12]))),
+        "log-integers": ("tt.Tensor(np.array([[2], [9]])).log()", np.log(np.float32([[2], [9]]))),
+        "log-bytes": (f"{SMALL}.log()", np.log(np.float32([200, 12]))),
+        "exp-integers": ("tt.Tensor(np.array([-1, 2])).exp()", np.exp(np.float32([-1, 2]))),
+        "divide-tensors": ("tt.Tensor(np.array([7, -7])) / [2]", np.float32([3.5, -3.5])),
+        "__rtruediv__-bytes": (f"1 / {SMALL}", np.float32(1) / np.float32([200, 12])),
+        "mean-rows": ("tt.Tensor(np.array([[1, 2], [-3, 0]])).mean(1)", np.float32([1.5, -1.5])),
+        "power-root": (f"{SMALL} ** 0.5", np.sqrt(np.float32([200, 12]))),
+        "__rpow__-fraction": (f"0.5 ** {SMALL}[1:]", np.float32([0.5**12])),
+        "absolute-bytes": (f"abs({SMALL})", np.uint8([200, 12])),
+        "absolute-narrow": ("tt.Tensor(np.int8([-7, 127])).abs()", np.int8([7, 127])),
+        "maximum-bytes": (f"tt.maximum({SMALL}, 100)", np.uint8([200, 100])),
+        "maximum-fraction": (f"tt.maximum({SMALL}, 12.5)", np.float32([200, 12.5])),
+        "clip-bytes": (f"{SMALL}.clip(20, 199)", np.uint8([199, 20])),
+        "clip-fractions": (f"{SMALL}.clip(12.5, 199.5)", np.float32([199.5, 12.5])),
+        "clip-fraction": ("tt.Tensor(np.array([-3, 5])).clip(-0.5)", np.float32([-0.5, 5])),
+        "where-fraction": (f"tt.where({SMALL} > 20, {SMALL}, 0.5)", np.float32([200, 0.5])),
+        "var-bytes": (f"{SMALL}.var(0)", np.float32(17672)),
         "divide-bytes": (f"{SMALL} / 255", np.float32([200, 12]) / np.float32(255)),
         "divide-integers": (f"{LARGE} / 2", np.float32([8388608.5, 1.5])),
         "multiply-mask": ("(tt.Tensor([0.5, -1.0]) > 0) * 0.1", np.float32([0.1, 0])),
@@ -2280,6 +2501,14 @@ SMALL, LARGE = "tt.Tensor(np.array([200, 12], np.uint8))", "tt.Tensor(np.array([
         "where-numbers": ("tt.where(tt.Tensor([True, False]), 0.1, 2)", np.float32([0.1, 2])),
         "exp-number": ("tt.exp(1.0)", np.exp(np.float32(1))),
         "sum_-bytes": (f"{SMALL}.sum()", np.int64(212)),
+        "sum_-bool": ("tt.Tensor(True).sum(0)", np.int64(1)),
+        "sum_-byte": ("tt.Tensor(np.uint8(200)).sum(-1)", np.int64(200)),
+        "sum_-rows": (f"tt.cat([{SMALL}, {SMALL}]).reshape(2, 2).sum(0)", np.array([400, 24])),
+        "sum_-narrow": ("tt.Tensor(np.full((1, 4), 2**30, np.int32)).sum(1)", np.array([2**32])),
+        "mean-integer": ("tt.Tensor(np.array(3)).mean(0)", np.float32(3)),
+        "mean-bool": ("tt.Tensor(True).mean(-1, keepdims=True)", np.float32(1)),
+        "amax-byte": ("tt.Tensor(np.uint8(200)).max(0)", np.uint8(200)),
+        "negative-bytes": (f"-{SMALL}", np.uint8([56, 244])),
         "sum_-bools": ("tt.Tensor([True, True]).sum()", np.int64(2)),
         "var-integers": ("tt.Tensor(np.array([10000, 10001, 10002])).var()", np.float32(1)),
         "var-bools": ("tt.Tensor([True, False, False, True]).var(correction=0)", np.float32(0.25)),
@@ -2308,6 +2537,9 @@ def test_values_of_unlike_dtypes(expression: str, want: Any) -> None:
         "where-too-large": (f"tt.where({SMALL} > 1, {SMALL}, 300)", "ValueError", ("300", "uint8")),
         "maximum-too-large": (f"tt.maximum({SMALL}, 300)", "ValueError", ("300", "uint8")),
         "masked_fill-too-large": (f"{SMALL}.masked_fill({SMALL} > 1, -1)", "ValueError", ("-1",)),
+        "pad-too-large": (f"{SMALL}.pad((1, 0), value=300)", "ValueError", ("300", "uint8")),
+        "pad-negative": (f"{SMALL}.pad((0, 1), -1)", "ValueError", ("-1", "uint8")),
+        "clip-too-large": (f"{SMALL}.clip(300, None)", "ValueError", ("300", "uint8")),
         "add-negative": (f"{SMALL} + tt.Tensor(np.array(-1))", "ValueError", ("-1", "uint8")),
         "subtract-bools": ("tt.Tensor([True]) - True", "TypeError", ("bool", "!=")),
         "negative-bools": ("-tt.Tensor([True])", "TypeError", ("bool", "~")),
