@@ -202,6 +202,11 @@ def test_construct_from_a_tensor() -> None:
         "item-nested": ("tt.Tensor(np.array([[2.5]])).item()", 2.5),
         "item-integer": ("tt.Tensor(np.array([3])).item()", 3),
         "item-bool": ("tt.Tensor(True).item()", True),
+        "item-half": ("tt.Tensor(np.float16(0.5)).item()", 0.5),
+        "item-double": ("tt.Tensor(np.array([[1 / 3]])).item()", 1 / 3),
+        "item-byte": ("tt.Tensor(np.array([[7]], np.uint8)).item()", 7),
+        "item-large": ("tt.Tensor(np.array(2**62 + 1)).item()", 2**62 + 1),
+        "item-result": ("(tt.Tensor([1.5], requires_grad=True) * 2).sum().item()", 3.0),
         "item-three-axes": ("tt.Tensor([[[-0.5]]]).item()", -0.5),
     },
 )
@@ -229,10 +234,27 @@ def test_numpy_and_tolist() -> None:
     assert_equal(handed_out(a), want={"tolist()": a.tolist(), "numpy() is x.data": True})
 
 
+SMALLEST = np.array([[1e-7], [np.inf], [np.nan]], np.float16)
+
+
 @pytest.mark.parametrize(
     "a",
-    [np.array(2.5), np.array([[1, -2]]), np.array([True, False]), np.zeros((2, 0)), X[None, :, :2]],
-    ids=["tolist-number", "tolist-integers", "tolist-bools", "tolist-empty", "tolist-three-axes"],
+    [
+        np.array(1 / 3),
+        np.array([[2**62 + 1, -2]]),
+        np.array([True, False]),
+        np.zeros((2, 0)),
+        X[None, :, :2],
+        SMALLEST,
+    ],
+    ids=[
+        "tolist-number",
+        "tolist-integers",
+        "tolist-bools",
+        "tolist-empty",
+        "tolist-three-axes",
+        "tolist-half",
+    ],
 )
 def test_tolist_gives_python_numbers(a: Any) -> None:
     """01.3 tolist() of a number, of integers and bools, of no elements, and of three axes."""
@@ -267,6 +289,28 @@ def test_detach_forgets_the_history() -> None:
     assert_equal(detached(dyadic(3)), want=want)
 
 
+NEXT = "\n        "  # a row below the first: as far to the right as the first bracket
+
+
+@observe
+def detached_result(tt: Any, data: Any) -> Any:
+    x = tt.Tensor(data, requires_grad=True).T * 2
+    y = x.T.detach()
+    return {
+        "y.requires_grad, y.grad, y.note": [y.requires_grad, y.grad, y.note],
+        "memory is shared": np.shares_memory(x.data, y.data),
+        "x has its note": x.note is not None,
+        "(y * 2).note": (y * 2).note,
+    }
+
+
+def test_detach_of_a_result() -> None:
+    """01.3 The transpose of a result: detached, it has no history, and lies in the same memory."""
+    want = {"memory is shared": True, "x has its note": True, "(y * 2).note": None}
+    got = detached_result(dyadic(2, 3))
+    assert_equal(got, want={"y.requires_grad, y.grad, y.note": [False, None, None]} | want)
+
+
 @by_name(
     "expression, want",
     {
@@ -290,6 +334,10 @@ def test_detach_forgets_the_history() -> None:
         "__repr__-half": ("tt.Tensor(np.float16([[0.5]]))", "Tensor([[0.5]], dtype=float16)"),
         "__repr__-bytes": ("tt.Tensor(np.array(7, np.uint8))", "Tensor(7, dtype=uint8)"),
         "__repr__-special": ("tt.Tensor([np.nan, -np.inf])", "Tensor([ nan, -inf])"),
+        "__repr__-three-axes": (
+            "tt.arange(4).reshape(2, 2, 1)",
+            f"Tensor([[[0.],{NEXT} [1.]],\n{NEXT}[[2.],{NEXT} [3.]]])",
+        ),
         "__repr__-no-rows": ("tt.zeros(0)", "Tensor([])"),
         "__repr__-hundred": (
             "tt.arange(100).reshape(2, 50)[:, :2] * 1",
@@ -539,6 +587,10 @@ def either_side(tt: Any, expression: str, a: Any) -> Any:
         "__rpow__-array": ("np.array([2.0, 3.0, 5.0]) ** a", lambda a: [2.0, 3.0, 5.0] ** a),
         "__rpow__-list": ("[2.0, 3.0, 5.0] ** a", lambda a: [2.0, 3.0, 5.0] ** a),
         "__rpow__-scalar": ("np.float64(3.0) ** a", lambda a: 3**a),
+        "__radd__-bool": ("True + a", lambda a: True + a),
+        "__rmul__-one": ("1 * a", lambda a: a),
+        "__rpow__-one": ("1.0 ** a", lambda a: 1.0**a),
+        "__rpow__-fraction": ("2.5 ** a", lambda a: 2.5**a),
         "add-array": ("a + np.array([10.0, 20.0, 30.0])", lambda a: np.add(a, [10.0, 20.0, 30.0])),
         "subtract-list": ("a - [[10.0], [20.0]]", lambda a: a - [[10.0], [20.0]]),
         "divide-array": ("a / np.array([[10.0], [20.0]])", lambda a: a / [[10.0], [20.0]]),
@@ -693,10 +745,20 @@ def test_matmul_of_any_numbers(seed: int) -> None:
     assert_close(evaluate("a @ b", a, b), want=want, terms=terms)
 
 
-def test_matmul_of_an_array_and_a_tensor() -> None:
-    """01.9 An array on the left of @."""
-    a = dyadic(2, 3)
-    assert_close(either_side("np.array([[1.0, 2.0]]) @ a", a), want=np.array([[1.0, 2.0]]) @ a)
+@by_name(
+    "left",
+    {
+        "__rmatmul__": "[[1.0, 4.0]]",
+        "__rmatmul__-vector": "[4.0, 2.0]",
+        "__rmatmul__-stack": "[[[1.0, 2.0], [3.0, -1.0]], [[0.5, 1.0], [2.0, 4.0]]]",
+    },
+)
+def test_matmul_of_an_array_and_a_tensor(left: str) -> None:
+    """01.9 A matrix, a vector and a stack on the left of a matrix, and a vector: array or list."""
+    for a in (dyadic(2, 3), dyadic(2), dyadic(2, 2, 3)):
+        want = np.asarray(np.array(eval(left)) @ a)
+        for expression in (f"np.array({left}) @ a", f"{left} @ a"):
+            assert_close(either_side(expression, a), want=want)
 
 
 @by_name(
@@ -1235,7 +1297,9 @@ MOVED = {  # of which shape, and what
         (3,): ["a.permute(0)", "a.permute(-1)", "a.T"],
     },
     "transpose": {
-        FOUR: [f"a.transpose({i}, {j})" for i in (0, 2, -1, -3, -4) for j in (1, 2, 3, -2, -4)]
+        FOUR: [f"a.transpose({i}, {j})" for i in (0, 2, -1, -3, -4) for j in (1, 2, 3, -2, -4)],
+        (2, 3): [f"a.transpose({i}, {j})" for i, j in ((0, 0), (1, -1), (1, 0), (-2, -1))],
+        (2, 3, 5): [f"a.transpose({i}, {j})" for i, j in ((1, 0), (-3, 2), (-1, 1), (2, 2))],
     },
     "flatten": {
         FOUR: [
@@ -1243,6 +1307,7 @@ MOVED = {  # of which shape, and what
             *("a.flatten(-3, -2)", "a.flatten(0, -2)", "a.flatten(-2, 3)", "a.flatten(2, 2)"),
         ],
         (2, 0, 3): ["a.flatten(1)", "a.flatten(0, 1)"],
+        (2, 3): ["a.flatten()", "a.flatten(1)", "a.flatten(0, -2)", "a.flatten(-2)"],
         (3,): ["a.flatten()"],
     },
     "squeeze": {
@@ -1252,8 +1317,12 @@ MOVED = {  # of which shape, and what
         ],
         (1, 3, 1, 1): [f"a.squeeze({axis})" for axis in ("", 0, 1, 3, -1, -2, -4)],
         (1, 0): ["a.squeeze()", "a.squeeze(1)"],
+        (1, 1): ["a.squeeze()", "a.squeeze(0)", "a.squeeze(-1)"],
     },
-    "unsqueeze": {FOUR: [f"a.unsqueeze({axis})" for axis in range(-5, 5)]},
+    "unsqueeze": {
+        FOUR: [f"a.unsqueeze({axis})" for axis in range(-5, 5)],
+        (3,): ["a.unsqueeze(-2)"],
+    },
 }
 
 
@@ -2316,7 +2385,7 @@ def shapes_of(tt: Any, expressions: Any, a: Any) -> Any:
 @by_name("expressions", EMPTY)
 def test_operations_on_nothing(expressions: Any) -> None:
     """01.21 No rows, and no columns, in every operation: the shape and the dtype."""
-    for a in (np.zeros((0, 3)), np.zeros((2, 0))):
+    for a in (np.zeros((0, 3), np.float32), np.zeros((2, 0), np.float32)):
         want = [in_numpy(expression.replace("mean", "sum"), a) for expression in expressions]
         got = shapes_of(expressions, a)
         assert_equal(got, want=[[w.shape, str(w.dtype)] for w in want])
