@@ -1136,6 +1136,7 @@ def test_var_over_axes(correction: int) -> None:
             np.float32([[1, 4, 0]]),
         ),
         "var-correction": ("tt.Tensor([1, 2, 3, 6]).var(correction=2)", np.float32(7)),
+        "var-below-0": ("tt.Tensor([1, 2, 3]).var(correction=-1)", np.float32(0.5)),
         "var-infinity": ("(tt.Tensor([[1, 2], [1, np.inf]])).var(1)", np.float32([0.5, np.nan])),
     },
 )
@@ -1562,6 +1563,7 @@ INDICES = {  # of (3, 2, 5)
             "[[2, 0], 1]",
             "[[1, 2], :, 3]",
             "[np.array([], int)]",
+            "[[]]",
         ),
         *("[np.array([2, 0], np.uint8)]", "[np.array([1, -1], np.int32), None]", "[[1], ..., [0]]"),
     ],
@@ -1575,6 +1577,7 @@ INDICES = {  # of (3, 2, 5)
         ),
         *("[a[:, :, 0] > 0, 1:]", "[np.array([False, True, True]), 0]", "[a < -1e9]"),
         *("[[True, False, True], [1, 0]]", "[[False, False, False]]"),
+        *("[True]", "[np.array(True)]"),
     ],
     "getitem-tensors": [
         *("[tt.Tensor(np.array([2, 0, -1]))]", "[:, tt.Tensor(np.array([1, 0]))]"),
@@ -1600,6 +1603,9 @@ def test_indexing_of_any_order(indices: Any) -> None:
         "getitem": ("5", "5"),
         "getitem-negative": ("-3", "-3"),
         "getitem-second": ("1, 3", "3"),
+        "getitem-too-many": ("0, 0, 0", ""),
+        "getitem-mask": ("[True, False, True]", "3"),
+        "getitem-mask-short": ("np.array([True])", "1"),
         "getitem-ellipsis": ("..., -4", "-4"),
         "getitem-list": ("[0, 2]", "2"),
         "getitem-array": ("np.array([1, -3])", "-3"),
