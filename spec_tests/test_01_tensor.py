@@ -2443,7 +2443,7 @@ FEW_AXES = {  # what gives new memory, and what lies in the memory of a; of a nu
     "permute": ([], ["a.T", "a.permute(tuple(range(a.ndim)))"]),
     "transpose": ([], ["a.transpose(0, 0)", "a.transpose(-1, 0)"]),
     "flatten": ([], ["a.flatten()", "a.flatten(0, 0)", "a.flatten(-1)"]),
-    "squeeze": ([], ["a.squeeze()", "a.squeeze(0)", "a.squeeze(-1)"]),
+    "squeeze": ([], ["a.reshape(1, -1).squeeze(0)", "a.reshape(-1, 1).squeeze(-1)"]),
     "unsqueeze": ([], ["a.unsqueeze(0)", "a.unsqueeze(-1)"]),
     "expand": ([], ["a.expand(a.shape)", "a.expand((2, *a.shape))"]),
     "getitem": ([], ["a[...]", "a[None]", "a[..., None]"]),
