@@ -332,8 +332,8 @@ def test_detach_and_repr_of_a_result() -> None:
         ),
         "__repr__-no-rows": ("tt.Tensor([])", "Tensor([])"),
         "__repr__-many": (
-            "tt.Tensor(list(range(101)))",
-            "Tensor([  0.,   1.,   2., ...,  98.,  99., 100.])",
+            "tt.Tensor(list(range(1001)))",
+            "Tensor([   0.,    1.,    2., ...,  998.,  999., 1000.])",
         ),
     },
 )

@@ -73,8 +73,8 @@ class Tensor(TensorBase):
     def __repr__(self) -> str:
         """The values, the dtype unless it is float32 or bool, and requires_grad if it is True.
 
-        The values are as np.array2string(data, separator=", ", prefix="Tensor(", threshold=100) prints
-        them: of more than 100 elements, only those at the ends. A result shows what a leaf would.
+        The values are as np.array2string(data, separator=", ", prefix="Tensor(") prints them; a
+        lower threshold, such as 100, is as good. A result shows what a tensor that you made would.
 
         Example:
             >>> Tensor([1.5, 2.0], requires_grad=True)
