@@ -74,8 +74,7 @@ class Tensor(TensorBase):
     def __repr__(self) -> str:
         """The values, the dtype unless it is float32 or bool, and requires_grad if it is True.
 
-        The values are as np.array2string(data, separator=", ", prefix="Tensor(", threshold=100) prints
-        them: of more than 100 elements, only those at the ends. A result shows what a leaf would.
+        The values are as np.array2string(data, separator=", ", prefix="Tensor(") prints them.
 
         Example:
             >>> Tensor([1.5, 2.0], requires_grad=True)
@@ -350,7 +349,7 @@ def clip(x: Array, /, min: float | None = None, max: float | None = None) -> Arr
 
     Args:
         x: any shape.
-        min, max: numbers; 0 is a limit like any other. Where min is above max, the result is max.
+        min, max: numbers; 0 is a limit like any other.
 
     Raises:
         ValueError: both limits are None.
@@ -625,11 +624,10 @@ def pad(x: Array, /, padding: tuple[int, ...], value: float = 0.0) -> Array:
     Args:
         x: any shape.
         padding: (before, after) for the last axis, then (before, after) for the one before it, ...
-        value: what the border is filled with; in integers, only its whole part.
+        value: what the border is filled with.
 
     Raises:
-        ValueError: an odd number of widths, one below 0, more pairs than axes, or a value that does
-            not fit in the dtype of x.
+        ValueError: an odd number of widths, or more pairs than axes.
 
     Example:
         >>> Tensor([[1.0, 2.0]]).pad((1, 0, 0, 1), value=9.0)
