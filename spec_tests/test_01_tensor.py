@@ -176,7 +176,8 @@ def attributes(tt: Any, data: Any) -> Any:
 def test_construct_attributes() -> None:
     """01.2 A tensor made with and one made without requires_grad=True."""
     want = {"x": [False, None, None], "y": [True, None, None]}
-    assert_equal(attributes([1.5, 2.0]), want=want)
+    for data in ([1.5, 2.0], np.ones(2), np.ones((1, 2), np.float16), np.float32(2.5)):
+        assert_equal(attributes(data), want=want)
 
 
 @observe
@@ -370,6 +371,9 @@ def test_repr_shows_values(expression: str, want: str) -> None:
             "TypeError",
             "2001-02-03",
         ),
+        "__init__-objects-of-numbers": ("tt.Tensor(np.array([7, 2], object))", "TypeError", "7"),
+        "__init__-number-as-text": ("tt.Tensor(['7.5'])", "TypeError", "7.5"),
+        "__init__-none-in-rows": ("tt.Tensor([[None, 7.0]])", "TypeError", "None"),
         "__init__-dict": ("tt.Tensor({'abc': 1})", "TypeError", "abc"),
     },
 )
