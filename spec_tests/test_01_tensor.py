@@ -1457,7 +1457,7 @@ def test_expand_of_a_number(shape: Any) -> None:
 
 
 def test_pad_of_a_number() -> None:
-    """01.14 A tensor without axes takes no widths, and refuses a pair."""
+    """01.14 A number with no widths is itself, and with a pair an error."""
     assert_close(evaluate("a.pad(())", np.array(2.5)), want=np.array(2.5))
     assert_raises(evaluate, "a.pad((1, 1))", np.array(2.5), error="ValueError", says=("()",))
 

@@ -514,12 +514,12 @@ def test_limits_at_infinity(name: str, want: Any) -> None:
 
 
 @observe(shown="{expression}")
-def complaints(tt: Any, expression: str, *arrays: Any) -> Any:
+def complaints(tt: Any, expression: str, how: Any, *arrays: Any) -> Any:
     import warnings
 
     x = tt.Tensor(arrays[0])
     with (
-        np.errstate(over="warn", divide="warn", invalid="warn"),
+        np.errstate(over=how, divide=how, invalid=how),
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.simplefilter("always")
@@ -536,10 +536,41 @@ def complaints(tt: Any, expression: str, *arrays: Any) -> Any:
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", NAMES)
 def test_no_warnings(name: str, dtype: str) -> None:
-    """02.15 Numbers from -1000 to 1000 while NumPy's warnings are errors."""
+    """02.15 Numbers from -1000 to 1000 while NumPy warns, and while it raises instead."""
     x = np.array([-1000, -100, -1, 0, 1, 100, 1000, *normal(integer(0, 0, 90))], dtype)
     want = {"warnings": [], "finite numbers": x.size, "settings changed": False}
-    assert_equal(complaints(f"tt.{name}(a)", x), want=want)
+    for how in ("warn", "raise"):
+        assert_equal(complaints(f"tt.{name}(a)", how, x), want=want)
+
+
+@observe
+def settings_after_an_error(tt: Any, call: str) -> Any:
+    error = "none"
+    with np.errstate(over="warn", divide="raise", invalid="warn"):
+        before = np.geterr()
+        try:
+            eval(call, {"tt": tt, "np": np})
+        except Exception as raised:
+            error = type(raised).__name__
+        return {"an error": error != "none", "settings changed": np.geterr() != before}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_errors_leave_the_settings(name: str) -> None:
+    """02.15 A call that fails: of an array of texts, and along an axis that is not there."""
+    call = f"tt.{name}(tt.Tensor([[1.0, 2.0]]), axis=4)"
+    calls = [f"tt.{name}(np.array(['a', 'b']))", *[call] * name.endswith("softmax")]
+    for call in calls:
+        got = settings_after_an_error(call)
+        assert_equal(got, want={"an error": True, "settings changed": False})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_input_with_other_numbers(name: str) -> None:
+    """02.17 One tensor is written to between two calls."""
+    x = normal(2, 3)
+    got = evaluate(f"[tt.{name}(a), a.data.__imul__(-0.5), tt.{name}(a)][2]", x)
+    assert_close(got, want=evaluate(f"tt.{name}(a)", -0.5 * x))
 
 
 @pytest.mark.parametrize("name", NAMES)

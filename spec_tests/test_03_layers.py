@@ -112,6 +112,7 @@ def parameters_of(tt: Any, array: Any) -> Any:
         "memory is shared": [np.shares_memory(p.data, array) for p in made],
         "the tensor requires a gradient": tensor.requires_grad,
         "Parameters": [isinstance(p, tt.Parameter) and p is not tensor for p in made],
+        "Parameters require one": [p.requires_grad for p in made],
     }
 
 
@@ -120,6 +121,7 @@ def test_parameter_shares_as_a_tensor_does() -> None:
     dtype = one_of("float64", "float32")
     want = {"dtypes": [dtype] * 4, "memory is shared": [True] * 4, "grad, note": [[None] * 2] * 4}
     want |= {"the tensor requires a gradient": False, "Parameters": [True] * 4}
+    want |= {"Parameters require one": [True] * 4}
     want |= {"shapes": [(2, 3), (2, 3), (3, 2), (3, 2)]}
     assert_equal(parameters_of(dyadic(2, 3).astype(dtype)), want=want)
 

@@ -49,6 +49,7 @@ DEEP = tuple((s, s) for s in ((2, 3, 5), (3, 3, 3), (2, 5, 1, 3), (3, 5, 7)))
 OTHERS = [named("average"), "Mean", "me", "", None]
 other = pytest.mark.parametrize("wrong", OTHERS, ids=["average", "Mean", "me", "empty", "None"])
 MORE_OTHERS = [["mean"], 0, False, True, ("sum",), "means", " sum", "batchmean", "NONE", b"none"]
+MORE_OTHERS += ["max", "min", "var", "numpy", "item", "shape", "sum_", "mean_loss"]
 UNEQUAL = [((4, 1), (4,)), ((4,), (4, 1)), ((2, 3), (3,)), ((2, 3), ()), ((2, 3), (3, 2))]
 UNEQUAL += [((), (1,)), ((1,), ()), ((1, 1), (1,)), ((3, 1), (3, 4)), ((2, 1, 3), (2, 3))]
 NUMBERS = [
@@ -73,7 +74,16 @@ KINDS = [
 MISFITS = [
     *[((2, 3), (3,)), ((3, 3), (3, 3)), ((2, 3), (2, 1)), ((3,), (3,))],
     *[((2, 3, 5), (2, 3)), ((2, 3, 5), (2,))],
-    *[((2, 3), (1, 2)), ((1, 3), ()), ((), ()), ((2, 3, 5), (2, 5, 1)), ((2, 3, 5), (5, 2))],
+    *[
+        ((2, 3), (1, 2)),
+        ((1, 3), ()),
+        ((), ()),
+        ((3,), ()),
+        ((3,), (1,)),
+        ((1,), ()),
+        ((2, 3, 5), (2, 5, 1)),
+        ((2, 3, 5), (5, 2)),
+    ],
 ]
 STRETCHABLE = [
     *[((2, 3, 5), (2, 1)), ((2, 3, 5), (1, 5)), ((2, 3, 5), (1, 1)), ((2, 3, 1), (2, 5))],
@@ -1275,14 +1285,14 @@ VIEWS = ["x[::-1, ::-1]", "x.T", "x[..., ::2]", "np.broadcast_to(x[:1], x.shape)
 
 
 @observe
-def of_views(tt: Any, expression: str, arrays: Any, learns: bool) -> Any:
+def of_views(tt: Any, expression: str, views: Any, arrays: Any, learns: bool) -> Any:
     def loss(of_input: int, of_target: int) -> Any:
         a, b, c = (pair[i] for pair, i in zip(pairs, (of_input, of_target, of_target), strict=True))
         inputs = {"a": tt.Tensor(a, requires_grad=learns), "b": tt.Tensor(b), "c": tt.Tensor(c)}
         return eval(expression, {"tt": tt, **inputs})
 
     runs = {}
-    for view in VIEWS:
+    for view in views:
         seen = [eval(view, {"np": np, "x": x}) for x in arrays]
         pairs = [(np.ascontiguousarray(x), x) for x in seen]
         runs[f"copies of {view}"] = [loss(0, 0)] * 3
@@ -1295,7 +1305,7 @@ def test_views_are_inputs(expression: str) -> None:
     """04.19 Reversed, transposed and stretched views beside copies of them, as input and as target."""
     arrays = [normal(3, 4, 3), normal(3, 4, 3, seed=1), classes_for((3, 4, 3), 0) % 3]
     for learns in (True, False):
-        runs = of_views(expression, arrays, learns)
+        runs = of_views(expression, VIEWS, arrays, learns)
         for view in VIEWS:
             assert_alike(runs, f"copies of {view}", f"input, target and both {view}")
 

@@ -449,7 +449,17 @@ def test_unbroadcast_of_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("gradient", "shape"),
-    [((2, 3), (2,)), ((3,), (2, 3)), ((3,), (5,)), ((1, 3), (2, 3)), ((5,), (3,)), ((3,), (0,))],
+    [
+        *[
+            ((2, 3), (2,)),
+            ((3,), (2, 3)),
+            ((3,), (5,)),
+            ((1, 3), (2, 3)),
+            ((5,), (3,)),
+            ((3,), (0,)),
+        ],
+        *[((6,), (3,)), ((4, 3), (2, 3)), ((0, 3), (2, 3)), ((2, 0), (2, 3)), ((0,), (5,))],
+    ],
     ids=str,
 )
 def test_unbroadcast_refuses(gradient: Any, shape: Any) -> None:
@@ -2587,6 +2597,22 @@ def check_unchanged(expression: str, a: Any, b: Any) -> None:
 
 
 @observe
+def over_a_given_gradient(tt: Any, a: Any, b: Any) -> Any:
+    x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(b)
+    x.grad = y.data
+    (x * 3).sum().backward()
+    return {"x.grad": x.grad, "y.data": y.data.copy()}
+
+
+def test_backward_adds_to_no_data() -> None:
+    """05.23 x.grad was set to the array of another tensor: the sum is a new array."""
+    a, b = dyadic(2, 3), dyadic(2, 3, seed=1)
+    got = over_a_given_gradient(a, b)
+    assert_unchanged({"y.data": got["y.data"]}, was={"y.data": b})
+    assert_close(got["x.grad"], want=b + 3)
+
+
+@observe
 def shared_memory(tt: Any, expression: str, a: Any, b: Any, as_tensor: Any = False) -> Any:
     x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(b, requires_grad=True)
     out = eval(expression, {"tt": tt, "np": np, "a": x, "b": y})
@@ -2722,6 +2748,35 @@ def test_graph_is_freed_with_its_loss(keep: bool) -> None:
     got = survivors(a, keep)
     assert_close(got.pop("x.grad"), want=2 * (8 * a + 1) * (1 if keep else a))
     assert_equal(got, want={"while the loss lives": [True, True], "after": [False, False]})
+
+
+@observe
+def left_after_an_error(tt: Any, a: Any) -> Any:
+    import gc
+    import weakref
+
+    @tt.primitive
+    def exotic(a, /):
+        return a * 2
+
+    gc.disable()
+    try:
+        x = tt.Tensor(a, requires_grad=True)
+        loss, error = (exotic(x) * 3).sum(), "none"
+        try:
+            loss.backward()
+        except RuntimeError:
+            error = "RuntimeError"
+        node = weakref.ref(loss)
+        del loss
+        return {"error": error, "alive": int(node() is not None)}
+    finally:
+        gc.enable()
+
+
+def test_graph_of_a_failed_walk_is_freed() -> None:
+    """05.24 An operation without a rule: the graph goes with its loss, the collector switched off."""
+    assert_equal(left_after_an_error(normal(2, 3)), want={"error": "RuntimeError", "alive": 0})
 
 
 @observe

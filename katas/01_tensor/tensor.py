@@ -74,7 +74,8 @@ class Tensor(TensorBase):
     def __repr__(self) -> str:
         """The values, the dtype unless it is float32 or bool, and requires_grad if it is True.
 
-        The values are as np.array2string(data, separator=", ", prefix="Tensor(") prints them.
+        The values are as np.array2string(data, separator=", ", prefix="Tensor(") prints them; a
+        lower threshold, such as 100, is as good. A result shows what a tensor that you made would.
 
         Example:
             >>> Tensor([1.5, 2.0], requires_grad=True)
@@ -349,7 +350,7 @@ def clip(x: Array, /, min: float | None = None, max: float | None = None) -> Arr
 
     Args:
         x: any shape.
-        min, max: numbers; 0 is a limit like any other.
+        min, max: numbers; 0 is a limit like any other. Where min is above max, the result is max.
 
     Raises:
         ValueError: both limits are None.
@@ -624,10 +625,11 @@ def pad(x: Array, /, padding: tuple[int, ...], value: float = 0.0) -> Array:
     Args:
         x: any shape.
         padding: (before, after) for the last axis, then (before, after) for the one before it, ...
-        value: what the border is filled with.
+        value: what the border is filled with; in integers, only its whole part.
 
     Raises:
-        ValueError: an odd number of widths, or more pairs than axes.
+        ValueError: an odd number of widths, one below 0, more pairs than axes, or a value that does
+            not fit in the dtype of x.
 
     Example:
         >>> Tensor([[1.0, 2.0]]).pad((1, 0, 0, 1), value=9.0)
