@@ -455,8 +455,9 @@ class Trainer:
             The mean loss over the batch, before the update.
 
         Raises:
-            ValueError: the loss is not finite, or the schedule has no further step; parameters,
-                schedule and counters are left as they were. Or x and y differ in length or are empty.
+            ValueError: the loss is not finite: parameters, schedule and counters are left as they
+                were. Or the schedule has no further step: `steps` is the number of updates made. Or
+                x and y differ in length or are empty.
         """
         x, y = _pair(x, y)
         if self.schedule is not None:  # if it refuses its next step, then before anything has moved
