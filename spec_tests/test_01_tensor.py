@@ -304,8 +304,8 @@ def made_by_an_operation(tt: Any, data: Any) -> Any:
 def test_detach_and_repr_of_a_result() -> None:
     """01.3 A tensor in columns with a note: detached, on the same memory; its text, as of any other."""
     want = {"requires_grad, grad, note": [False, None, None], "x.note": "how it was made"}
-    want |= {"shared": True, "repr(x)": f"Tensor([[1.],{NEXT}[2.]], requires_grad=True)"}
-    assert_equal(made_by_an_operation(np.float32([[1, 2]])), want=want)
+    want |= {"shared": True, "repr(x)": f"Tensor([[1., 3.],{NEXT}[2., 4.]], requires_grad=True)"}
+    assert_equal(made_by_an_operation(np.float32([[1, 2], [3, 4]])), want=want)
 
 
 @by_name(
