@@ -546,6 +546,7 @@ def test_no_warnings(name: str, dtype: str) -> None:
 @observe
 def settings_after_an_error(tt: Any, call: str) -> Any:
     error = "none"
+    eval(f"{call.partition('(')[0]}([1.0])", {"tt": tt})
     with np.errstate(over="warn", divide="raise", invalid="warn"):
         before = np.geterr()
         try:
@@ -553,6 +554,26 @@ def settings_after_an_error(tt: Any, call: str) -> Any:
         except Exception as raised:
             error = type(raised).__name__
         return {"an error": error != "none", "settings changed": np.geterr() != before}
+
+
+@observe
+def settings_of_the_file(tt: Any, x: Any) -> Any:
+    import runpy
+    import sys
+
+    file = sys.modules["tinytorch.activations"].__file__
+    with np.errstate(over="warn", divide="raise", invalid="warn"):
+        before = np.geterr()
+        relu = runpy.run_path(file)["relu"]
+        return {"settings changed": np.geterr() != before, "relu": relu(tt.Tensor(x))}
+
+
+def test_the_file_leaves_the_settings() -> None:
+    """02.15 The file is run as it is when it is imported."""
+    x = normal(3)
+    got = settings_of_the_file(x)
+    assert_close(got.pop("relu"), want=np.maximum(x, 0))
+    assert_equal(got, want={"settings changed": False})
 
 
 @pytest.mark.parametrize("name", NAMES)

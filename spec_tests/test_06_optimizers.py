@@ -760,8 +760,8 @@ CHANGING = {
     "AdamW": ("tt.AdamW(p, lr=9.0)", lambda p, g, o: changing_adam(p, g, o, decoupled=True)),
 }
 OPTIONS: dict[str, Any] = {  # four steps, four values
-    "lr": (0.1, 0.3, 0.0, 0.05),
-    "weight_decay": (0.0, 5.0, 0.1, 0.0),
+    "lr": (0.1, 0.0, 0.3, 0.05),
+    "weight_decay": (0.0, 0.1, 5.0, 0.0),
     "momentum": (0.5, 0.9, 0.25, 0.75),
     "dampening": (0.0, 0.5, 0.25, 0.1),
     "nesterov": (False, True, False, True),
