@@ -543,57 +543,6 @@ def test_no_warnings(name: str, dtype: str) -> None:
         assert_equal(complaints(f"tt.{name}(a)", how, x), want=want)
 
 
-@observe
-def settings_after_an_error(tt: Any, call: str) -> Any:
-    error = "none"
-    eval(f"{call.partition('(')[0]}([1.0])", {"tt": tt})
-    with np.errstate(over="warn", divide="raise", invalid="warn"):
-        before = np.geterr()
-        try:
-            eval(call, {"tt": tt, "np": np})
-        except Exception as raised:
-            error = type(raised).__name__
-        return {"an error": error != "none", "settings changed": np.geterr() != before}
-
-
-@observe
-def settings_of_the_file(tt: Any, x: Any) -> Any:
-    import runpy
-    import sys
-
-    file = sys.modules["tinytorch.activations"].__file__
-    with np.errstate(over="warn", divide="raise", invalid="warn"):
-        before = np.geterr()
-        relu = runpy.run_path(file)["relu"]
-        return {"settings changed": np.geterr() != before, "relu": relu(tt.Tensor(x))}
-
-
-def test_the_file_leaves_the_settings() -> None:
-    """02.15 The file is run as it is when it is imported."""
-    x = normal(3)
-    got = settings_of_the_file(x)
-    assert_close(got.pop("relu"), want=np.maximum(x, 0))
-    assert_equal(got, want={"settings changed": False})
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_errors_leave_the_settings(name: str) -> None:
-    """02.15 A call that fails: of an array of texts, and along an axis that is not there."""
-    call = f"tt.{name}(tt.Tensor([[1.0, 2.0]]), axis=4)"
-    calls = [f"tt.{name}(np.array(['a', 'b']))", *[call] * name.endswith("softmax")]
-    for call in calls:
-        got = settings_after_an_error(call)
-        assert_equal(got, want={"an error": True, "settings changed": False})
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_same_input_with_other_numbers(name: str) -> None:
-    """02.17 One tensor is written to between two calls."""
-    x = normal(2, 3)
-    got = evaluate(f"[tt.{name}(a), a.data.__imul__(-0.5), tt.{name}(a)][2]", x)
-    assert_close(got, want=evaluate(f"tt.{name}(a)", -0.5 * x))
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_float32_stays_float32(name: str) -> None:
     """02.16 Dtype and values of both."""
@@ -725,3 +674,54 @@ def test_memory_is_linear(name: str) -> None:
     got, size = peak_memory(f"tt.{name}(a)", np.linspace(-3, 3, many))
     assert_equal(size, want=many)
     assert_below(got, limit=8, what="bytes held at the peak, per byte of input")
+
+
+@observe
+def settings_after_an_error(tt: Any, call: str) -> Any:
+    error = "none"
+    eval(f"{call.partition('(')[0]}(tt.Tensor([1.0]))", {"tt": tt})
+    with np.errstate(over="warn", divide="raise", invalid="warn"):
+        before = np.geterr()
+        try:
+            eval(call, {"tt": tt, "np": np})
+        except Exception as raised:
+            error = type(raised).__name__
+        return {"an error": error != "none", "settings changed": np.geterr() != before}
+
+
+@observe
+def settings_of_the_file(tt: Any, x: Any) -> Any:
+    import runpy
+    import sys
+
+    file = sys.modules["tinytorch.activations"].__file__
+    with np.errstate(over="warn", divide="raise", invalid="warn"):
+        before = np.geterr()
+        relu = runpy.run_path(file)["relu"]
+        return {"settings changed": np.geterr() != before, "relu": relu(tt.Tensor(x))}
+
+
+def test_the_file_leaves_the_settings() -> None:
+    """02.15 The file is run as it is when it is imported."""
+    x = normal(3)
+    got = settings_of_the_file(x)
+    assert_close(got.pop("relu"), want=np.maximum(x, 0))
+    assert_equal(got, want={"settings changed": False})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_errors_leave_the_settings(name: str) -> None:
+    """02.15 A call that fails: of an array of texts, and along an axis that is not there."""
+    call = f"tt.{name}(tt.Tensor([[1.0, 2.0]]), axis=4)"
+    calls = [f"tt.{name}(np.array(['a', 'b']))", *[call] * name.endswith("softmax")]
+    for call in calls:
+        got = settings_after_an_error(call)
+        assert_equal(got, want={"an error": True, "settings changed": False})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_input_with_other_numbers(name: str) -> None:
+    """02.17 One tensor is written to between two calls."""
+    x = normal(2, 3)
+    got = evaluate(f"[tt.{name}(a), a.data.__imul__(-0.5), tt.{name}(a)][2]", x)
+    assert_close(got, want=evaluate(f"tt.{name}(a)", -0.5 * x))
