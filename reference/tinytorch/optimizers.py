@@ -157,9 +157,9 @@ class Optimizer(OptimizerBase):
             if i not in shapes:
                 return f"it has a parameter {i}, here they are numbered from 0 to {len(shapes) - 1}"
             for name, value in entry.items():
-                if isinstance(value, np.ndarray) and value.shape != shapes.get(i):
+                if isinstance(value, np.ndarray) and value.shape != shapes[i]:
                     return (
-                        f"{name} of parameter {i} is {value.shape}, the parameter {shapes.get(i)}"
+                        f"{name} of parameter {i} is {value.shape}, the parameter {shapes[i]}"
                     )
         return ""
 
