@@ -29,6 +29,7 @@ from support.expressions import (
     evaluate,
     evaluate_laid_out,
     operands_after,
+    origins,
     shares_memory,
     two_results,
 )
@@ -2367,15 +2368,11 @@ def test_note_of_a_product() -> None:
     assert_equal(got, want=want | {"without a gradient": None})
 
 
-@observe
+@observe(uses=(origins,))
 def history(tt: Any, expression: str, a: Any, b: Any, requires: Any) -> Any:
     x = {"a": tt.Tensor(a, "a" in requires), "b": tt.Tensor(b, "b" in requires)}
     out = eval(expression, {"tt": tt, "np": np, **x})
-    reached, waiting = [], [out]
-    while waiting:
-        tensor = waiting.pop()
-        reached.append(tensor)
-        waiting += [p for p in (tensor.note.parents if tensor.note else ()) if p is not None]
+    reached = origins(out)
     found = {"requires a gradient": out.requires_grad}
     for name in requires:
         found[f"notes lead back to {name}"] = any(tensor is x[name] for tensor in reached)
@@ -2456,17 +2453,16 @@ FEW_AXES = {  # what gives new memory, and what lies in the memory of a; of a nu
 }
 
 
-@observe(shown="{expression}  # its dtype, its memory, its history; and a afterwards")
+@observe(
+    shown="{expression}  # its dtype, its memory, its history; and a afterwards", uses=(origins,)
+)
 def of_few_axes(tt: Any, expression: str, a: Any) -> Any:
     x = tt.Tensor(a.copy(), requires_grad=True)
     out = eval(expression, {"tt": tt, "np": np, "a": x})
-    reached = [out]
-    for tensor in reached:
-        reached += [p for p in (tensor.note.parents if tensor.note else ()) if p is not None]
     return {
         "dtype": str(out.dtype),
         "lies in the memory of a": np.shares_memory(out.data, x.data),
-        "notes lead back to a": any(tensor is x for tensor in reached),
+        "notes lead back to a": any(tensor is x for tensor in origins(out)),
         "a is what it was": (x.data == a).all() and x.note is None and x.shape == a.shape,
     }
 

@@ -21,7 +21,7 @@ from support.asserts import (
     assert_raises,
     assert_unchanged,
 )
-from support.expressions import assert_followed, evaluate
+from support.expressions import assert_followed, evaluate, origins
 from support.observe import observe
 from support.oracle import Case, check_values
 from support.strategies import (
@@ -208,21 +208,16 @@ def test_reduction(case: Case) -> None:
     assert_close(evaluate(case.expression, a, b), want=reduced[case.name.split("-")[1]])
 
 
-@observe
+@observe(uses=(origins,))
 def remembered(tt: Any, expression: str, data: Any, target: Any, flags: Any) -> Any:
     a, b = tt.Tensor(data, requires_grad=True), tt.Tensor(target)
     loss = eval(expression, {"tt": tt, "a": a, "b": b})
     inputs = [tt.Tensor(data, requires_grad=flag) for flag in flags]
     losses = [eval(expression, {"tt": tt, "a": each, "b": b}) for each in inputs]
-    seen, waiting = [], [loss]
-    while waiting:
-        seen.append(waiting.pop())
-        note = getattr(seen[-1], "note", None)
-        waiting += [p for p in (note.parents if note else ()) if p is not None]
     return {
         "the loss is a Tensor": isinstance(loss, tt.Tensor),
         "it requires a gradient when a does": [getattr(x, "requires_grad", None) for x in losses],
-        "its notes lead to a": any(s is a for s in seen),
+        "its notes lead to a": any(tensor is a for tensor in origins(loss)),
     }
 
 
@@ -1195,18 +1190,15 @@ def test_no_part_is_cut_off(expression: str) -> None:
     assert_followed(expression, a, b, learns="a")
 
 
-@observe
+@observe(uses=(origins,))
 def reaches_the_target(tt: Any, expression: str, data: Any, target: Any, flags: Any) -> Any:
     a, b = tt.Tensor(data), tt.Tensor(target, requires_grad=True)
     loss = eval(expression, {"tt": tt, "a": a, "b": b})
-    seen, waiting = [], [loss]
-    while waiting:
-        seen.append(waiting.pop())
-        waiting += [p for p in (seen[-1].note.parents if seen[-1].note else ()) if p is not None]
     targets = [tt.Tensor(target, requires_grad=flag) for flag in flags]
     losses = [eval(expression, {"tt": tt, "a": a, "b": each}) for each in targets]
     needed = [loss.requires_grad for loss in losses]
-    return {"requires_grad": needed, "notes lead to b": any(s is b for s in seen)}
+    leads = any(tensor is b for tensor in origins(loss))
+    return {"requires_grad": needed, "notes lead to b": leads}
 
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss", NAME])

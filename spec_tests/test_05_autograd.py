@@ -22,7 +22,7 @@ from support.asserts import (
     assert_unchanged,
     assert_zeros,
 )
-from support.expressions import gradients
+from support.expressions import gradients, origins
 from support.observe import observe
 from support.oracle import Case, check_gradients, unary
 from support.strategies import (
@@ -2544,16 +2544,15 @@ def test_backward_refuses(
 # ---- systems: 05.23 and 05.24 --------------------------------------------------------------------
 
 
-@observe
+@observe(uses=(origins,))
 def after_backward(tt: Any, expression: str, a: Any, b: Any) -> Any:
     x, y = tt.Tensor(a, requires_grad=True), tt.Tensor(b, requires_grad=True)
     out = eval(expression, {"tt": tt, "np": np, "a": x, "b": y})
     beside = tt.Tensor(np.zeros(out.shape), requires_grad=True)
     cotangent = tt.Tensor(np.full(out.shape, 3.0))
     result = out + beside
-    graph, data = [result], {"a": x.data, "b": y.data}
-    for t in graph:
-        graph += [p for p in (t.note.parents if t.note else ()) if p is not None]
+    data = {"a": x.data, "b": y.data}
+    for t in origins(result):
         if t.note:
             data[f"the output of {t.note.primitive.__name__}"] = t.data
     before = {name: array.copy() for name, array in data.items()}

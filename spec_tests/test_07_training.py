@@ -2055,9 +2055,7 @@ def refused_state(tt: Any, weights: Any, damage: str) -> Any:
         same = all(a is b for a, b in zip(now, parts, strict=True))
         changed = [name for name, part in seen().items() if part != before[name]]
         return {"changed": changed, "the same parts": same}
-    if damage.startswith(
-        "part"
-    ):  # a state of another layout may have fewer parts, or do without one
+    if damage.startswith("part"):  # another layout may have fewer, or do without one
         return {"changed": [], "the same parts": True}
     return "no error"
 

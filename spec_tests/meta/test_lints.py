@@ -225,9 +225,11 @@ def used(node: ast.FunctionDef) -> set[str]:
 
 
 def helpers(path: Path) -> list[ast.FunctionDef]:
-    """The functions of a spec that its observations use."""
+    """The functions that its observations use, of the spec itself or of those that every spec shares."""
     names = {name for node in observations(path) for name in used(node)}
-    found = [n for n in tree(path).body if isinstance(n, ast.FunctionDef) and n.name in names]
+    shared = ROOT / "spec_tests" / "support" / "expressions.py"
+    nodes = [node for file in sorted({path, shared}) for node in tree(file).body]
+    found = [n for n in nodes if isinstance(n, ast.FunctionDef) and n.name in names]
     assert {n.name for n in found} == names
     return found
 

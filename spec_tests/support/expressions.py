@@ -89,6 +89,15 @@ def anew(tensor: Any, others: dict[int, Any]) -> Any:
     return known[id(tensor)]
 
 
+def origins(tensor: Any) -> list[Any]:
+    """A tensor and all that its notes lead back to."""
+    found = [tensor]
+    for each in found:
+        note = getattr(each, "note", None)
+        found += [p for p in (note.parents if note else ()) if p is not None]
+    return found
+
+
 @observe(shown="{expression}", uses=(anew,))
 def followed(tt: Any, expression: str, arrays: Any, others: Any) -> Any:
     names = {"tt": tt, "np": np}

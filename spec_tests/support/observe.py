@@ -201,7 +201,7 @@ def observe(
         shown: how its call reads on a failure screen, such as "{expression}.backward(cotangent)",
             where its own lines would say less.
         parts: what the parts of the list that comes back are called, such as ("a.grad", "b.grad").
-        uses: plain functions of the module that it calls; their sources travel with its own.
+        uses: plain functions that it calls, of its module or of support; their sources travel along.
     """
     if function is None:
         return functools.partial(observe, shown=shown, parts=parts, uses=uses)
