@@ -703,7 +703,7 @@ def settings_of_the_file(tt: Any, x: Any) -> Any:
 
 def test_the_file_leaves_the_settings() -> None:
     """02.15 The file is run as it is when it is imported."""
-    x = normal(3)
+    x = np.append(normal(3), 1.5)
     got = settings_of_the_file(x)
     assert_close(got.pop("relu"), want=np.maximum(x, 0))
     assert_equal(got, want={"settings changed": False})
