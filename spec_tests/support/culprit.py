@@ -2,7 +2,8 @@
 
 Only code that the failing call really entered is named, and only what a learner wrote: the call is
 made once more and watched. Among what it entered of the kata's own file the test's parameter, the
-clause's task, the clause's words and the names in the call decide, in this order.
+clause's task, the clause's words and the names in the call decide, in this order. Where the clause
+speaks of several that the call entered, it takes all of them to be as likely.
 """
 
 from __future__ import annotations
@@ -44,14 +45,18 @@ class Candidate:
     entry: str = ""
 
     @property
+    def own_name(self) -> str:
+        return self.name.rpartition(".")[2]
+
+    @property
     def words(self) -> set[str]:
         """What a call may name it by: itself, or its class."""
         *owner, name = self.name.split(".")
         return {name, *owner} - {"Tensor"}
 
 
-def culprit(failure: ClauseFailure, clause: str, parameter: str, text: str) -> Frame | None:
-    """The function, or the entry in a table, that a failure is about.
+def culprits(failure: ClauseFailure, clause: str, parameter: str, text: str) -> list[Frame]:
+    """The function, or the entry in a table, that a failure is about; several where each may be.
 
     Args:
         failure: what went wrong.
@@ -64,7 +69,7 @@ def culprit(failure: ClauseFailure, clause: str, parameter: str, text: str) -> F
     calls = [] if late else [call for call in entered(failure.call) if Path(call[0]) == own]
     found = list(_candidates(own, calls))
     if not found:
-        return None
+        return []
     blanks = {name for names in course.tasks(clause).values() for name in names}
     subject = _known(parameter.split("-")[0])
     named = [*re.findall(r"\w+", course.sentence(clause)), *_names(text)]
@@ -72,7 +77,7 @@ def culprit(failure: ClauseFailure, clause: str, parameter: str, text: str) -> F
     def order(candidate: Candidate) -> tuple[int, bool, int]:
         at = [i for i, name in enumerate(named) if name in candidate.words]
         levels = [
-            subject == candidate.name.rpartition(".")[2],
+            subject == candidate.own_name,
             candidate.name in blanks,
             bool(candidate.entry),
             bool(at),
@@ -81,8 +86,12 @@ def culprit(failure: ClauseFailure, clause: str, parameter: str, text: str) -> F
         makes = candidate.name.endswith("__")  # __init__ and its kin run in every call
         return level, makes, min(at, default=len(named))
 
-    chosen = min(found, key=order)
-    return Frame(str(own), chosen.line, chosen.name, chosen.entry)
+    best, *others = sorted(found, key=order)
+    if best.name in blanks and subject != best.own_name:
+        others = [c for c in others if c.name in blanks and c.own_name in named][:2]
+    else:
+        others = []
+    return [Frame(str(own), c.line, c.name, c.entry) for c in (best, *others)]
 
 
 def _candidates(path: Path, calls: Sequence[tuple[str, str, int]]) -> Iterator[Candidate]:

@@ -217,8 +217,8 @@ def _places(error: BaseException | None, docstring: str, parameter: str) -> list
     """Lines of the learner's code that a failure is about, the likeliest first: what a hint is for."""
     if not isinstance(error, ClauseFailure):
         return []
-    found = screen.places(error, screen.clause_number(docstring), parameter)
-    return [(frame.path, frame.line) for frame in found if frame]
+    frame, likely = screen.places(error, screen.clause_number(docstring), parameter)
+    return [(place.path, place.line) for place in [frame, *likely] if place]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

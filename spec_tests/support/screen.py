@@ -19,7 +19,7 @@ import numpy as np
 from support import course
 from support.asserts import show
 from support.course import ROOT
-from support.culprit import culprit, is_own
+from support.culprit import culprits, is_own
 from support.observe import USES, Call, ClauseFailure, Frame, LearnerError
 
 LINE_LIMIT = 12
@@ -36,7 +36,7 @@ def render(failure: ClauseFailure, docstring: str, test_id: str) -> str:
         test_id: the parameter in the test's name, such as the operation, or nothing.
     """
     clause = clause_number(docstring)
-    frame, about = places(failure, clause, test_id)
+    frame, likely = places(failure, clause, test_id)
     problem = _problem(failure)
     rows = [
         ("this test", added(docstring) if course.sentence(clause) else ""),
@@ -46,9 +46,8 @@ def render(failure: ClauseFailure, docstring: str, test_id: str) -> str:
         ("where", failure.note),
         ("looks like", failure.looks_like),
         ("printed", failure.call.printed),
-        ("your code", _place(frame or about)),
-        ("", _place(about) if frame and about and not _leads_to(frame, about) else ""),
-        ("next", failure.next.format(kata=clause[:2]) or _next(clause, frame or about)),
+        ("your code", _lines(frame, likely)),
+        ("next", failure.next.format(kata=clause[:2]) or _next(clause, frame or next(iter(likely), None))),
     ]
     readme = f"  [{course.folder(clause[:2]).relative_to(ROOT)}/README.md]   {problem}"
     lines = [clause_lines(docstring), readme, *[_row(*row) for row in rows if row[1]]]
@@ -60,9 +59,9 @@ def _visible(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
-def places(failure: ClauseFailure, clause: str, test_id: str) -> tuple[Frame | None, Frame | None]:
-    """Where the learner's code raised, and the function or entry that the failure is about."""
-    return failure.frame, culprit(failure, clause, test_id, "\n".join(_typed(failure.call)[0]))
+def places(failure: ClauseFailure, clause: str, test_id: str) -> tuple[Frame | None, list[Frame]]:
+    """Where the learner's code raised, and the functions or entries that the failure may be about."""
+    return failure.frame, culprits(failure, clause, test_id, "\n".join(_typed(failure.call)[0]))
 
 
 def clause_lines(docstring: str) -> str:
@@ -201,9 +200,14 @@ def _row(name: str, text: str) -> str:
     )
 
 
-def _place(frame: Frame | None) -> str:
-    if frame is None:
-        return ""
+def _lines(frame: Frame | None, likely: list[Frame]) -> str:
+    """The line that raised, and the entry that led to it; else every function that it may be."""
+    if frame:
+        return "\n".join(map(_place, [frame, *(a for a in likely[:1] if not _leads_to(frame, a))]))
+    return "\nor ".join(map(_place, likely))
+
+
+def _place(frame: Frame) -> str:
     path = Path(frame.path)
     short = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     return f"{short}:{frame.line}  {frame.function}" + (f"\n{frame.text}" if frame.text else "")
