@@ -441,10 +441,11 @@ def test_unbroadcast_sums(shape: Any) -> None:
 
 def test_unbroadcast_of_nothing() -> None:
     """05.7 A gradient of size 0: its sums are 0, one more axis or not."""
+    beside = unbroadcast(normal(2, 3), (3,))
     for gradient, shape in [((0, 3), (1, 3)), ((0, 3), (3,)), ((2, 0), (2, 1)), ((0,), ())]:
         got = unbroadcast(np.zeros(gradient), shape)
         assert_equal(np.shape(got), want=shape)
-        assert_zeros(got, beside=unbroadcast(normal(2, 3), (3,)))
+        assert_zeros(got, beside=beside)
 
 
 @pytest.mark.parametrize(

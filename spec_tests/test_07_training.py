@@ -352,8 +352,10 @@ def asked_for_rates(tt: Any, schedule: str, base_lr: float, steps: Any) -> Any:
 @pytest.mark.parametrize("name", ["step", "warmup-4", "cosine-min", "one-cycle"])
 def test_schedule_tells_the_rate_of_any_step(name: str) -> None:
     """07.4 lr_at is a formula of a base and a step, in any order, and changes nothing."""
-    got, steps = asked_for_rates(SCHEDULES[name][0], 0.8, [5, 2, 0, 6]), [5, 2, 0, 6]
-    assert_close(got.pop("rates"), want=rates(SCHEDULES[name][0], [0.8], 6)[steps, 0])
+    steps = [5, 2, 0, 6]
+    want = rates(SCHEDULES[name][0], [0.8], 6)[steps, 0]
+    got = asked_for_rates(SCHEDULES[name][0], 0.8, steps)
+    assert_close(got.pop("rates"), want=want)
     assert_equal(got, want={"steps and base": [0, 0.5], "unchanged": True})
 
 
