@@ -381,8 +381,8 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if pressed:
-        signal.raise_signal(signal.SIGINT)
+        if pressed:  # also where the block raises: its error is the context of the KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
 
 # kata: end

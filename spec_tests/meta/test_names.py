@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -205,3 +208,21 @@ def test_a_function_alone_takes_lists_and_arrays() -> None:
         [sys.executable, "-c", code], env=path, capture_output=True, text=True, check=False
     )
     assert ran.stdout.strip() == "Tensor([1., 0.])", ran.stderr
+
+
+@pytest.mark.parametrize("name", ["save", "load"])
+def test_an_answer_gives_the_arguments_in_their_order(tt: ModuleType, name: str) -> None:
+    """`torch.save` leads to save_checkpoint(path, trainer): so its signature says, too."""
+    with pytest.raises(AttributeError) as caught:
+        getattr(tt, name)
+    said = re.search(r"here it is (\w+)\((.*)\)", str(caught.value))
+    assert said
+    assert said[2].split(", ") == list(inspect.signature(getattr(tt, said[1])).parameters)
+
+
+def test_ctrl_c_is_not_lost_where_the_block_raises(tt: ModuleType) -> None:
+    """What waited comes when the block has ended, with the block's own error as its context."""
+    with pytest.raises(KeyboardInterrupt) as caught, tt.uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        raise ValueError("a step failed")
+    assert isinstance(caught.value.__context__, ValueError)
