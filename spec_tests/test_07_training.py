@@ -252,8 +252,10 @@ def rates(tt: Any, schedule: str, base_lrs: Any, steps: int) -> Any:
 def assert_rates(got: Any, want: Any) -> None:
     """Step by step, so that a failure names the step (and a rate of 0 is 0 to rounding)."""
     assert_equal(got.shape, want=want.shape)
-    known = {f"the rate at step {t}": rate for t, rate in enumerate(want) if np.all(rate > 1e-12)}
-    assert_close({name: got[int(name.split()[-1])] for name in known}, want=known)
+    for t, (ours, rate) in enumerate(zip(got, want, strict=True)):
+        known = ... if np.all(rate > 1e-12) else rate > 1e-12
+        if np.any(rate > 1e-12):
+            assert_close({f"the rate at step {t}": ours[known]}, want={f"the rate at step {t}": rate[known]})
     assert_below(float(np.max(np.abs(got - want))), limit=1e-12, what="difference of a rate")
 
 
@@ -334,8 +336,8 @@ def test_schedule_example(name: str) -> None:
 @pytest.mark.parametrize("name", ["step", "warmup", "cosine"])
 def test_schedule_keeps_groups_apart(name: str) -> None:
     """07.4 Groups together, and each one alone, one of them with a rate of 0."""
-    got = rates(SCHEDULES[name][0], [0.8, 0.1, 0.0], 6)
     alone = [rates(SCHEDULES[name][0], [lr], 6) for lr in (0.8, 0.1)]
+    got = rates(SCHEDULES[name][0], [0.8, 0.1, 0.0], 6)
     assert_rates(got, np.concatenate([*alone, np.zeros((7, 1))], axis=1))
 
 
@@ -410,10 +412,11 @@ HALF_STEPS = [
 @pytest.mark.parametrize("schedule", HALF_STEPS)
 def test_schedules_refuse_half_steps(schedule: str) -> None:
     """07.4 Each schedule with 2.5 steps, and with other floats."""
-    for number in ("2.5", "2.25", "0.5", "4.0", "np.nan", "np.inf", "np.float64(3)"):
+    floats = {n: n for n in ("2.5", "2.25", "0.5")}
+    floats |= {"4.0": "4", "np.nan": "nan", "np.inf": "inf", "np.float64(3)": "3"}
+    for number, says in floats.items():
         call = f"tt.{schedule.replace('2.5', number)}"
-        says = (number.removeprefix("np.").removesuffix(".0").strip("float64()"),)
-        assert_raises(rates, call, [0.1], 1, error="ValueError", says=says)
+        assert_raises(rates, call, [0.1], 1, error="ValueError", says=(says,))
 
 
 @pytest.mark.parametrize("schedule", HALF_STEPS)
@@ -2411,7 +2414,8 @@ def save_without_luck(tt: Any, name: str, failing: str) -> Any:
         alone = os.listdir(folder) == [name]
         return {
             "happened": happened,
-            "kept": kept and all(beside),
+            "the old file is kept": kept,
+            "written beside it": all(beside),
             "forced in full": len({*sizes}) == 1,
             "no other file": alone,
         }
@@ -2423,7 +2427,8 @@ NAMES_OF_FILES = ["training.ckpt", "training", "training.tmp", "training.part"]
 @pytest.mark.parametrize("name", NAMES_OF_FILES)
 def test_checkpoint_is_written_whole_or_not_at_all(name: str) -> None:
     """07.20 A failure while writing: all had been forced to the disk, and the old file is still there."""
-    want = {"kept": True, "forced in full": True, "no other file": True}
+    want = {"the old file is kept": True, "written beside it": True}
+    want |= {"forced in full": True, "no other file": True}
     for failing, happened in (
         ("replace", ["fsync", "replace", "told"]),
         ("fsync", ["fsync", "told"]),

@@ -212,6 +212,8 @@ def assert_raises(
             if "NotImplementedError" not in refused.kinds:
                 refused.expected = f"{error.replace('|', ' or ')}, because this must be refused"
             raise
+        if not all(says):
+            raise TestDefect("every message holds an empty text: name what it must say")
         missing = [s for s in says if s.lower() not in refused.message.lower()]
         if missing:
             raise ClauseFailure(

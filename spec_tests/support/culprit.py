@@ -2,8 +2,8 @@
 
 Only code that the failing call really entered is named, and only what a learner wrote: the call is
 made once more and watched. Among what it entered of the kata's own file the test's parameter, the
-clause's task, the clause's words and the names in the call decide, in this order. Where the clause
-speaks of several that the call entered, it takes all of them to be as likely.
+clause's task, the clause's words and the names in the call decide, in this order. The others are
+kept: the mistake may be in any function that ran.
 """
 
 from __future__ import annotations
@@ -45,10 +45,6 @@ class Candidate:
     entry: str = ""
 
     @property
-    def own_name(self) -> str:
-        return self.name.rpartition(".")[2]
-
-    @property
     def words(self) -> set[str]:
         """What a call may name it by: itself, or its class."""
         *owner, name = self.name.split(".")
@@ -56,7 +52,7 @@ class Candidate:
 
 
 def culprits(failure: ClauseFailure, clause: str, parameter: str, text: str) -> list[Frame]:
-    """The function, or the entry in a table, that a failure is about; several where each may be.
+    """The functions, and entries in a table, that a failure may be about, the likeliest first.
 
     Args:
         failure: what went wrong.
@@ -77,7 +73,7 @@ def culprits(failure: ClauseFailure, clause: str, parameter: str, text: str) -> 
     def order(candidate: Candidate) -> tuple[int, bool, int]:
         at = [i for i, name in enumerate(named) if name in candidate.words]
         levels = [
-            subject == candidate.own_name,
+            subject == candidate.name.rpartition(".")[2],
             candidate.name in blanks,
             bool(candidate.entry),
             bool(at),
@@ -86,12 +82,14 @@ def culprits(failure: ClauseFailure, clause: str, parameter: str, text: str) -> 
         makes = candidate.name.endswith("__")  # __init__ and its kin run in every call
         return level, makes, min(at, default=len(named))
 
-    best, *others = sorted(found, key=order)
-    if best.name in blanks and subject != best.own_name:
-        others = [c for c in others if c.name in blanks and c.own_name in named][:2]
-    else:
-        others = []
+    best = min(found, key=order)
+    others = sorted((c for c in found if c.name != best.name), key=_is_helper)
     return [Frame(str(own), c.line, c.name, c.entry) for c in (best, *others)]
+
+
+def _is_helper(candidate: Candidate) -> bool:
+    name = candidate.name.rpartition(".")[2]
+    return name.startswith("_") and not name.endswith("__")
 
 
 def _candidates(path: Path, calls: Sequence[tuple[str, str, int]]) -> Iterator[Candidate]:

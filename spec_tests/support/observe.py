@@ -149,10 +149,13 @@ class ClauseFailure(AssertionError):
 class LearnerError(ClauseFailure):
     """The learner's code raised instead of answering."""
 
-    def __init__(self, kinds: list[str], message: str, frame: Frame | None) -> None:
+    def __init__(
+        self, kinds: list[str], message: str, frame: Frame | None, line: str = ""
+    ) -> None:
         blank = "NotImplementedError" in kinds and "kata " in message
         problem = f"not written yet: {message}" if blank else f"{kinds[0]}: {message}"
-        super().__init__(problem, got=problem, frame=frame)
+        note = f"the call stops at  {line}" if line and not frame else ""
+        super().__init__(problem, got=problem, note=note, frame=frame)
         self.kinds, self.message = kinds, message
 
 
@@ -278,6 +281,14 @@ def learner_frame(trace: TracebackType | None) -> Frame | None:
     return _asked(traceback.walk_tb(trace))
 
 
+def _stop(trace: TracebackType | None, function: Callable[..., Any]) -> str:
+    """The line of an observation that an error ended, if it has several."""
+    code = function.__code__
+    lines = [line for frame, line in traceback.walk_tb(trace) if frame.f_code is code]
+    several = len({line for *_, line in code.co_lines()} - {None}) > 2
+    return linecache.getline(code.co_filename, lines[-1]).strip() if lines and several else ""
+
+
 def _asked(frames: Iterable[tuple[FrameType, int]]) -> Frame | None:
     """Of frames, the outermost first, the line of the learner's that they are about."""
     codes = [(frame.f_code.co_filename, line, frame.f_code.co_qualname) for frame, line in frames]
@@ -339,7 +350,8 @@ def run_here(function: Callable[..., Any], args: Any, keywords: Any, call: Call)
             if debugger.opened and type(error).__name__ == "Exit":  # q at its prompt
                 raise
             kinds = [k.__name__ for k in type(error).__mro__]
-            raise LearnerError(kinds, _said(error), learner_frame(error.__traceback__)) from None
+            frame, line = learner_frame(error.__traceback__), _stop(error.__traceback__, function)
+            raise LearnerError(kinds, _said(error), frame, line) from None
 
 
 def _imported() -> Any:

@@ -218,7 +218,7 @@ def _places(error: BaseException | None, docstring: str, parameter: str) -> list
     if not isinstance(error, ClauseFailure):
         return []
     frame, likely = screen.places(error, screen.clause_number(docstring), parameter)
-    return [(place.path, place.line) for place in [frame, *likely] if place]
+    return [(place.path, place.line) for place in [frame, *likely[:1]] if place]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -46,7 +46,8 @@ def render(failure: ClauseFailure, docstring: str, test_id: str) -> str:
         ("where", failure.note),
         ("looks like", failure.looks_like),
         ("printed", failure.call.printed),
-        ("your code", _lines(frame, likely)),
+        ("your code", _lines(frame, likely[:1])),
+        ("ran too", "" if frame else _names([other.function for other in likely[1:]])),
         ("next", failure.next.format(kata=clause[:2]) or _next(clause, frame or next(iter(likely), None))),
     ]
     readme = f"  [{course.folder(clause[:2]).relative_to(ROOT)}/README.md]   {problem}"
@@ -60,7 +61,7 @@ def _visible(text: str) -> str:
 
 
 def places(failure: ClauseFailure, clause: str, test_id: str) -> tuple[Frame | None, list[Frame]]:
-    """Where the learner's code raised, and the functions or entries that the failure may be about."""
+    """Where the learner's code raised; the functions and entries that the failure may be about."""
     return failure.frame, culprits(failure, clause, test_id, "\n".join(_typed(failure.call)[0]))
 
 
@@ -90,7 +91,7 @@ def _problem(failure: ClauseFailure) -> str:
     """What is wrong, in a few words; an error of the learner's code is shown in full under `got`."""
     blank = failure.problem.startswith("not written yet")
     if isinstance(failure, LearnerError) and not blank:
-        return "your code raised an error"
+        return "your code raised an error" if failure.frame else "the call ends in an error"
     part = re.match(r"(\d): ", failure.problem)  # of several answers
     if not part:
         return failure.problem
@@ -201,10 +202,15 @@ def _row(name: str, text: str) -> str:
 
 
 def _lines(frame: Frame | None, likely: list[Frame]) -> str:
-    """The line that raised, and the entry that led to it; else every function that it may be."""
+    """The line that raised, and the entry that led to it; else the likeliest function."""
     if frame:
-        return "\n".join(map(_place, [frame, *(a for a in likely[:1] if not _leads_to(frame, a))]))
-    return "\nor ".join(map(_place, likely))
+        likely = [frame, *(about for about in likely if not _leads_to(frame, about))]
+    return "\n".join(map(_place, likely))
+
+
+def _names(functions: list[str], most: int = 4) -> str:
+    """Functions that ran as well: the first few by name."""
+    return ", ".join(functions[:most]) + ", ..." * (len(functions) > most)
 
 
 def _place(frame: Frame) -> str:
