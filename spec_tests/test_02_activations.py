@@ -513,6 +513,26 @@ def test_limits_at_infinity(name: str, want: Any) -> None:
         assert_close(got, want=np.array([*want, middle], dtype))
 
 
+NEAR_ZERO = {  # the answer at 0, and the formula
+    "relu": (0.0, lambda x: np.maximum(x, 0)),
+    "leaky_relu": (0.0, lambda x: np.maximum(x, 0.01 * x)),
+    "sigmoid": (0.5, lambda x: 1 / (1 + np.exp(-x))),
+    "tanh": (0.0, np.tanh),
+    "softplus": (np.log(2), lambda x: np.log1p(np.exp(x))),
+    "silu": (0.0, lambda x: x / (1 + np.exp(-x))),
+    "gelu": (0.0, gelu_of),
+}
+
+
+@pytest.mark.parametrize("name", NEAR_ZERO)
+def test_numbers_close_to_zero(name: str) -> None:
+    """02.14 How far the answers for hundredths down to ten-thousandths are from the one for 0."""
+    at_zero, formula = NEAR_ZERO[name]
+    for size in (1e-2, 1e-3, 1e-4):
+        x = np.append(normal(5), 1.0) * size
+        assert_close(evaluate(f"tt.{name}(a) - {at_zero}", x), want=formula(x) - at_zero)
+
+
 @observe(shown="{expression}")
 def complaints(tt: Any, expression: str, how: Any, *arrays: Any) -> Any:
     import warnings
@@ -596,7 +616,10 @@ def results(tt: Any, name: str, array: Any, slope: Any) -> Any:
     return {
         "first": before,
         "first, after a second call": out,
-        "shared": [bool(np.shares_memory(out.data, a)) for a in (array, other.data)],
+        "shared": {
+            "with the input": bool(np.shares_memory(out.data, array)),
+            "with another result": bool(np.shares_memory(out.data, other.data)),
+        },
     }
 
 
@@ -605,7 +628,7 @@ def test_result_is_new_memory(name: str) -> None:
     """02.17 Whether a result shares memory with its input, or with that of another call."""
     for x in (dyadic(2, 3), positive(2, 3), positive(3, 1)):
         got = results(name, x, one_of([1], [1.0], []))
-        assert_equal(got["shared"], want=[False, False])
+        assert_equal(got["shared"], want=dict.fromkeys(got["shared"], False))
         if x.shape != (3, 1):  # of a single score the logarithm is 0
             assert_alike(got, "first", "first, after a second call", exactly=True)
 
