@@ -256,10 +256,10 @@ def test_squares_of_large_numbers() -> None:
 
 
 def test_distances_of_any_size() -> None:
-    """04.2 Large and close numbers; a distance whose square overflows, one whose square is 0."""
-    x, target = close_and_large()
-    tiny, large = np.float32([1e-25, -2e-25, 3.0]), np.float32([2e20, -3e20, 3.0])
-    for a, b in ((x, target), (tiny, np.float32([0, 0, 1])), (large, np.float32([0, 0, 1]))):
+    """04.2 Large and close numbers; distances whose squares overflow, one whose square is 0."""
+    near = np.float32([0, 0, 1])
+    tiny, large, huge = np.float32([[1e-25, -2e-25, 3], [2e20, -3e20, 3], [2e35, -3e37, 3]])
+    for a, b in (close_and_large(), (tiny, near), (large, near), (huge, near)):
         got = evaluate("tt.l1_loss(a, b, reduction='none')", a, b)
         assert_exact(got, want=np.abs(a - b))
         check_reductions("tt.l1_loss(a, b", np.abs(a - b), a, b)
@@ -483,7 +483,7 @@ def test_nll_loss_of_positions(case: Case) -> None:
     check_values("04", case)
 
 
-@given(shape=shapes(min_dims=2, max_dims=4), seed=seeds)
+@given(shape=shapes(min_dims=2, max_dims=5), seed=seeds)
 def test_nll_loss_of_any_shape(shape: Shape, seed: int) -> None:
     """04.9 Drawn shapes and numbers."""
     x, b = fill(shape, seed, "normal"), classes_for(shape, seed)
@@ -537,9 +537,9 @@ def test_class_numbers_refuse_floats(target: str, dtype: str) -> None:
 
 @pytest.mark.parametrize(("shape", "target"), MISFITS, ids=str)
 def test_class_numbers_must_fit(shape: Shape, target: Shape) -> None:
-    """04.11 nll_loss with too many targets, too few, and targets of other axes."""
-    call = f"nll_loss(a, np.ones({target}, int))"
-    refused_target(call, shape, "ValueError", str(shape), str(target))
+    """04.11 nll_loss with too many targets, too few, and targets of other axes; arrays and lists."""
+    for spoken in (f"np.ones({target}, int)", *[str(np.ones(target, int).tolist())] * len(target[:1])):
+        refused_target(f"nll_loss(a, {spoken})", shape, "ValueError", str(shape), str(target))
 
 
 def test_class_numbers_are_not_stretched() -> None:
@@ -739,7 +739,7 @@ def test_cross_entropy(case: Case) -> None:
     check_values("04", case)
 
 
-@given(shape=shapes(min_dims=2, max_dims=4), seed=seeds)
+@given(shape=shapes(min_dims=2, max_dims=5), seed=seeds)
 def test_cross_entropy_of_any_shape(shape: Shape, seed: int) -> None:
     """04.13 Drawn shapes and numbers."""
     x, classes = fill(shape, seed, "normal"), classes_for(shape, seed)
@@ -890,10 +890,10 @@ def test_label_smoothing(case: Case) -> None:
     check_values("04", case)
 
 
-@given(shape=shapes(min_dims=2, max_dims=4), seed=seeds)
+@given(shape=shapes(min_dims=2, max_dims=5), seed=seeds)
 def test_label_smoothing_of_any_shape(shape: Shape, seed: int) -> None:
-    """04.15 Drawn shapes and numbers."""
-    x, b, s = fill(shape, seed, "normal"), classes_for(shape, seed), seed % 8 / 8
+    """04.15 Drawn shapes and numbers, and s from 1/64 on."""
+    x, b, s = fill(shape, seed, "normal"), classes_for(shape, seed), seed % 7 * (seed % 7) / 64
     log_p = log_softmax_of(x)
     want = -((1 - s) * pick(log_p, b) + s * log_p.mean(axis=1))
     got = evaluate(f"tt.cross_entropy(a, b, label_smoothing={s}, reduction='none')", x, b)
@@ -1175,6 +1175,41 @@ def test_no_loss_knows_another_reduction(name: str) -> None:
         call = f"({CALLS[name]}, {option})" if "_" in name else f"({option})({CALLS[name]})"
         said = str(wrong)
         assert_raises(evaluate, name + call, dyadic(2, 3), error="ValueError", says=(said,))
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", NAME])
+def test_nothing_to_compare(name: str) -> None:
+    """04.3 Inputs of shape (0, 3): no loss, a sum of 0, a mean that is nan."""
+    x = np.zeros((0, 3), np.float32)
+    assert_equal(evaluate(f"tt.{name}(a, a, reduction='none').shape", x), want=(0, 3))
+    assert_close(evaluate(f"tt.{name}(a, a, reduction='sum') + 1", x), want=np.float32(1))
+    assert_equal(is_nan(f"tt.{name}(a, a)", x), want=[True, "float32"])
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if "_" in name])
+def test_nan_stays(name: str) -> None:
+    """04.3 The input is nan at [0, 1]: the loss of that place is nan, and so are sum and mean."""
+    x = dyadic(2, 3)
+    x[0, 1] = np.nan
+    want = np.array([True, False]) if "[1, 0]" in CALLS[name] else np.isnan(x)
+    for reduction, odd in (("none", want), ("sum", np.True_), ("mean", np.True_)):
+        got = evaluate(f"np.isnan({name}({CALLS[name]}, reduction='{reduction}').data)", x)
+        assert_equal(got, want=np.asarray(odd))
+
+
+@observe(uses=(origins,))
+def leads_to_parameters(tt: Any, expression: str, data: Any, target: Any) -> Any:
+    a, b = tt.Parameter(data), tt.Parameter(target)
+    found = origins(eval(expression, {"tt": tt, "a": a, "b": b}))
+    return {"to a": any(t is a for t in found), "to b": any(t is b for t in found)}
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if "_" in name])
+def test_history_leads_to_parameters(name: str) -> None:
+    """04.18 Parameters, which are tensors, as the input and (but for class numbers) as the target."""
+    call = f"{name}({CALLS[name].replace(', a', ', b')})"
+    got = leads_to_parameters(call, dyadic(2, 3), dyadic(2, 3, seed=1))
+    assert_equal(got, want={"to a": True, "to b": ", b" in call})
 
 
 @pytest.mark.parametrize("expression", [*EVERY[2:], *NOTHING])
