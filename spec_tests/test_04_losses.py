@@ -538,7 +538,8 @@ def test_class_numbers_refuse_floats(target: str, dtype: str) -> None:
 @pytest.mark.parametrize(("shape", "target"), MISFITS, ids=str)
 def test_class_numbers_must_fit(shape: Shape, target: Shape) -> None:
     """04.11 nll_loss with too many targets, too few, and targets of other axes; arrays and lists."""
-    for spoken in (f"np.ones({target}, int)", *[str(np.ones(target, int).tolist())] * len(target[:1])):
+    lists = [str(np.ones(target, int).tolist())] if target else []
+    for spoken in (f"np.ones({target}, int)", *lists):
         refused_target(f"nll_loss(a, {spoken})", shape, "ValueError", str(shape), str(target))
 
 

@@ -253,9 +253,9 @@ def assert_rates(got: Any, want: Any) -> None:
     """Step by step, so that a failure names the step (and a rate of 0 is 0 to rounding)."""
     assert_equal(got.shape, want=want.shape)
     for t, (ours, rate) in enumerate(zip(got, want, strict=True)):
-        known = ... if np.all(rate > 1e-12) else rate > 1e-12
+        known, name = ... if np.all(rate > 1e-12) else rate > 1e-12, f"the rate at step {t}"
         if np.any(rate > 1e-12):
-            assert_close({f"the rate at step {t}": ours[known]}, want={f"the rate at step {t}": rate[known]})
+            assert_close({name: ours[known]}, want={name: rate[known]})
     assert_below(float(np.max(np.abs(got - want))), limit=1e-12, what="difference of a rate")
 
 

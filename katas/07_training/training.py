@@ -315,8 +315,8 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if pressed:
-        signal.raise_signal(signal.SIGINT)
+        if pressed:  # also where the block raises: its error becomes the context
+            signal.raise_signal(signal.SIGINT)
 
 
 class Trainer:

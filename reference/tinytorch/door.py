@@ -44,8 +44,9 @@ PLAIN = {
     type(None),
 }  # types of static arguments to take as they are
 REASONS = {  # a piece of NumPy's complaint: the same in words that say what to do
+    "non-negative": "a size is at least 0, or -1 where an axis stays as it is",
     "broadcast": "the shapes do not broadcast; aligned from the right, two sizes must be equal or one of them 1",
-    "core dimension": "the inner sizes differ; the last of the left shape must equal the last but one of the right, or its only one",
+    "core dimension": "the shapes do not fit: the last size of the left one must equal the last but one of the right, or its only one",
     "number of dimensions": "all of them need the same number of axes",
     "zero-dimensional": "each of them needs at least one axis: stack joins numbers",
     "enough dimensions": "both operands need at least one axis; for a number use *",
@@ -244,6 +245,9 @@ def _explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:
     if large := re.search(r"integer (\S+) out of bounds for (\w+)", str(error)):
         number, dtype = large.groups()
         reason = f"{number} does not fit in {dtype}; convert first, Tensor(x.data.astype(np.int64))"
+    if "too large to convert" in str(error):  # Python's own words, of a number that no dtype holds
+        number = next((a for a in arrays if type(a) is int and abs(a) >= 2**63), "a number")
+        reason = f"{number} does not fit in any dtype here"
     if isinstance(error, TypeError) and not reason:
         return error  # the function's own
     shapes = " and ".join(str(np.shape(a)) for a in arrays if a is not None)

@@ -381,7 +381,7 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        if pressed:  # also where the block raises: its error is the context of the KeyboardInterrupt
+        if pressed:  # also where the block raises: its error becomes the context
             signal.raise_signal(signal.SIGINT)
 
 

@@ -222,7 +222,12 @@ def test_an_answer_gives_the_arguments_in_their_order(tt: ModuleType, name: str)
 
 def test_ctrl_c_is_not_lost_where_the_block_raises(tt: ModuleType) -> None:
     """What waited comes when the block has ended, with the block's own error as its context."""
-    with pytest.raises(KeyboardInterrupt) as caught, tt.uninterrupted():
-        signal.raise_signal(signal.SIGINT)
-        raise ValueError("a step failed")
+
+    def update() -> None:
+        with tt.uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            raise ValueError("a step failed")
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        update()
     assert isinstance(caught.value.__context__, ValueError)

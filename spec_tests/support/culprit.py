@@ -51,7 +51,9 @@ class Candidate:
         return {name, *owner} - {"Tensor"}
 
 
-def culprits(failure: ClauseFailure, clause: str, parameter: str, text: str) -> list[Frame]:
+def culprits(
+    failure: ClauseFailure, clause: str, parameter: str, text: str
+) -> tuple[list[Frame], bool]:
     """The functions, and entries in a table, that a failure may be about, the likeliest first.
 
     Args:
@@ -59,13 +61,16 @@ def culprits(failure: ClauseFailure, clause: str, parameter: str, text: str) -> 
         clause: its number, such as 05.4.
         parameter: of the test, such as the operation, or nothing.
         text: the call as it is shown.
+
+    Returns:
+        them, and whether the test is about the first, since its parameter names it.
     """
     late = failure.problem.startswith("no answer within")  # once is enough
     own = implementation.folder / "tinytorch" / course.module(clause[:2])
     calls = [] if late else [call for call in entered(failure.call) if Path(call[0]) == own]
     found = list(_candidates(own, calls))
     if not found:
-        return []
+        return [], False
     blanks = {name for names in course.tasks(clause).values() for name in names}
     subject = _known(parameter.split("-")[0])
     named = [*re.findall(r"\w+", course.sentence(clause)), *_names(text)]
@@ -84,7 +89,8 @@ def culprits(failure: ClauseFailure, clause: str, parameter: str, text: str) -> 
 
     best = min(found, key=order)
     others = sorted((c for c in found if c.name != best.name), key=_is_helper)
-    return [Frame(str(own), c.line, c.name, c.entry) for c in (best, *others)]
+    frames = [Frame(str(own), c.line, c.name, c.entry) for c in (best, *others)]
+    return frames, order(best)[0] == 0
 
 
 def _is_helper(candidate: Candidate) -> bool:

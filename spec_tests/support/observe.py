@@ -149,9 +149,7 @@ class ClauseFailure(AssertionError):
 class LearnerError(ClauseFailure):
     """The learner's code raised instead of answering."""
 
-    def __init__(
-        self, kinds: list[str], message: str, frame: Frame | None, line: str = ""
-    ) -> None:
+    def __init__(self, kinds: list[str], message: str, frame: Frame | None, line: str = "") -> None:
         blank = "NotImplementedError" in kinds and "kata " in message
         problem = f"not written yet: {message}" if blank else f"{kinds[0]}: {message}"
         note = f"the call stops at  {line}" if line and not frame else ""
@@ -253,7 +251,10 @@ def entered(call: Call) -> list[tuple[str, str, int]]:
 
 
 def plain(value: Any) -> Any:
-    """Arrays, numbers, strings, None, and lists, tuples and dicts of these: nothing that can act."""
+    """Arrays, numbers, strings, None, and lists, tuples and dicts of these: nothing that can act.
+
+    Anything else, such as a note or complex numbers, becomes a text that says what it was.
+    """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
@@ -269,10 +270,8 @@ def plain(value: Any) -> Any:
         copy=True,
         subok=False,
     )
-    if array.dtype.kind not in "fiub":
-        raise ClauseFailure(
-            f"a numeric array was expected, got {type(value).__name__} of dtype {array.dtype}"
-        )
+    if array.dtype.kind not in "fiub":  # nothing is equal to it, and every screen can show it
+        return f"<{type(value).__name__} of dtype {array.dtype}>"
     return array
 
 

@@ -217,7 +217,7 @@ def _places(error: BaseException | None, docstring: str, parameter: str) -> list
     """Lines of the learner's code that a failure is about, the likeliest first: what a hint is for."""
     if not isinstance(error, ClauseFailure):
         return []
-    frame, likely = screen.places(error, screen.clause_number(docstring), parameter)
+    frame, likely, _ = screen.places(error, screen.clause_number(docstring), parameter)
     return [(place.path, place.line) for place in [frame, *likely[:1]] if place]
 
 

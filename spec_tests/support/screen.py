@@ -36,7 +36,7 @@ def render(failure: ClauseFailure, docstring: str, test_id: str) -> str:
         test_id: the parameter in the test's name, such as the operation, or nothing.
     """
     clause = clause_number(docstring)
-    frame, likely = places(failure, clause, test_id)
+    frame, likely, sure = places(failure, clause, test_id)
     problem = _problem(failure)
     rows = [
         ("this test", added(docstring) if course.sentence(clause) else ""),
@@ -46,9 +46,8 @@ def render(failure: ClauseFailure, docstring: str, test_id: str) -> str:
         ("where", failure.note),
         ("looks like", failure.looks_like),
         ("printed", failure.call.printed),
-        ("your code", _lines(frame, likely[:1])),
-        ("ran too", "" if frame else _names([other.function for other in likely[1:]])),
-        ("next", failure.next.format(kata=clause[:2]) or _next(clause, frame or next(iter(likely), None))),
+        ("your code" if frame or sure else "what ran", _lines(frame, likely, sure)),
+        ("next", failure.next.format(kata=clause[:2]) or _next(clause, frame)),
     ]
     readme = f"  [{course.folder(clause[:2]).relative_to(ROOT)}/README.md]   {problem}"
     lines = [clause_lines(docstring), readme, *[_row(*row) for row in rows if row[1]]]
@@ -60,9 +59,12 @@ def _visible(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
-def places(failure: ClauseFailure, clause: str, test_id: str) -> tuple[Frame | None, list[Frame]]:
-    """Where the learner's code raised; the functions and entries that the failure may be about."""
-    return failure.frame, culprits(failure, clause, test_id, "\n".join(_typed(failure.call)[0]))
+def places(
+    failure: ClauseFailure, clause: str, test_id: str
+) -> tuple[Frame | None, list[Frame], bool]:
+    """Where the learner's code raised; what ran, the likeliest first, and whether it is this one."""
+    text = "\n".join(_typed(failure.call)[0])
+    return failure.frame, *culprits(failure, clause, test_id, text)
 
 
 def clause_lines(docstring: str) -> str:
@@ -77,11 +79,11 @@ def added(docstring: str) -> str:
     return " ".join(docstring.split()).removeprefix(clause_number(docstring)).strip()
 
 
-def _next(clause: str, place: Frame | None) -> str:
+def _next(clause: str, frame: Frame | None) -> str:
     """The commands that help; `why` where an earlier file may be at fault."""
     kata = clause[:2]
     steps = [f"make hint-{kata}", f"again: make test-{kata}"]
-    elsewhere = place is not None and not is_own(place, kata)
+    elsewhere = frame is not None and not is_own(frame, kata)  # what only ran is of this kata
     if kata != "01" and (elsewhere or course.is_end_to_end(clause)):
         steps.append(f"an earlier kata's fault? make why-{kata}")
     return "   ·   ".join(steps)
@@ -120,6 +122,8 @@ def _typed(call: Call) -> tuple[list[str], set[str]]:
     """The call as a learner would type it, and the arguments that are part of that text."""
     texts = {n: v.replace("tt.", "") for n, v in call.arguments.items() if isinstance(v, str)}
     source = call.shown or (_body(call.function) if call.function else "")
+    for name in call.arguments.keys() - texts if call.shown else ():
+        source = source.replace(f"{{{name}}}", name)  # several: they stand below
     places = {f"{{{name}}}": name for name in texts} if call.shown else _evaluated(source)
     used = {name for piece, name in places.items() if name in texts and piece in source}
     for piece, name in places.items():
@@ -201,16 +205,13 @@ def _row(name: str, text: str) -> str:
     )
 
 
-def _lines(frame: Frame | None, likely: list[Frame]) -> str:
-    """The line that raised, and the entry that led to it; else the likeliest function."""
+def _lines(frame: Frame | None, likely: list[Frame], sure: bool) -> str:
+    """The line that raised, and the entry that led to it; else what ran, further ones by name."""
+    first, others = likely[:1], [other.function for other in likely[1:6]]
     if frame:
-        likely = [frame, *(about for about in likely if not _leads_to(frame, about))]
-    return "\n".join(map(_place, likely))
-
-
-def _names(functions: list[str], most: int = 4) -> str:
-    """Functions that ran as well: the first few by name."""
-    return ", ".join(functions[:most]) + ", ..." * (len(functions) > most)
+        return "\n".join(map(_place, [frame, *(f for f in first if not _leads_to(frame, f))]))
+    more = "" if sure or not others else f"\n{', '.join(others)}"
+    return "".join(map(_place, first)) + more
 
 
 def _place(frame: Frame) -> str:
