@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from small_course import Course
 
+from tito.course.manifest import ROOT
+from tito.strength import records
+
 WRONG = "reference/variants/wrong/02_tripling.toml"
 RIGHT = "reference/variants/right/02_tripling.toml"
 SPEC = "spec_tests/test_02_tripling.py"
@@ -88,6 +91,14 @@ def test_records_go_on_where_they_were(course: Course) -> None:
     said = course.tito("records", "02").text
     assert "1 of 1  02/wrong/times-5 killed test_triple_values" in said
     assert "written" not in course.tito("records", "02").text
+
+
+def test_exports_of_later_katas_play_no_part() -> None:
+    """The package lists the names of all katas; a verdict follows from those up to its own."""
+    exports = (ROOT / "reference" / "tinytorch" / "__init__.py").read_bytes()
+    known = records.without(exports, ["training"])
+    assert b"training" not in known
+    assert b"optimizers" in known
 
 
 def test_edit_that_does_not_apply(course: Course) -> None:
