@@ -1339,10 +1339,28 @@ def test_views_are_inputs(expression: str) -> None:
 
 
 @observe
-def peak(tt: Any, expression: str, data: Any, target: Any) -> Any:
+def with_other_numbers(tt: Any, expression: str, data: Any, target: Any, others: Any) -> Any:
+    names = {"tt": tt, "a": tt.Tensor(data), "b": target}
+    eval(expression, names)
+    data[...], target[...] = others
+    return eval(expression, names)
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if "_" in name])
+def test_the_same_objects_with_other_numbers(name: str) -> None:
+    """04.19 Input and target are written to between two calls."""
+    pair, others = [[normal(4, 3, seed=s), normal(4, 3, seed=s + 2)] for s in (0, 1)]
+    if "[1, 0]" in CALLS[name]:
+        pair[1], others[1] = np.array([0, 2, 1, 0]), np.array([1, 0, 2, 2])
+    want = evaluate(f"{name}(a, b)", *others)
+    assert_close(with_other_numbers(f"{name}(a, b)", *pair, others), want=want)
+
+
+@observe
+def peak(tt: Any, expression: str, data: Any, target: Any, learns: bool) -> Any:
     import tracemalloc
 
-    names = {"tt": tt, "a": tt.Tensor(data), "target": target}
+    names = {"tt": tt, "a": tt.Tensor(data, requires_grad=learns), "target": target}
     tracemalloc.start()
     loss = eval(expression, names)
     found = tracemalloc.get_traced_memory()[1] / data.nbytes
@@ -1360,20 +1378,20 @@ large = pytest.mark.parametrize(
 def test_cross_entropy_needs_hardly_more_memory(shape: Any) -> None:
     """04.20 The largest amount of memory during one call, beside that of log_softmax."""
     a, target = normal(*shape).astype(np.float32), classes_for(shape, 0)
-    alone, _ = peak("tt.log_softmax(a, 1)", a, target)
+    alone, _ = peak("tt.log_softmax(a, 1)", a, target, False)
     skip = f", ignore_index={target.flat[0]}"
     for options in ("", ", label_smoothing=0.1", skip, ", reduction='none'"):
-        got, _ = peak(f"tt.cross_entropy(a, target{options})", a, target)
+        got, _ = peak(f"tt.cross_entropy(a, target{options})", a, target, False)
         assert_below(got, limit=max(alone, 2.0) + 0.5, what="peak memory, in sizes of the input")
 
 
 @large
 def test_picking_needs_no_memory(shape: Any) -> None:
-    """04.20 The largest amount of memory during one call, for many classes."""
+    """04.20 The largest amount of memory during one call, for many classes; its notes count, too."""
     a, target = normal(*shape).astype(np.float32), classes_for(shape, 0)
-    loss = peak("tt.nll_loss(a, target)", a, target)[1]
+    loss = peak("tt.nll_loss(a, target)", a, target, False)[1]
     assert_close(loss, want=-pick(a, target).mean(), terms=1.0)
     for options in ("", f", ignore_index={target.flat[0]}", ", reduction='sum'"):
-        for x in (a, np.asfortranarray(a)):
-            got, _ = peak(f"tt.nll_loss(a, target{options})", x, target)
+        for x, learns in ((a, False), (np.asfortranarray(a), False), (a, True)):
+            got, _ = peak(f"tt.nll_loss(a, target{options})", x, target, learns)
             assert_below(got, limit=0.25, what="peak memory, in sizes of the input")
