@@ -83,7 +83,11 @@ def _predictions(samples: Sequence[Sample]) -> Iterator[Prediction]:
     )
     yield from _of_gradients()
     yield from _of_shapes(samples)
-    yield "sign", "exactly the opposite sign: a minus is missing or one too many", lambda s: -s.want
+    yield (
+        "sign",
+        "exactly the opposite sign: a minus too many, one missing, or an abs where none belongs",
+        lambda s: -s.want,
+    )
     yield from _of_counts(samples)
     yield (
         "doubled",
@@ -182,12 +186,12 @@ def _of_counts(samples: Sequence[Sample]) -> Iterator[Prediction]:
         pairs: list[tuple[str, str, Callable[[float], float]]] = [
             (
                 "times",
-                f"too large by exactly the number of {name}: a mean became a sum, divide by it",
+                f"too large by exactly the number of {name}: a division by it is missing",
                 lambda n: n,
             ),
             (
                 "over",
-                f"too small by exactly the number of {name}: it is divided once too often",
+                f"too small by exactly the number of {name}: it is divided by it once too often",
                 lambda n: 1 / n,
             ),
             (
