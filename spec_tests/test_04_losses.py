@@ -213,7 +213,7 @@ def remembered(tt: Any, expression: str, data: Any, target: Any, flags: Any) -> 
     a, b = tt.Tensor(data, requires_grad=True), tt.Tensor(target)
     loss = eval(expression, {"tt": tt, "a": a, "b": b})
     inputs = [tt.Tensor(data, requires_grad=flag) for flag in flags]
-    losses = [eval(expression, {"tt": tt, "a": each, "b": b}) for each in inputs]
+    losses = [eval(expression, {"tt": tt, "a": a, "b": b}) for a in inputs]
     return {
         "the loss is a Tensor": isinstance(loss, tt.Tensor),
         "it requires a gradient when a does": [getattr(x, "requires_grad", None) for x in losses],
@@ -1231,7 +1231,7 @@ def reaches_the_target(tt: Any, expression: str, data: Any, target: Any, flags: 
     a, b = tt.Tensor(data), tt.Tensor(target, requires_grad=True)
     loss = eval(expression, {"tt": tt, "a": a, "b": b})
     targets = [tt.Tensor(target, requires_grad=flag) for flag in flags]
-    losses = [eval(expression, {"tt": tt, "a": a, "b": each}) for each in targets]
+    losses = [eval(expression, {"tt": tt, "a": a, "b": b}) for b in targets]
     needed = [loss.requires_grad for loss in losses]
     leads = any(tensor is b for tensor in origins(loss))
     return {"requires_grad": needed, "notes lead to b": leads}

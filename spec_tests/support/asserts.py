@@ -54,8 +54,7 @@ def assert_close(got: Any, *, want: Any, terms: Any = None, depth: float = 1.0) 
         raise ClauseFailure(
             "the dtype differs",
             got=f"dtype {got.dtype}",
-            expected=f"dtype {want.dtype}"
-            + " (float arrays keep their dtype)" * (got.dtype.kind == want.dtype.kind == "f"),
+            expected=f"dtype {want.dtype}",
         )
     limit = tolerance(got, want, terms, depth)
     _refuse_trivial(want, limit)

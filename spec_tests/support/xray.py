@@ -78,7 +78,7 @@ def _predictions(samples: Sequence[Sample]) -> Iterator[Prediction]:
     """Every explanation that can be tried on all these samples."""
     yield (
         "zero",
-        "everything is zero: an array was made, but nothing was written to it, or a mask removed it all",
+        "everything is zero: perhaps nothing was written to an array, or a mask removed it all",
         lambda s: np.zeros_like(s.want),
     )
     yield from _of_gradients()
@@ -154,7 +154,7 @@ def _of_shapes(samples: Sequence[Sample]) -> Iterator[Prediction]:
         )
     yield (
         "reshaped",
-        "the right numbers in another shape: a reshape, or keepdims, is missing",
+        "the right numbers in another shape",
         lambda s: (
             s.want.reshape(np.shape(s.got))
             if np.size(s.got) == s.want.size and np.shape(s.got) != s.want.shape
