@@ -256,6 +256,7 @@ def test_tasks_call_make() -> None:
     [
         ("  your code   src/tinytorch/tensor.py:48  backward", "48"),
         ("  your code   src/tinytorch/tensor.py:4", "4"),  # of an earlier file, unreadable
+        ("  what ran    src/tinytorch/tensor.py:48  backward", "48"),
         ("src/tinytorch/tensor.py:4  Python cannot read this line: invalid syntax", "4"),
         ("src/tinytorch/tensor.py:4  byte 0xe9 is not UTF-8: save the file as UTF-8", "4"),
         ("spec_tests/test_01_tensor.py:48: in test_exp", ""),

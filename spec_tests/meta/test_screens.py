@@ -245,6 +245,7 @@ ROWS = [
     "looks like",
     "printed",
     "your code",
+    "what ran",
     "next",
 ]
 
@@ -267,6 +268,7 @@ def test_what_is_measured_is_masked() -> None:
     assert "1,024.5" in normalised(text.format("the values differ"), Path("/a b"))
 
 
+PLACE = "  (?:your code   |what ran    )"
 PLACES = {  # wrong answers by what their line is: a function, a statement that raised, a table's entry
     "01/wrong/divide-rounds-down": "def divide(",
     "01/wrong/var-mean-without-keepdims": "deviation = x - x.mean(axis)",  # not subtract's own
@@ -279,7 +281,7 @@ PLACES = {  # wrong answers by what their line is: a function, a statement that 
 def test_the_line_of_your_code_is_right(name: str, tmp_path: Path) -> None:
     """The number that snapshots mask: that line of the file is what the screen says it is."""
     message = outcome((name,), tmp_path)[1][0]
-    found = re.search(r"^  your code   (.+):(\d+)  (\S+)", message, re.MULTILINE)
+    found = re.search(rf"^{PLACE}(.+):(\d+)  (\S+)", message, re.MULTILINE)
     assert found, message
     line = Path(found[1]).read_text(encoding="utf-8").splitlines()[int(found[2]) - 1]
     assert line.strip().startswith(PLACES[name])
@@ -328,7 +330,7 @@ def test_screens_show_no_machinery(path: Path) -> None:
     ):
         assert strange not in text.partition("\n")[2]
     assert all(line == line.rstrip() for line in text.splitlines())
-    assert re.search(r"^  your code   src/tinytorch/\w+\.py:NN", text, re.M) or path.stem in NO_LINE
+    assert re.search(rf"^{PLACE}src/tinytorch/\w+\.py:NN", text, re.M) or path.stem in NO_LINE
 
 
 NO_LINE = ("02-missing-name",)  # no line of theirs is in the call
