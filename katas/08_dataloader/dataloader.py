@@ -4,9 +4,9 @@
 #                Subset.__init__, Subset.__len__, Subset.__getitem__
 #   splitting    random_split
 #   collating    default_collate
+#   prefetching  prefetched
 #   loader       DataLoader.__init__, DataLoader.__len__, DataLoader.__iter__
 #   resuming     DataLoader.state_dict, DataLoader.load_state_dict
-#   prefetching  prefetched
 #   transforms   Compose.apply, Normalize.apply, RandomHorizontalFlip.apply, RandomCrop.apply,
 #                Cutout.apply
 #   files        read_idx, read_cifar10
@@ -24,10 +24,10 @@ import math
 import os
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from tinytorch.door import Array, default_generator
 from tinytorch.tensor import Tensor
 from tinytorch.training import batches
 
+Batches = Generator[tuple[int, Any], None, None]  # each with the number of samples seen
 Size = int | tuple[int, int]
 
 RECORD = 1 + 3 * 32 * 32  # bytes of one picture in a CIFAR-10 file: its label, then its pixels
@@ -199,6 +200,33 @@ def default_collate(samples: Sequence[Any]) -> Any:
     raise NotImplementedError("kata 08: default_collate")
 
 
+# ---- ahead of the caller -------------------------------------------------------------------------
+
+
+def prefetched(items: Iterable[Any], ahead: int) -> Generator[Any, None, None]:
+    """The same items in the same order, made by a thread while the caller works on the one before.
+
+    The thread begins with the first `next`. While the caller works, at least `ahead` further items
+    are made, and at most one more. An exception of `items` comes out after the items before it, as
+    the same object, its traceback with the lines where it arose. However the walk ends (with the
+    last item, an exception, or a `break`), the thread has ended too.
+
+    Args:
+        items: any iterable; only the thread touches it.
+        ahead: how many items to have ready, at least 1.
+
+    Raises:
+        ValueError: `ahead` is less than 1; at the call.
+
+    Example:
+        >>> list(prefetched("abc", ahead=2))
+        ['a', 'b', 'c']
+
+    Source: what torch.utils.data.DataLoader does with num_workers and prefetch_factor
+    """
+    raise NotImplementedError("kata 08: prefetched")
+
+
 # ---- the loader ----------------------------------------------------------------------------------
 
 
@@ -278,30 +306,6 @@ class DataLoader:
             ValueError: an entry is no whole number of at least 0; nothing is changed then.
         """
         raise NotImplementedError("kata 08: DataLoader.load_state_dict")
-
-
-def prefetched(items: Iterable[Any], ahead: int) -> Iterator[Any]:
-    """The same items in the same order, made by a thread while the caller works on the one before.
-
-    The thread begins with the first `next`. While the caller works, at least `ahead` further items
-    are made, and at most one more. An exception of `items` comes out after the items before it, as
-    the same object, its traceback with the lines where it arose. However the walk ends (with the
-    last item, an exception, or a `break`), the thread has ended too.
-
-    Args:
-        items: any iterable; only the thread touches it.
-        ahead: how many items to have ready, at least 1.
-
-    Raises:
-        ValueError: `ahead` is less than 1; at the call.
-
-    Example:
-        >>> list(prefetched("abc", ahead=2))
-        ['a', 'b', 'c']
-
-    Source: what torch.utils.data.DataLoader does with num_workers and prefetch_factor
-    """
-    raise NotImplementedError("kata 08: prefetched")
 
 
 # ---- transforms ----------------------------------------------------------------------------------

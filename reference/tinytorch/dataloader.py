@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +270,46 @@ def _batch(dataset: Any, indices: list[int]) -> Any:
     return default_collate([dataset[i] for i in indices])
 
 
+# ---- ahead of the caller -------------------------------------------------------------------------
+
+
+def prefetched(items: Iterable[Any], ahead: int) -> Generator[Any, None, None]:
+    """The same items in the same order, made by a thread while the caller works on the one before.
+
+    The thread begins with the first `next`. While the caller works, at least `ahead` further items
+    are made, and at most one more. An exception of `items` comes out after the items before it, as
+    the same object, its traceback with the lines where it arose. However the walk ends (with the
+    last item, an exception, or a `break`), the thread has ended too.
+
+    Args:
+        items: any iterable; only the thread touches it.
+        ahead: how many items to have ready, at least 1.
+
+    Raises:
+        ValueError: `ahead` is less than 1; at the call.
+
+    Example:
+        >>> list(prefetched("abc", ahead=2))
+        ['a', 'b', 'c']
+
+    Source: what torch.utils.data.DataLoader does with num_workers and prefetch_factor
+    """
+    return _prefetched(iter(items), whole("ahead", ahead, 1))
+
+
+def _prefetched(items: Iterator[Any], ahead: int) -> Generator[Any, None, None]:
+    """A queue of promises: one is taken from the front, one more is given to the thread."""
+    end = object()
+    thread = ThreadPoolExecutor(max_workers=1)
+    try:
+        promised = deque(thread.submit(next, items, end) for _ in range(ahead))
+        while (item := promised.popleft().result()) is not end:
+            promised.append(thread.submit(next, items, end))
+            yield item
+    finally:
+        thread.shutdown(wait=True, cancel_futures=True)
+
+
 # ---- the loader ----------------------------------------------------------------------------------
 
 
@@ -399,7 +439,7 @@ class DataLoader:
             return iter(self.dataset)
         if self.shuffle:
             pieces = batches(len(self.dataset), self.batch_size, self.seed, epoch)
-            return (int(i) for piece in pieces for i in piece)
+            return chain.from_iterable(piece.tolist() for piece in pieces)
         if self.sampler is None:
             return iter(range(len(self.dataset)))
         if hasattr(self.sampler, "set_epoch"):
@@ -422,43 +462,6 @@ class DataLoader:
             return self.transform(batch, rng)
         fields = [self.transform(batch[0], rng), *batch[1:]]
         return fields if isinstance(batch, list) else tuple(fields)
-
-
-def prefetched(items: Iterable[Any], ahead: int) -> Generator[Any, None, None]:
-    """The same items in the same order, made by a thread while the caller works on the one before.
-
-    The thread begins with the first `next`. While the caller works, at least `ahead` further items
-    are made, and at most one more. An exception of `items` comes out after the items before it, as
-    the same object, its traceback with the lines where it arose. However the walk ends (with the
-    last item, an exception, or a `break`), the thread has ended too.
-
-    Args:
-        items: any iterable; only the thread touches it.
-        ahead: how many items to have ready, at least 1.
-
-    Raises:
-        ValueError: `ahead` is less than 1; at the call.
-
-    Example:
-        >>> list(prefetched("abc", ahead=2))
-        ['a', 'b', 'c']
-
-    Source: what torch.utils.data.DataLoader does with num_workers and prefetch_factor
-    """
-    return _prefetched(iter(items), whole("ahead", ahead, 1))
-
-
-def _prefetched(items: Iterator[Any], ahead: int) -> Generator[Any, None, None]:
-    """A queue of promises: one is taken from the front, one more is given to the thread."""
-    end = object()
-    thread = ThreadPoolExecutor(max_workers=1)
-    try:
-        promised = deque(thread.submit(next, items, end) for _ in range(ahead))
-        while (item := promised.popleft().result()) is not end:
-            promised.append(thread.submit(next, items, end))
-            yield item
-    finally:
-        thread.shutdown(wait=True, cancel_futures=True)
 
 
 # ---- transforms ----------------------------------------------------------------------------------
@@ -553,7 +556,7 @@ class Normalize(Transform):
             )
         dtype = images.dtype if images.dtype.kind == "f" else np.dtype(np.float32)
         mean, std = (x.reshape(-1, 1, 1).astype(dtype) for x in (self.mean, self.std))
-        out: Array = (images - mean) / std
+        out: Array = (images.astype(dtype, copy=False) - mean) / std
         return out
 
 

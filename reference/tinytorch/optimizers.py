@@ -158,9 +158,7 @@ class Optimizer(OptimizerBase):
                 return f"it has a parameter {i}, here they are numbered from 0 to {len(shapes) - 1}"
             for name, value in entry.items():
                 if isinstance(value, np.ndarray) and value.shape != shapes[i]:
-                    return (
-                        f"{name} of parameter {i} is {value.shape}, the parameter {shapes[i]}"
-                    )
+                    return f"{name} of parameter {i} is {value.shape}, the parameter {shapes[i]}"
         return ""
 
     def _blocks(self, *arrays: Array) -> Iterator[list[Array]]:
