@@ -107,8 +107,8 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def kata_of(path: Path) -> str:
-    """The two digits of spec_tests/test_05_autograd.py, or nothing."""
-    match = re.fullmatch(r"spec_tests/test_(\d\d)_\w+\.py", "/".join(path.parts[-2:]))
+    """The two digits of spec_tests/test_05_autograd.py, or of a part of a spec in a folder, or nothing."""
+    match = re.search(r"spec_tests/(?:test_\d\d_\w+/)?test_(\d\d)_\w+\.py$", path.as_posix())
     return match.group(1) if match else ""
 
 
