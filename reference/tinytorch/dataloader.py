@@ -125,8 +125,8 @@ class Subset(Dataset):
     """
 
     def __init__(self, dataset: Any, indices: Any) -> None:
-        chosen = np.asarray(indices)
-        if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
+        chosen = list(indices)
+        if not all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in chosen):
             raise TypeError(
                 f"indices are a list of whole numbers; got {indices!r}: for a mask of bools, np.flatnonzero(mask)"
             )
@@ -397,7 +397,7 @@ class DataLoader:
             self.epoch, self.seen = self.epoch + 1, 0
         self._begun = True
         self._walks += 1
-        return self._walk(self._walks, self.epoch, self.seen)
+        return self._walk(self._walks, self.seed, self.epoch, self.seen)
 
     def state_dict(self) -> dict[str, int]:
         """Where the walk that was begun last stands: {"seed": ..., "epoch": ..., "seen": ...}."""
@@ -413,9 +413,9 @@ class DataLoader:
         self.seed, self.epoch, self.seen = seed, epoch, seen
         self._walks, self._begun = self._walks + 1, False
 
-    def _walk(self, walk: int, epoch: int, seen: int) -> Iterator[Any]:
+    def _walk(self, walk: int, seed: int, epoch: int, seen: int) -> Iterator[Any]:
         """Hand out the batches of one epoch, and keep the books as long as no other walk has begun."""
-        made = self._made(epoch, seen)
+        made = self._made(seed, epoch, seen)
         with closing(prefetched(made, self.prefetch) if self.prefetch else made) as ready:
             for seen, batch in ready:
                 if walk == self._walks:
@@ -424,21 +424,21 @@ class DataLoader:
         if walk == self._walks:
             self.epoch, self.seen, self._begun = epoch + 1, 0, False
 
-    def _made(self, epoch: int, seen: int) -> Batches:
+    def _made(self, seed: int, epoch: int, seen: int) -> Batches:
         """Make the batches, each with the number of samples seen when it is handed out."""
-        rest = islice(self._order(epoch), seen, None)
+        rest = islice(self._order(seed, epoch), seen, None)
         while piece := list(islice(rest, self.batch_size)):
             if len(piece) == self.batch_size or not self.drop_last:
-                batch = self._transformed(self._collated(piece), epoch, seen)
+                place = [seed, epoch, seen, 1]  # 1: the order is drawn from [seed, epoch]
                 seen += len(piece)
-                yield seen, batch
+                yield seen, self._transformed(self._collated(piece), place)
 
-    def _order(self, epoch: int) -> Iterator[Any]:
+    def _order(self, seed: int, epoch: int) -> Iterator[Any]:
         """The epoch's indices; or its samples themselves, of a data set that is iterated."""
         if not self.indexed:
             return iter(self.dataset)
         if self.shuffle:
-            pieces = batches(len(self.dataset), self.batch_size, self.seed, epoch)
+            pieces = batches(len(self.dataset), self.batch_size, seed, epoch)
             return chain.from_iterable(piece.tolist() for piece in pieces)
         if self.sampler is None:
             return iter(range(len(self.dataset)))
@@ -453,11 +453,11 @@ class DataLoader:
         samples = [self.dataset[i] for i in piece] if self.indexed else piece
         return (self.collate_fn or default_collate)(samples)
 
-    def _transformed(self, batch: Any, epoch: int, seen: int) -> Any:
+    def _transformed(self, batch: Any, place: list[int]) -> Any:
         """The images changed, by draws that follow from where in the training the batch stands."""
         if self.transform is None:
             return batch
-        rng = np.random.default_rng([self.seed, epoch, seen, 1])  # 1: the order has [seed, epoch]
+        rng = np.random.default_rng(place)
         if not isinstance(batch, (tuple, list)):
             return self.transform(batch, rng)
         fields = [self.transform(batch[0], rng), *batch[1:]]

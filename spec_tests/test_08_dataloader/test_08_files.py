@@ -37,14 +37,15 @@ def as_bytes(content: bytes) -> Any:
 
 @observe(shown="{call}  # of files with these bytes")
 def read(tt: Any, call: str, *contents: Any) -> Any:
+    import contextlib
     import pathlib
     import tempfile
 
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [pathlib.Path(folder) / f"part-{i}.bin" for i in range(len(contents))]
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        paths = [pathlib.Path(f"part-{i}.bin") for i in range(len(contents))]
         for path, content in zip(paths, contents, strict=True):
             path.write_bytes(content.tobytes())
-        got = eval(call, {"tt": tt, "paths": paths, "str": str})
+        got = eval(call, {"tt": tt, "paths": paths})
     arrays = got if isinstance(got, tuple) else (got,)
     for array in arrays:
         array.flat[: array.size] = array.ravel()  # a read-only array refuses

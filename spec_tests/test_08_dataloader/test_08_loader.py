@@ -56,16 +56,12 @@ KINDS = ["TensorDataset", "Subset", "own", "Changed"]
 EVERY_KIND = [*KINDS, "stream"]
 
 
-@observe(uses=(holding,), shown="DataLoader(data, {arguments}), {epochs} epochs, data: {kind}")
-def walked(tt: Any, arguments: str, kind: str, x: Any, y: Any, epochs: int = 1) -> Any:
-    names = {"tt": tt, "np": np, "data": holding(tt, kind, x, y)}
-    loader = eval(f"tt.DataLoader(data, {arguments})", names)
-    return [[list(batch) for batch in loader] for _ in range(epochs)]
-
-
-def labels(epoch: Any) -> list[list[int]]:
-    """The labels of each batch of an epoch."""
-    return [[int(label) for label in batch[1]] for batch in epoch]
+@observe(
+    uses=(holding,), shown="list({loader})  # twice; data is of one kind: rows of x with their y"
+)
+def walked(tt: Any, loader: str, kind: str, x: Any, y: Any) -> Any:
+    walk = eval(loader, {"tt": tt, "data": holding(tt, kind, x, y)})
+    return [[list(batch) for batch in walk] for _ in range(2)]
 
 
 # ---- 08.8 to 08.11: batches, orders, arguments ---------------------------------------------------
@@ -85,10 +81,15 @@ def record(torch: Any) -> dict[str, Any]:
     return found
 
 
-@observe(shown="DataLoader({values}, {arguments})")
-def batches_of(tt: Any, values: Any, arguments: str) -> Any:
-    loader = eval(f"tt.DataLoader(values, {arguments})", {"tt": tt, "values": values})
-    return {"len": len(loader), "epochs": [[b.tolist() for b in loader] for _ in range(2)]}
+@observe(shown="{loader}  # its len, and its batches in two epochs")
+def batches_of(tt: Any, loader: str, data: Any) -> Any:
+    walk = eval(loader, {"tt": tt, "data": data})
+    return {"len": len(walk), "epochs": [[b.tolist() for b in walk] for _ in range(2)]}
+
+
+def loader(arguments: str) -> str:
+    """The text that builds a loader over `data`."""
+    return f"tt.DataLoader(data, {arguments})"
 
 
 def test_loader_example() -> None:
@@ -96,16 +97,17 @@ def test_loader_example() -> None:
     low = integer(0, 0, 99)
     a, b, c = ([low + i for i in part] for part in ([0, 1, 2], [3, 4, 5], [6]))
     values = [low + i for i in range(7)]
-    got, cut = batches_of(values, "batch_size=3"), batches_of(values, "3, drop_last=True")
+    got = batches_of(loader("batch_size=3"), values)
     assert_equal(got, want={"len": 3, "epochs": [[a, b, c]] * 2})
-    assert_equal(cut, want={"len": 2, "epochs": [[a, b]] * 2})
+    got = batches_of(loader("3, drop_last=True"), values)
+    assert_equal(got, want={"len": 2, "epochs": [[a, b]] * 2})
 
 
 @pytest.mark.parametrize("drop", [False, True], ids=["keep", "drop_last"])
 @pytest.mark.parametrize(("count", "size"), SIZES, ids=str)
 def test_loader_batches_as_pytorch(count: int, size: int, drop: bool) -> None:
     """08.8 First and last sample of every batch."""
-    got = batches_of(list(range(count)), f"{size}, drop_last={drop}")
+    got = batches_of(loader(f"{size}, drop_last={drop}"), list(range(count)))
     ends = [[float(b[0]), float(b[-1])] for b in got["epochs"][1]]
     want = oracle.own("08", f"batches/{count}-{size}-{drop}").tolist()
     assert_equal([got["len"], ends], want=[len(want), want])
@@ -115,8 +117,8 @@ def test_loader_batches_as_pytorch(count: int, size: int, drop: bool) -> None:
 def test_loader_without_samples(arguments: str) -> None:
     """08.8 An empty list has no batch; one sample beside it has."""
     value = integer(5, 1, 99)
-    assert_equal(batches_of([], arguments), want={"len": 0, "epochs": [[], []]})
-    one = batches_of([value], arguments.replace("drop_last", "shuffle"))
+    assert_equal(batches_of(loader(arguments), []), want={"len": 0, "epochs": [[], []]})
+    one = batches_of(loader(arguments.replace("drop_last", "shuffle")), [value])
     assert_equal(one, want={"len": 1, "epochs": [[[value]]] * 2})
 
 
@@ -125,7 +127,7 @@ def test_loader_without_samples(arguments: str) -> None:
 def test_loader_keeps_rows_together(kind: str, shuffle: bool) -> None:
     """08.8 Fields, dtypes and rows of x beside their labels, of every kind of data set."""
     x, y = data(11)
-    (epoch,) = walked(f"4, shuffle={shuffle}", kind, x, y)
+    epoch, _ = walked(loader(f"4, shuffle={shuffle}"), kind, x, y)
     got_x, got_y = (np.concatenate([batch[i] for batch in epoch]) for i in (0, 1))
     assert_equal(sorted(got_y.tolist()), want=y.tolist())
     assert_exact(got_x, want=x[got_y // 10])
@@ -136,7 +138,8 @@ def test_loader_keeps_rows_together(kind: str, shuffle: bool) -> None:
 @given(count=st.integers(0, 40), size=st.integers(1, 12), seed=seeds, drop=st.booleans())
 def test_loader_of_any_size(count: int, size: int, seed: int, drop: bool) -> None:
     """08.8 Drawn counts and sizes, shuffled: lengths, and no sample twice."""
-    got = batches_of(list(range(count)), f"{size}, shuffle=True, seed={seed}, drop_last={drop}")
+    arguments = f"{size}, shuffle=True, seed={seed}, drop_last={drop}"
+    got = batches_of(loader(arguments), list(range(count)))
     lengths = [min(size, count - i) for i in range(0, count, size)]
     lengths = [n for n in lengths if n == size or not drop]
     for epoch in got["epochs"]:
@@ -241,14 +244,13 @@ def test_subclasses_are_asked_for_their_samples() -> None:
     assert_close(halved(x), want=[x / 2, x[[2, 0, 1]] / 2])
 
 
-@observe(uses=(holding,), shown="DataLoader(data, {arguments}), data: {kind}")
-def built_with(tt: Any, arguments: str, kind: str) -> Any:
+@observe(uses=(holding,), shown="{loader}")
+def built_with(tt: Any, loader: str, kind: str) -> Any:
     known = {"tt": tt, "np": np, "one-way": iter([1, 2]), "number": 7, "no length": None}
     if kind not in known:
         known[kind] = holding(tt, kind, np.ones((4, 3)), np.arange(4))
     known["no length"] = type("NoLength", (), {"__getitem__": lambda self, i: i})()
-    loader = eval(f"tt.DataLoader(data, {arguments})", {**known, "data": known[kind]})
-    return loader.batch_size
+    return eval(loader, {**known, "data": known[kind]}).batch_size
 
 
 NO_NUMBERS = ["batch_size=0", "batch_size=-3", "batch_size=2.5", "batch_size=2.0"]
@@ -259,15 +261,16 @@ NO_NUMBERS += ["batch_size=None", "prefetch=-1", "prefetch=0.5", "seed=-1", "see
 def test_loader_refuses_numbers(argument: str) -> None:
     """08.11 batch_size, prefetch and seed: one too small, floats, None."""
     says = tuple(argument.split("="))
-    assert_raises(built_with, argument, "own", error="ValueError", says=says)
+    assert_raises(built_with, loader(argument), "own", error="ValueError", says=says)
 
 
 def test_loader_counts_with_numpy_too() -> None:
     """08.11 Whole numbers that NumPy computed; a drawn number that is too small is named."""
     low = integer(-7, -99, -1)
-    size = built_with("np.int64(2), seed=np.int32(1), prefetch=np.uint8(1)", "own")
+    size = built_with(loader("np.int64(2), seed=np.int32(1), prefetch=np.uint8(1)"), "own")
     assert_equal(int(size), want=2)
-    assert_raises(built_with, f"{low}", "own", error="ValueError", says=("batch_size", str(low)))
+    says = ("batch_size", str(low))
+    assert_raises(built_with, loader(f"{low}"), "own", error="ValueError", says=says)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +284,8 @@ def test_loader_counts_with_numpy_too() -> None:
 )
 def test_loader_has_one_source_of_order(arguments: str, kind: str) -> None:
     """08.11 shuffle and sampler together, also an empty one; either with a stream."""
-    assert_raises(built_with, arguments, kind, error="ValueError", says=("shuffle", "sampler"))
+    says = ("shuffle", "sampler")
+    assert_raises(built_with, loader(arguments), kind, error="ValueError", says=says)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +293,7 @@ def test_loader_has_one_source_of_order(arguments: str, kind: str) -> None:
 )
 def test_loader_refuses_what_is_no_data_set(kind: str, name: str) -> None:
     """08.11 An iterator, a number, and samples of which nobody knows how many there are."""
-    assert_raises(built_with, "2", kind, error="TypeError", says=(name,))
+    assert_raises(built_with, loader("2"), kind, error="TypeError", says=(name,))
 
 
 # ---- 08.12 to 08.15: sampler, streams, collate_fn, transform -------------------------------------
@@ -340,7 +344,7 @@ def test_sampler_beyond_the_data(kind: str, prefetch: int) -> None:
 
 
 @observe
-def streamed(tt: Any, values: Any, arguments: str) -> Any:
+def streamed(tt: Any, loader: str, values: Any) -> Any:
     asked = []
 
     class Stream(tt.IterableDataset):
@@ -349,11 +353,11 @@ def streamed(tt: Any, values: Any, arguments: str) -> Any:
                 asked.append(value)
                 yield value
 
-    loader = eval(f"tt.DataLoader(data, {arguments})", {"data": Stream(), "tt": tt, "sum": sum})
+    walk = eval(loader, {"data": Stream(), "tt": tt})
     early = len(asked)
-    first = next(iter(loader))
+    first = next(iter(walk))
     found = {"first": first, "asked": [early, len(asked)]}
-    return found | {"batches": list(loader)}
+    return found | {"batches": list(walk)}
 
 
 STREAMS = {
@@ -369,7 +373,8 @@ STREAMS = {
 def test_stream_in_its_own_order(arguments: str) -> None:
     """08.13 Batches of a second walk, and how many samples the first batch has asked for."""
     step = integer(1, 2, 9)
-    got = streamed(list(range(0, 7 * step, step)), arguments.replace("+ 1", f"+ {step}"))
+    walk = loader(arguments.replace("+ 1", f"+ {step}"))
+    got = streamed(walk, list(range(0, 7 * step, step)))
     want = [(np.array(batch) * step).tolist() for batch in STREAMS[arguments]]
     assert_equal([np.asarray(b).tolist() for b in got["batches"]], want=want)
     assert_equal(np.asarray(got["first"]).tolist(), want=want[0])
@@ -642,7 +647,7 @@ def test_loader_goes_on_from_a_file() -> None:
 # ---- 08.17: the loader works ahead ---------------------------------------------------------------
 
 
-@observe(uses=(holding,), shown="DataLoader(data, 3, shuffle, prefetch={prefetch}), data: {kind}")
+@observe(uses=(holding,))
 def loaded(tt: Any, kind: str, prefetch: int, x: Any, y: Any) -> Any:
     loader = tt.DataLoader(
         holding(tt, kind, x, y),
