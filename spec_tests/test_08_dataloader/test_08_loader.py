@@ -83,7 +83,7 @@ def record(torch: Any) -> dict[str, Any]:
 
 @observe(shown="{loader}  # its len, and its batches in two epochs")
 def batches_of(tt: Any, loader: str, data: Any) -> Any:
-    walk = eval(loader, {"tt": tt, "data": data})
+    walk = eval(loader, {"tt": tt, "np": np, "data": data})
     return {"len": len(walk), "epochs": [[b.tolist() for b in walk] for _ in range(2)]}
 
 
@@ -111,6 +111,18 @@ def test_loader_batches_as_pytorch(count: int, size: int, drop: bool) -> None:
     ends = [[float(b[0]), float(b[-1])] for b in got["epochs"][1]]
     want = oracle.own("08", f"batches/{count}-{size}-{drop}").tolist()
     assert_equal([got["len"], ends], want=[len(want), want])
+
+
+SEQUENCES = ["data", "tuple(data)", "tt.Tensor(data)", "data.astype(np.float32)", "data[:, None]"]
+
+
+@pytest.mark.parametrize("values", SEQUENCES)
+def test_loader_of_what_has_numbers(values: str) -> None:
+    """08.8 An array, a tuple of its numbers, a tensor, a column."""
+    numbers = normal(5)
+    got = batches_of(f"tt.DataLoader({values}, 2)", numbers)["epochs"][1]
+    assert_equal([len(batch) for batch in got], want=[2, 2, 1])
+    assert_close(np.concatenate(got).ravel().astype(np.float32), want=numbers.astype(np.float32))
 
 
 @pytest.mark.parametrize("arguments", ["3", "3, drop_last=True", "3, shuffle=True"])
@@ -156,6 +168,8 @@ def orders(tt: Any, count: int, seed: int, how: str) -> Any:
     for _ in range(3):
         if how == "broken off":
             next(iter(loader))
+        if how == "begun only":
+            iter(loader)
         walk = iter(loader)
         found.append([int(i) for batch in walk for i in batch])
     if how == "together":
@@ -163,13 +177,13 @@ def orders(tt: Any, count: int, seed: int, how: str) -> Any:
         for first, second in zip(loader, loader, strict=True):
             found[0] += first.tolist()
             found[1] += second.tolist()
-    numbers = {"one after the other": [0, 1, 2], "broken off": [1, 3, 5], "together": [3, 4]}[how]
+    numbers = {"one after the other": [0, 1, 2], "together": [3, 4]}.get(how, [1, 3, 5])
     kata_07 = [[int(i) for b in tt.batches(count, 8, seed, e) for i in b] for e in numbers]
     kept = repr(tt.default_generator.bit_generator.state) == before
     return {"loader": found, "batches of kata 07": kata_07, "nothing drawn": kept}
 
 
-@pytest.mark.parametrize("how", ["one after the other", "broken off", "together"])
+@pytest.mark.parametrize("how", ["one after the other", "broken off", "begun only", "together"])
 def test_loader_shuffles_each_epoch_anew(how: str) -> None:
     """08.9 The orders of several epochs beside those of kata 07, for two seeds."""
     count, seed = integer(50, 40, 60), integer(4, 1, 999)
@@ -471,6 +485,22 @@ def test_transform_draws_by_samples_before() -> None:
     small, large = draws(2, seed, "", 0)["draws"], draws(4, seed, "", 0)["draws"]
     starts = {"batches of 2": [epoch[::2] for epoch in small], "batches of 4": large}
     assert_alike(starts, "batches of 2", "batches of 4", exactly=True)
+
+
+@observe
+def transformed_dict(tt: Any, x: Any) -> Any:
+    def doubled(batch, rng):
+        return {name: 2 * field for name, field in batch.items()}
+
+    samples = [{"image": row, "more": -row} for row in x]
+    return list(tt.DataLoader(samples, 2, transform=doubled))
+
+
+def test_transform_gets_a_dict_whole() -> None:
+    """08.15 Of a batch that is a dict there is no first field."""
+    x = normal(2, 3)
+    (batch,) = transformed_dict(x)
+    assert_close(batch, want={"image": 2 * x, "more": -2 * x})
 
 
 @observe
