@@ -39,6 +39,9 @@ def holding(tt: Any, kind: str, x: Any, y: Any) -> Any:
             return pairs[index]
 
     class Stream(tt.IterableDataset):
+        def __len__(self):
+            return len(pairs)
+
         def __iter__(self):
             return iter(pairs)
 
@@ -330,17 +333,19 @@ def sampled(tt: Any, indices: Any, size: int, prefetch: int) -> Any:
 
     plain = tt.DataLoader(range(100), size, sampler=indices)
     turning = tt.DataLoader(range(100), size, sampler=Turning(), prefetch=prefetch)
-    found = [[b.tolist() for b in loader] for loader in (plain, plain, turning, turning)]
-    return {"batches": found, "len": [len(plain), len(turning)], "epochs": told}
+    array = tt.DataLoader(range(100), size, sampler=np.array(indices), drop_last=True)
+    found = [[b.tolist() for b in loader] for loader in (plain, plain, turning, turning, array)]
+    return {"batches": found, "len": [len(plain), len(turning), len(array)], "epochs": told}
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])
 def test_sampler_says_the_order(prefetch: int) -> None:
-    """08.12 A list with an index twice, walked twice; a sampler that turns with each epoch."""
+    """08.12 A list with an index twice, walked twice; a sampler that turns with each epoch; an array."""
     a, b, c = integer(40, 30, 49), integer(7, 1, 29), integer(60, 50, 99)
     first = [[a, b, a], [c, 3]]
     second = [[b, a, c], [3, a]]
-    want = {"batches": [first, first, first, second], "len": [2, 2], "epochs": [0, 1]}
+    batches = [first, first, first, second, first[:1]]
+    want = {"batches": batches, "len": [2, 2, 1], "epochs": [0, 1]}
     assert_equal(sampled([a, b, a, c, 3], 3, prefetch), want=want)
 
 
@@ -362,6 +367,9 @@ def streamed(tt: Any, loader: str, values: Any) -> Any:
     asked = []
 
     class Stream(tt.IterableDataset):
+        def __len__(self):
+            return len(values)
+
         def __iter__(self):
             for value in values:
                 asked.append(value)
@@ -401,7 +409,7 @@ def length(tt: Any, kind: str, count: int) -> Any:
 
 
 def test_stream_has_no_length() -> None:
-    """08.13 len of a loader over a stream, and over the same samples by index."""
+    """08.13 len of a loader over a stream that has a length, and over the same samples by index."""
     count = 2 * integer(3, 1, 40)
     assert_equal(length("own", count), want=count // 2)
     assert_raises(length, "stream", count, error="TypeError")
@@ -700,6 +708,39 @@ def test_prefetching_changes_nothing(kind: str, prefetch: int) -> None:
     x, y = data(11)
     runs = {"prefetch=0": loaded(kind, 0, x, y), "with a thread": loaded(kind, prefetch, x, y)}
     assert_alike(runs, "prefetch=0", "with a thread", exactly=True)
+
+
+@observe
+def made_ahead(tt: Any, count: int, prefetch: int) -> Any:
+    import threading
+
+    made, own, changed = [], set(), threading.Condition()
+
+    def collate(samples):
+        own.add(threading.current_thread() is threading.main_thread())
+        with changed:
+            made.append(samples[0])
+            changed.notify_all()
+        return samples[0]
+
+    found = []
+    for number in tt.DataLoader(range(count), 1, collate_fn=collate, prefetch=prefetch):
+        enough = min(number + 1 + prefetch, count)
+        with changed:
+            in_time = changed.wait_for(lambda enough=enough: len(made) >= enough, 1)
+        found.append(min(len(made) - number - 1, prefetch))
+        if not in_time:
+            break
+    return {"ahead": found, "on the caller's thread": sorted(own)}
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 3])
+def test_loader_makes_batches_meanwhile(prefetch: int) -> None:
+    """08.17 How many batches wait while the caller holds one, and on which thread they are made."""
+    count = integer(8, 6, 12)
+    ahead = [min(prefetch, n) for n in range(count - 1, -1, -1)]
+    want = {"ahead": ahead, "on the caller's thread": [prefetch == 0]}
+    assert_equal(made_ahead(count, prefetch), want=want)
 
 
 @observe
