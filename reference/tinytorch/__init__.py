@@ -96,6 +96,22 @@ if TYPE_CHECKING:  # for editors; a kata that has no file yet is Any to them
     from tinytorch.training import print_progress as print_progress
     from tinytorch.training import save_checkpoint as save_checkpoint
     from tinytorch.training import load_checkpoint as load_checkpoint
+    from tinytorch.dataloader import Dataset as Dataset
+    from tinytorch.dataloader import IterableDataset as IterableDataset
+    from tinytorch.dataloader import TensorDataset as TensorDataset
+    from tinytorch.dataloader import Subset as Subset
+    from tinytorch.dataloader import random_split as random_split
+    from tinytorch.dataloader import default_collate as default_collate
+    from tinytorch.dataloader import DataLoader as DataLoader
+    from tinytorch.dataloader import prefetched as prefetched
+    from tinytorch.dataloader import Transform as Transform
+    from tinytorch.dataloader import Compose as Compose
+    from tinytorch.dataloader import Normalize as Normalize
+    from tinytorch.dataloader import RandomHorizontalFlip as RandomHorizontalFlip
+    from tinytorch.dataloader import RandomCrop as RandomCrop
+    from tinytorch.dataloader import Cutout as Cutout
+    from tinytorch.dataloader import read_idx as read_idx
+    from tinytorch.dataloader import read_cifar10 as read_cifar10
 
 EXPORTS = {
     "Tensor": "tensor",
@@ -184,6 +200,22 @@ EXPORTS = {
     "print_progress": "training",
     "save_checkpoint": "training",
     "load_checkpoint": "training",
+    "Dataset": "dataloader",
+    "IterableDataset": "dataloader",
+    "TensorDataset": "dataloader",
+    "Subset": "dataloader",
+    "random_split": "dataloader",
+    "default_collate": "dataloader",
+    "DataLoader": "dataloader",
+    "prefetched": "dataloader",
+    "Transform": "dataloader",
+    "Compose": "dataloader",
+    "Normalize": "dataloader",
+    "RandomHorizontalFlip": "dataloader",
+    "RandomCrop": "dataloader",
+    "Cutout": "dataloader",
+    "read_idx": "dataloader",
+    "read_cifar10": "dataloader",
 }
 KATAS = {
     "tensor": "01",
@@ -193,6 +225,7 @@ KATAS = {
     "autograd": "05",
     "optimizers": "06",
     "training": "07",
+    "dataloader": "08",
 }
 
 

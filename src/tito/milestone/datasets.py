@@ -76,6 +76,7 @@ class DataFile:
     sha256: str  # of the decompressed content: mirrors may compress differently
     urls: tuple[str, ...] = ()
     fix: str = FETCH  # what to do when the file is found to be bad
+    as_it_is: bool = False  # the sum is that of the file itself, such as an archive's
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +176,12 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _verify(content: bytes, file: DataFile, path: Path) -> None:
+def verify(content: bytes, file: DataFile, path: Path) -> None:
+    """Refuse content that is not the file's.
+
+    Raises:
+        DataError: the sum differs.
+    """
     if (got := _sha256(content)) != file.sha256:
         raise DataError(
             f"{path} does not hold {file.name}: its content has SHA-256 {got}",
@@ -186,7 +192,8 @@ def _verify(content: bytes, file: DataFile, path: Path) -> None:
 
 def _is_good(path: Path, file: DataFile) -> bool:
     try:
-        return _sha256(read_content(path)) == file.sha256
+        content = path.read_bytes() if file.as_it_is else read_content(path)
+        return _sha256(content) == file.sha256
     except DataError:
         return False
 
@@ -225,7 +232,7 @@ def _load_idx(file: DataFile, folder: Path, ndim: int) -> NDArray[np.uint8]:
     path = _found(file, folder)
     content = read_content(path, file.fix)
     values = parse_idx(content, ndim, path)  # first: it says more than a wrong sum does
-    _verify(content, file, path)
+    verify(content, file, path)
     return values
 
 
@@ -267,7 +274,7 @@ def load_digits(folder: Path = BUNDLED) -> Dataset:
     """
     path = folder / DIGITS.name
     content = read_content(path, DIGITS.fix)
-    _verify(content, DIGITS, path)
+    verify(content, DIGITS, path)
     rows = np.frombuffer(content, np.uint8).reshape(-1, 65)  # 64 pixels and the label
     images, labels = rows[:, :64].reshape(-1, 8, 8), rows[:, 64].astype(np.int64)
     train, test = slice(DIGITS_TRAIN), slice(DIGITS_TRAIN, None)
@@ -277,16 +284,16 @@ def load_digits(folder: Path = BUNDLED) -> Dataset:
 # --- fetching ---
 
 
-def _silent(name: str, done: int, total: int | None) -> None:
+def silent(name: str, done: int, total: int | None) -> None:
     """Progress for whoever does not want to see it."""
 
 
-def fetch_mnist(folder: Path | None = None, progress: Progress = _silent) -> list[Path]:
+def fetch_mnist(folder: Path | None = None, progress: Progress = silent) -> list[Path]:
     """Fetch the four files of MNIST into `folder/mnist` (see `fetch`)."""
     return fetch(MNIST, data_folder() if folder is None else folder, progress)
 
 
-def fetch(files: Sequence[DataFile], folder: Path, progress: Progress = _silent) -> list[Path]:
+def fetch(files: Sequence[DataFile], folder: Path, progress: Progress = silent) -> list[Path]:
     """Bring every file that is missing or bad; a good one costs no request.
 
     Args:
@@ -313,7 +320,7 @@ def _fetch_one(file: DataFile, folder: Path, progress: Progress) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _complete(part, file, progress)
-        _publish(part, target)
+        publish(part, target)
     except KeyboardInterrupt:
         message = f"interrupted; {_kept(part)}; to resume, run: make data"
         raise KeyboardInterrupt(message) from None
@@ -403,7 +410,7 @@ def _why(error: Exception) -> str:
     return getattr(cause, "strerror", None) or str(cause) or repr(cause)
 
 
-def _publish(part: Path, target: Path) -> None:
+def publish(part: Path, target: Path) -> None:
     """Give a right file its name, all or nothing: on the disk first, then renamed."""
     with part.open("rb+") as file:
         os.fsync(file.fileno())

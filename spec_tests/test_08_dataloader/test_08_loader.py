@@ -1,0 +1,819 @@
+"""Kata 08, Data loading: the loader, and how it goes on (katas/08_dataloader/README.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import oracle
+from support.asserts import (
+    assert_alike,
+    assert_below,
+    assert_close,
+    assert_equal,
+    assert_exact,
+    assert_raises,
+    assert_unchanged,
+)
+from support.observe import observe
+from support.strategies import integer, normal, seeds
+
+
+def data(rows: int, seed: int = 1) -> tuple[Any, Any]:
+    """Inputs (rows, 3) and a label (rows,) for each, no two alike."""
+    return normal(rows, 3, seed=seed), 10 * np.arange(rows) + integer(7, 3, 9, seed)
+
+
+def holding(tt: Any, kind: str, x: Any, y: Any) -> Any:
+    """The pairs of rows of x and y as a data set of one kind."""
+    pairs = [(a, b) for a, b in zip(x, y, strict=True)]
+
+    class Own(tt.Dataset):
+        def __len__(self):
+            return len(pairs)
+
+        def __getitem__(self, index):
+            return pairs[index]
+
+    class Stream(tt.IterableDataset):
+        def __len__(self):
+            return len(pairs)
+
+        def __iter__(self):
+            return iter(pairs)
+
+    class Changed(tt.TensorDataset):
+        def __getitem__(self, index):
+            return super().__getitem__(index)
+
+    if kind == "Subset":
+        return tt.Subset(tt.TensorDataset(np.flip(x, 0), np.flip(y)), range(len(x))[::-1])
+    made = {"TensorDataset": tt.TensorDataset, "Changed": Changed}
+    return made[kind](x, y) if kind in made else {"own": Own, "stream": Stream}[kind]()
+
+
+KINDS = ["TensorDataset", "Subset", "own", "Changed"]
+EVERY_KIND = [*KINDS, "stream"]
+
+
+@observe(
+    uses=(holding,), shown="list({loader})  # twice; data is of one kind: rows of x with their y"
+)
+def walked(tt: Any, loader: str, kind: str, x: Any, y: Any) -> Any:
+    walk = eval(loader, {"tt": tt, "data": holding(tt, kind, x, y)})
+    return [[list(batch) for batch in walk] for _ in range(2)]
+
+
+# ---- 08.8 to 08.11: batches, orders, arguments ---------------------------------------------------
+
+
+SIZES = [(7, 3), (6, 3), (2, 5), (5, 1), (1, 1), (12, 4)]
+
+
+def record(torch: Any) -> dict[str, Any]:
+    """The first and the last index in each batch of PyTorch's loader."""
+    found = {}
+    for count, size in SIZES:
+        for drop in (False, True):
+            loader = torch.utils.data.DataLoader(range(count), size, drop_last=drop)
+            ends = [[int(batch[0]), int(batch[-1])] for batch in loader]
+            found[f"batches/{count}-{size}-{drop}"] = np.reshape(ends, (-1, 2))
+    return found
+
+
+@observe(shown="{loader}  # its len, and its batches in two epochs")
+def batches_of(tt: Any, loader: str, data: Any) -> Any:
+    walk = eval(loader, {"tt": tt, "np": np, "data": data})
+    return {"len": len(walk), "epochs": [[b.tolist() for b in walk] for _ in range(2)]}
+
+
+def loader(arguments: str) -> str:
+    """The text that builds a loader over `data`."""
+    return f"tt.DataLoader(data, {arguments})"
+
+
+def test_loader_example() -> None:
+    """08.8 The worked example: seven samples in batches of three, walked twice."""
+    low = integer(0, 0, 99)
+    a, b, c = ([low + i for i in part] for part in ([0, 1, 2], [3, 4, 5], [6]))
+    values = [low + i for i in range(7)]
+    got = batches_of(loader("batch_size=3"), values)
+    assert_equal(got, want={"len": 3, "epochs": [[a, b, c]] * 2})
+    got = batches_of(loader("3, drop_last=True"), values)
+    assert_equal(got, want={"len": 2, "epochs": [[a, b]] * 2})
+
+
+@pytest.mark.parametrize("drop", [False, True], ids=["keep", "drop_last"])
+@pytest.mark.parametrize(("count", "size"), SIZES, ids=str)
+def test_loader_batches_as_pytorch(count: int, size: int, drop: bool) -> None:
+    """08.8 First and last sample of every batch."""
+    got = batches_of(loader(f"{size}, drop_last={drop}"), list(range(count)))
+    ends = [[float(b[0]), float(b[-1])] for b in got["epochs"][1]]
+    want = oracle.own("08", f"batches/{count}-{size}-{drop}").tolist()
+    assert_equal([got["len"], ends], want=[len(want), want])
+
+
+SEQUENCES = ["data", "tuple(data)", "tt.Tensor(data)", "data.astype(np.float32)", "data[:, None]"]
+
+
+@pytest.mark.parametrize("values", SEQUENCES)
+def test_loader_of_what_has_numbers(values: str) -> None:
+    """08.8 An array, a tuple of its numbers, a tensor, a column."""
+    numbers = normal(5)
+    got = batches_of(f"tt.DataLoader({values}, 2)", numbers)["epochs"][1]
+    assert_equal([len(batch) for batch in got], want=[2, 2, 1])
+    assert_close(np.concatenate(got).ravel().astype(np.float32), want=numbers.astype(np.float32))
+
+
+@pytest.mark.parametrize("arguments", ["3", "3, drop_last=True", "3, shuffle=True"])
+def test_loader_without_samples(arguments: str) -> None:
+    """08.8 An empty list has no batch; one sample beside it has."""
+    value = integer(5, 1, 99)
+    assert_equal(batches_of(loader(arguments), []), want={"len": 0, "epochs": [[], []]})
+    one = batches_of(loader(arguments.replace("drop_last", "shuffle")), [value])
+    assert_equal(one, want={"len": 1, "epochs": [[[value]]] * 2})
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_loader_keeps_rows_together(kind: str, shuffle: bool) -> None:
+    """08.8 Fields, dtypes and rows of x beside their labels, of every kind of data set."""
+    x, y = data(11)
+    epoch, _ = walked(loader(f"4, shuffle={shuffle}"), kind, x, y)
+    got_x, got_y = (np.concatenate([batch[i] for batch in epoch]) for i in (0, 1))
+    assert_equal(sorted(got_y.tolist()), want=y.tolist())
+    assert_exact(got_x, want=x[got_y // 10])
+    assert_equal([len(batch[0]) for batch in epoch], want=[4, 4, 3])
+
+
+@settings(max_examples=25)
+@given(count=st.integers(0, 40), size=st.integers(1, 12), seed=seeds, drop=st.booleans())
+def test_loader_of_any_size(count: int, size: int, seed: int, drop: bool) -> None:
+    """08.8 Drawn counts and sizes, shuffled: lengths, and no sample twice."""
+    arguments = f"{size}, shuffle=True, seed={seed}, drop_last={drop}"
+    got = batches_of(loader(arguments), list(range(count)))
+    lengths = [min(size, count - i) for i in range(0, count, size)]
+    lengths = [n for n in lengths if n == size or not drop]
+    for epoch in got["epochs"]:
+        assert_equal([len(b) for b in epoch], want=lengths)
+        assert_equal(len({i for b in epoch for i in b}), want=sum(lengths))
+    assert_equal(got["len"], want=len(lengths))
+
+
+@observe
+def orders(tt: Any, count: int, seed: int, how: str) -> Any:
+    tt.manual_seed(3)
+    before = repr(tt.default_generator.bit_generator.state)
+    loader, found = tt.DataLoader(range(count), 8, shuffle=True, seed=seed), []
+    for _ in range(3):
+        if how == "broken off":
+            next(iter(loader))
+        if how == "begun only":
+            iter(loader)
+        walk = iter(loader)
+        found.append([int(i) for batch in walk for i in batch])
+    if how == "together":
+        found = [[], []]
+        for first, second in zip(loader, loader, strict=True):
+            found[0] += first.tolist()
+            found[1] += second.tolist()
+    numbers = {"one after the other": [0, 1, 2], "together": [3, 4]}.get(how, [1, 3, 5])
+    kata_07 = [[int(i) for b in tt.batches(count, 8, seed, e) for i in b] for e in numbers]
+    kept = repr(tt.default_generator.bit_generator.state) == before
+    return {"loader": found, "batches of kata 07": kata_07, "nothing drawn": kept}
+
+
+@pytest.mark.parametrize("how", ["one after the other", "broken off", "begun only", "together"])
+def test_loader_shuffles_each_epoch_anew(how: str) -> None:
+    """08.9 The orders of several epochs beside those of kata 07, for two seeds."""
+    count, seed = integer(50, 40, 60), integer(4, 1, 999)
+    found = []
+    for got in (orders(count, seed, how), orders(count, seed + 1, how)):
+        assert_alike(got, "batches of kata 07", "loader", exactly=True)
+        assert_equal(got["nothing drawn"], want=True)
+        found += got["loader"]
+    assert_equal(len({str(order) for order in found}), want=len(found))
+
+
+@observe(uses=(holding,))
+def written_into(tt: Any, kind: str, prefetch: int, x: Any, y: Any) -> Any:
+    loader = tt.DataLoader(holding(tt, kind, x, y), 3, prefetch=prefetch)
+    for images, numbers in loader:
+        images *= 2
+        numbers += 1
+    return {"x": x, "y": y, "next epoch": np.concatenate([batch[0] for batch in loader])}
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_batches_are_the_callers_own(kind: str, prefetch: int) -> None:
+    """08.10 Every batch of an epoch without shuffling is written over."""
+    x, y = data(7)
+    got = written_into(kind, prefetch, x, y)
+    assert_unchanged(got, was={"x": x, "y": y})
+    assert_exact(got["next epoch"], want=x)
+
+
+@observe
+def calls(tt: Any, x: Any, y: Any) -> Any:
+    import sys
+
+    data = tt.TensorDataset(x, y)
+    loader = tt.DataLoader(tt.Subset(data, range(0, len(x), 2)), 100, shuffle=True)
+    count, before = [0, 0], sys.getprofile()
+
+    def watch(frame, event, argument):
+        count[0] += event == "call" and not frame.f_code.co_flags & 32  # no step of a generator
+
+    sys.setprofile(watch)
+    try:
+        for images, numbers in loader:
+            count[1] += len(numbers) + len(images)
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def test_rows_of_arrays_are_taken_at_once() -> None:
+    """08.10 Calls of Python functions in an epoch over 2,000 of 4,000 rows."""
+    count, samples = calls(*data(4000))
+    assert_equal(samples, want=4000)
+    assert_below(count, limit=1999, what="calls of Python functions, for 2,000 samples")
+
+
+@observe
+def halved(tt: Any, x: Any) -> Any:
+    class Halved(tt.TensorDataset):
+        def __getitem__(self, index):
+            return (super().__getitem__(index)[0] / 2,)
+
+    whole = tt.DataLoader(Halved(x), 2)
+    part = tt.DataLoader(tt.Subset(Halved(x), [2, 0, 1]), 2)
+    return [np.concatenate([b[0] for b in loader]) for loader in (whole, part)]
+
+
+def test_subclasses_are_asked_for_their_samples() -> None:
+    """08.10 A TensorDataset whose samples are halved, whole and as a Subset."""
+    x = normal(3, 2)
+    assert_close(halved(x), want=[x / 2, x[[2, 0, 1]] / 2])
+
+
+@observe(uses=(holding,), shown="{loader}")
+def built_with(tt: Any, loader: str, kind: str) -> Any:
+    known = {"tt": tt, "np": np, "one-way": iter([1, 2]), "number": 7, "no length": None}
+    if kind not in known:
+        known[kind] = holding(tt, kind, np.ones((4, 3)), np.arange(4))
+    known["no length"] = type("NoLength", (), {"__getitem__": lambda self, i: i})()
+    return eval(loader, {**known, "data": known[kind]}).batch_size
+
+
+NO_NUMBERS = ["batch_size=0", "batch_size=-3", "batch_size=2.5", "batch_size=2.0"]
+NO_NUMBERS += ["batch_size=None", "prefetch=-1", "prefetch=0.5", "seed=-1", "seed=1.5"]
+
+
+@pytest.mark.parametrize("argument", NO_NUMBERS)
+def test_loader_refuses_numbers(argument: str) -> None:
+    """08.11 batch_size, prefetch and seed: one too small, floats, None."""
+    says = tuple(argument.split("="))
+    assert_raises(built_with, loader(argument), "own", error="ValueError", says=says)
+
+
+def test_loader_counts_with_numpy_too() -> None:
+    """08.11 Whole numbers that NumPy computed; a drawn number that is too small is named."""
+    low = integer(-7, -99, -1)
+    size = built_with(loader("np.int64(2), seed=np.int32(1), prefetch=np.uint8(1)"), "own")
+    assert_equal(int(size), want=2)
+    says = ("batch_size", str(low))
+    assert_raises(built_with, loader(f"{low}"), "own", error="ValueError", says=says)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        ("2, True, sampler=[0, 1]", "own"),
+        ("2, shuffle=True, sampler=[]", "own"),
+        ("2, shuffle=True", "stream"),
+        ("2, sampler=range(2)", "stream"),
+    ],
+)
+def test_loader_has_one_source_of_order(arguments: str, kind: str) -> None:
+    """08.11 shuffle and sampler together, also an empty one; either with a stream."""
+    says = ("shuffle", "sampler")
+    assert_raises(built_with, loader(arguments), kind, error="ValueError", says=says)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("one-way", "iterator"), ("number", "int"), ("no length", "NoLength")]
+)
+def test_loader_refuses_what_is_no_data_set(kind: str, name: str) -> None:
+    """08.11 An iterator, a number, and samples of which nobody knows how many there are."""
+    assert_raises(built_with, loader("2"), kind, error="TypeError", says=(name,))
+
+
+# ---- 08.12 to 08.15: sampler, streams, collate_fn, transform -------------------------------------
+
+
+@observe
+def sampled(tt: Any, indices: Any, size: int, prefetch: int) -> Any:
+    told = []
+
+    class Turning:
+        def __len__(self):
+            return len(indices)
+
+        def __iter__(self):
+            shift = told[-1]
+            return iter([*indices[shift:], *indices[:shift]])
+
+        def set_epoch(self, epoch):
+            told.append(epoch)
+
+    plain = tt.DataLoader(range(100), size, sampler=indices)
+    turning = tt.DataLoader(range(100), size, sampler=Turning(), prefetch=prefetch)
+    array = tt.DataLoader(range(100), size, sampler=np.array(indices), drop_last=True)
+    found = [[b.tolist() for b in loader] for loader in (plain, plain, turning, turning, array)]
+    return {"batches": found, "len": [len(plain), len(turning), len(array)], "epochs": told}
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_sampler_says_the_order(prefetch: int) -> None:
+    """08.12 A list with an index twice, walked twice; a sampler that turns with each epoch; an array."""
+    a, b, c = integer(40, 30, 49), integer(7, 1, 29), integer(60, 50, 99)
+    first = [[a, b, a], [c, 3]]
+    second = [[b, a, c], [3, a]]
+    batches = [first, first, first, second, first[:1]]
+    want = {"batches": batches, "len": [2, 2, 1], "epochs": [0, 1]}
+    assert_equal(sampled([a, b, a, c, 3], 3, prefetch), want=want)
+
+
+@observe(uses=(holding,))
+def missing(tt: Any, kind: str, index: int, prefetch: int) -> Any:
+    set_ = holding(tt, kind, np.ones((4, 3)), np.arange(4))
+    return [list(b) for b in tt.DataLoader(set_, 1, sampler=[0, index], prefetch=prefetch)]
+
+
+@pytest.mark.parametrize("prefetch", [0, 1])
+@pytest.mark.parametrize("kind", KINDS)
+def test_sampler_beyond_the_data(kind: str, prefetch: int) -> None:
+    """08.12 An index that no sample has."""
+    assert_raises(missing, kind, integer(4, 4, 99), prefetch, error="IndexError")
+
+
+@observe
+def streamed(tt: Any, loader: str, values: Any) -> Any:
+    asked = []
+
+    class Stream(tt.IterableDataset):
+        def __len__(self):
+            return len(values)
+
+        def __iter__(self):
+            for value in values:
+                asked.append(value)
+                yield value
+
+    walk = eval(loader, {"data": Stream(), "tt": tt})
+    early = len(asked)
+    first = next(iter(walk))
+    found = {"first": first, "asked": [early, len(asked)]}
+    return found | {"batches": list(walk)}
+
+
+STREAMS = {
+    "3": [[0, 1, 2], [3, 4, 5], [6]],
+    "3, drop_last=True": [[0, 1, 2], [3, 4, 5]],
+    "9": [[0, 1, 2, 3, 4, 5, 6]],
+    "2, collate_fn=sum": [1, 5, 9, 6],
+    "4, transform=lambda values, rng: values + 1": [[1, 2, 3, 4], [5, 6, 7]],
+}
+
+
+@pytest.mark.parametrize("arguments", STREAMS)
+def test_stream_in_its_own_order(arguments: str) -> None:
+    """08.13 Batches of a second walk, and how many samples the first batch has asked for."""
+    step = integer(1, 2, 9)
+    walk = loader(arguments.replace("+ 1", f"+ {step}"))
+    got = streamed(walk, list(range(0, 7 * step, step)))
+    want = [(np.array(batch) * step).tolist() for batch in STREAMS[arguments]]
+    assert_equal([np.asarray(b).tolist() for b in got["batches"]], want=want)
+    assert_equal(np.asarray(got["first"]).tolist(), want=want[0])
+    assert_equal(got["asked"], want=[0, min(int(arguments[0]), 7)])
+
+
+@observe(uses=(holding,))
+def length(tt: Any, kind: str, count: int) -> Any:
+    return len(tt.DataLoader(holding(tt, kind, np.ones((count, 3)), np.arange(count)), 2))
+
+
+def test_stream_has_no_length() -> None:
+    """08.13 len of a loader over a stream that has a length, and over the same samples by index."""
+    count = 2 * integer(3, 1, 40)
+    assert_equal(length("own", count), want=count // 2)
+    assert_raises(length, "stream", count, error="TypeError")
+
+
+@observe(uses=(holding,))
+def padded(tt: Any, kind: str, prefetch: int, x: Any, y: Any) -> Any:
+    got = []
+
+    def collate(samples):
+        got.append([type(samples).__name__, len(samples), len(samples[0])])
+        longest = max(int(label) % 10 for _, label in samples)
+        rows = [np.resize(row, int(label) % 10) for row, label in samples]
+        return np.array([np.pad(row, (0, longest - len(row))) for row in rows])
+
+    loader = tt.DataLoader(
+        holding(tt, kind, x, y), 2, collate_fn=collate, drop_last=True, prefetch=prefetch
+    )
+    return {"batches": list(loader), "calls": got}
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_collate_fn_makes_the_batch(kind: str, prefetch: int) -> None:
+    """08.14 Ragged samples padded to the longest of their batch; how it is called."""
+    x, y = normal(5, 3), np.array([1, 3, 2, 2, 4])
+    got = padded(kind, prefetch, x, y)
+    want = [np.stack([np.append(x[0, :1], [0, 0]), x[1]]), x[2:4, :2]]
+    assert_close(got["batches"], want=want)
+    assert_equal(got["calls"], want=[["list", 2, 2]] * 2)
+
+
+@observe
+def odd_batches(tt: Any, values: Any) -> Any:
+    made = {"none": lambda s: None, "text": str, "number": sum, "dict": lambda s: {"all": s}}
+    return {n: list(tt.DataLoader(values, 2, collate_fn=f)) for n, f in made.items()}
+
+
+def test_collate_fn_may_return_anything() -> None:
+    """08.14 None, texts, numbers and dicts as batches."""
+    a = integer(1, 1, 99)
+    want = {"none": [None] * 2, "text": [f"[{a}, 2]", "[3]"], "number": [a + 2, 3]}
+    assert_equal(odd_batches([a, 2, 3]), want=want | {"dict": [{"all": [a, 2]}, {"all": [3]}]})
+
+
+@observe
+def draws(tt: Any, size: int, seed: int, arguments: str, noise: int) -> Any:
+    tt.manual_seed(noise)
+    kinds = set()
+
+    def transform(values, rng):
+        kinds.add(isinstance(rng, np.random.Generator) and rng is not tt.default_generator)
+        first = round(rng.random(), 12)
+        rng.random(noise)
+        return first
+
+    loader = eval(
+        f"tt.DataLoader(range(12), {size}, seed={seed}, transform=transform, {arguments})",
+        {"tt": tt, "transform": transform},
+    )
+    found = [[float(b) for b in loader] for _ in range(2)]
+    return {"draws": found, "generators": kinds == {True}}
+
+
+def test_transform_draws_by_place() -> None:
+    """08.15 The first draw of each batch: none alike, the same again, whatever is drawn besides."""
+    seed = integer(0, 0, 99)
+    got = draws(4, seed, "", 0)
+    values = {v for epoch in got["draws"] + draws(4, seed + 1, "", 0)["draws"] for v in epoch}
+    assert_equal([got["generators"], len(values)], want=[True, 12])
+    runs = {"one run": got, "more drawn": draws(4, seed, "", 2)}
+    runs["shuffled"] = draws(4, seed, "shuffle=True", 1)
+    runs["ahead"] = draws(4, seed, "prefetch=2", 1)
+    for name in ("more drawn", "shuffled", "ahead"):
+        assert_alike(runs, "one run", name, exactly=True)
+
+
+def test_transform_draws_by_samples_before() -> None:
+    """08.15 Batches of 2 and of 4 that begin at the same sample draw the same."""
+    seed = integer(5, 0, 99)
+    small, large = draws(2, seed, "", 0)["draws"], draws(4, seed, "", 0)["draws"]
+    starts = {"batches of 2": [epoch[::2] for epoch in small], "batches of 4": large}
+    assert_alike(starts, "batches of 2", "batches of 4", exactly=True)
+
+
+@observe
+def transformed_dict(tt: Any, x: Any) -> Any:
+    def doubled(batch, rng):
+        return {name: 2 * field for name, field in batch.items()}
+
+    samples = [{"image": row, "more": -row} for row in x]
+    return list(tt.DataLoader(samples, 2, transform=doubled))
+
+
+def test_transform_gets_a_dict_whole() -> None:
+    """08.15 Of a batch that is a dict there is no first field."""
+    x = normal(2, 3)
+    (batch,) = transformed_dict(x)
+    assert_close(batch, want={"image": 2 * x, "more": -2 * x})
+
+
+@observe
+def transformed(tt: Any, collate: str, x: Any, y: Any) -> Any:
+    collate = eval(collate, {"tt": tt, "np": np})
+    loader = tt.DataLoader(
+        tt.TensorDataset(x, y, y), 2, collate_fn=collate, transform=lambda images, rng: images * 2
+    )
+    return [[type(batch).__name__, *batch] for batch in loader]
+
+
+def test_transform_changes_the_first_field() -> None:
+    """08.15 Batches that are a tuple, a list, one array."""
+    x, y = data(2)
+    stacked = "np.stack([s[0] for s in samples])"
+    made = ["None", f"lambda samples: [{stacked}, 'two']", f"lambda samples: {stacked}"]
+    (whole,), (listed,), (alone,) = (transformed(collate, x, y) for collate in made)
+    assert_close(whole[1], want=x * 2)
+    assert_equal([whole[0], *whole[2:]], want=["tuple", y, y])
+    assert_close(listed[1], want=x * 2)
+    assert_equal([listed[0], *listed[2:]], want=["list", "two"])
+    assert_close(np.stack(alone[1:]), want=x * 2)
+
+
+# ---- 08.16: going on -----------------------------------------------------------------------------
+
+
+def stated(tt: Any, kind: str, arguments: str, x: Any, y: Any) -> Any:
+    """A loader whose transform draws."""
+    known = {"data": holding(tt, kind, x, y), "tt": tt}
+    known["shifted"] = lambda images, rng: images + rng.normal(size=images.shape)
+    return eval(f"tt.DataLoader(data, 3, transform=shifted, {arguments})", known)
+
+
+def taken(loader: Any, count: int) -> list[Any]:
+    """Some batches of a new walk, which is then broken off."""
+    walk = iter(loader)
+    return [next(walk) for _ in range(count)]
+
+
+@observe(uses=(holding, stated, taken))
+def gone_on(tt: Any, kind: str, arguments: str, stop: int, x: Any, y: Any, seed: int) -> Any:
+    first = stated(tt, kind, f"{arguments}, seed={seed}", x, y)
+    found = {"whole": [], "resumed": [], "used": []}
+    list(first)
+    for number, batch in enumerate(first):
+        if number >= stop:
+            found["whole"].append(list(batch))
+        if number + 1 == stop:
+            state = first.state_dict()
+    found["whole"] += [list(batch) for batch in first]
+    used = stated(tt, kind, arguments, x, y)
+    list(used)
+    taken(used, 2)
+    for name, loader in (("resumed", stated(tt, kind, arguments, x, y)), ("used", used)):
+        loader.load_state_dict(dict(state))
+        found[name] = [list(batch) for _ in range(2) for batch in loader]
+    return {"state": state, **found}
+
+
+GOING_ON = [
+    ("TensorDataset", "shuffle=True"),
+    ("own", "shuffle=True, prefetch=2"),
+    ("stream", "prefetch=3"),
+    ("own", "sampler=[5, 0, 3, 3, 1, 2, 6, 4, 8, 7]"),
+    ("TensorDataset", "shuffle=True, drop_last=True"),
+]
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+@pytest.mark.parametrize(("kind", "arguments"), GOING_ON, ids=lambda v: v.replace(", ", "-"))
+def test_loader_goes_on(kind: str, arguments: str, stop: int) -> None:
+    """08.16 Stopped in epoch 1 after one batch and after three, then epoch 2: two other loaders."""
+    seed = integer(3, 1, 999)
+    got = gone_on(kind, arguments, stop, *data(10), seed)
+    assert_equal(got["state"], want={"seed": seed, "epoch": 1, "seen": 3 * stop})
+    for name in ("resumed", "used"):
+        fields = {k: [f for batch in got[k] for f in batch] for k in ("whole", name)}
+        runs = {k: {str(i): f for i, f in enumerate(v)} for k, v in fields.items()}
+        assert_alike(runs, "whole", name, exactly=True)
+
+
+@observe
+def books(tt: Any, count: int, size: int, prefetch: int) -> Any:
+    loader = tt.DataLoader(range(count), size, prefetch=prefetch)
+
+    def now():
+        state = loader.state_dict()
+        told = [loader.epoch, loader.seen, state["epoch"], state["seen"]]
+        state["seen"] = 1000
+        return told[:2] if told[:2] == told[2:] else told
+
+    found = {"before": now(), "walk": []}
+    for _ in loader:
+        found["walk"].append(now())
+    found["after"] = now()
+    first, second = iter(loader), iter(loader)
+    next(first)
+    next(second)
+    next(first)
+    found["two walks"] = now()
+    list(first)
+    found["the first has ended"] = now()
+    loader.load_state_dict({"seed": 0, "epoch": 5, "seen": size})
+    next(second)
+    found["loaded"] = now()
+    found["rest"] = [b.tolist() for b in loader]
+    found["empty rest"] = []
+    loader.load_state_dict({"seed": 0, "epoch": 7, "seen": count})
+    found["empty rest"] = [len(list(loader)), *now(), len(list(loader))]
+    kinds = {type(v).__name__ for v in loader.state_dict().values()}
+    return found | {"kinds": sorted(kinds)}
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 4])
+def test_books_of_the_loader(prefetch: int) -> None:
+    """08.16 epoch and seen at every moment, with two walks alive, after loading, with nothing left."""
+    got = books(8, 3, prefetch)
+    want = {"before": [0, 0], "walk": [[0, 3], [0, 6], [0, 8]], "after": [1, 0]}
+    want |= {"two walks": [2, 3], "the first has ended": [2, 3], "loaded": [5, 3]}
+    want |= {"rest": [[3, 4, 5], [6, 7]], "empty rest": [0, 8, 0, 3], "kinds": ["int"]}
+    assert_equal(got, want=want)
+
+
+@observe
+def refused_state(tt: Any, state: Any) -> Any:
+    loader = tt.DataLoader(range(9), 2, seed=3)
+    taken = next(iter(loader))
+    loader.load_state_dict(state)
+    return taken
+
+
+@observe
+def after_refused_state(tt: Any, state: Any) -> Any:
+    loader = tt.DataLoader(range(9), 2, seed=3)
+    walk = iter(loader)
+    next(walk)
+    try:
+        loader.load_state_dict(state)
+    except ValueError:
+        next(walk)
+    return loader.state_dict()
+
+
+@pytest.mark.parametrize("name", ["seed", "epoch", "seen"])
+def test_loader_refuses_states(name: str) -> None:
+    """08.16 A number below 0, a float, None; the books go on after it."""
+    for value in (integer(-1, -99, -1), 1.5, None):
+        state = {"seed": 4, "epoch": 5, "seen": 6} | {name: value}
+        assert_raises(refused_state, state, error="ValueError", says=(name, str(value)))
+        assert_equal(after_refused_state(state), want={"seed": 3, "epoch": 0, "seen": 4})
+
+
+@observe
+def through_a_file(tt: Any, seed: int) -> Any:
+    import os
+    import tempfile
+
+    first, second = (tt.DataLoader(range(20), 3, True, seed=s) for s in (seed, 0))
+    walk = iter(first)
+    next(walk)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "loader")
+        tt.save_checkpoint(path, first)
+        tt.load_checkpoint(path, second)
+    return {"saved": [b.tolist() for b in walk], "loaded": [b.tolist() for b in second]}
+
+
+def test_loader_goes_on_from_a_file() -> None:
+    """08.16 With save_checkpoint and load_checkpoint of kata 07."""
+    assert_alike(through_a_file(integer(8, 1, 999)), "saved", "loaded", exactly=True)
+
+
+# ---- 08.17: the loader works ahead ---------------------------------------------------------------
+
+
+@observe(uses=(holding,))
+def loaded(tt: Any, kind: str, prefetch: int, x: Any, y: Any) -> Any:
+    loader = tt.DataLoader(
+        holding(tt, kind, x, y),
+        3,
+        kind != "stream",
+        prefetch=prefetch,
+        transform=lambda images, rng: images + rng.normal(size=images.shape),
+    )
+    found = {}
+    for epoch in range(2):
+        for number, batch in enumerate(loader):
+            found[f"epoch {epoch}, batch {number}"] = [*batch, loader.epoch, loader.seen]
+    return found
+
+
+@pytest.mark.parametrize("prefetch", [1, 2, 7])
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_prefetching_changes_nothing(kind: str, prefetch: int) -> None:
+    """08.17 Two epochs of every kind of data set: batches, draws and books, with a thread and without."""
+    x, y = data(11)
+    runs = {"prefetch=0": loaded(kind, 0, x, y), "with a thread": loaded(kind, prefetch, x, y)}
+    assert_alike(runs, "prefetch=0", "with a thread", exactly=True)
+
+
+@observe
+def made_ahead(tt: Any, count: int, prefetch: int) -> Any:
+    import threading
+
+    made, own, changed = [], set(), threading.Condition()
+
+    def collate(samples):
+        own.add(threading.current_thread() is threading.main_thread())
+        with changed:
+            made.append(samples[0])
+            changed.notify_all()
+        return samples[0]
+
+    found = []
+    for number in tt.DataLoader(range(count), 1, collate_fn=collate, prefetch=prefetch):
+        enough = min(number + 1 + prefetch, count)
+        with changed:
+            in_time = changed.wait_for(lambda enough=enough: len(made) >= enough, 1)
+        found.append(min(len(made) - number - 1, prefetch))
+        if not in_time:
+            break
+    return {"ahead": found, "on the caller's thread": sorted(own)}
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 3])
+def test_loader_makes_batches_meanwhile(prefetch: int) -> None:
+    """08.17 How many batches wait while the caller holds one, and on which thread they are made."""
+    count = integer(8, 6, 12)
+    ahead = [min(prefetch, n) for n in range(count - 1, -1, -1)]
+    want = {"ahead": ahead, "on the caller's thread": [prefetch == 0]}
+    assert_equal(made_ahead(count, prefetch), want=want)
+
+
+@observe
+def alive(tt: Any, count: int, prefetch: int) -> Any:
+    import weakref
+
+    made = []
+
+    def collate(samples):
+        batch = np.array(samples)
+        made.append(weakref.ref(batch))
+        return batch
+
+    loader = tt.DataLoader(range(count), 2, collate_fn=collate, prefetch=prefetch)
+    most = [sum(batch() is not None for batch in made) for _ in loader]
+    return [len(most), max(most)]
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 4])
+def test_loader_holds_few_batches(prefetch: int) -> None:
+    """08.17 How many batches are in memory at the same time, of 40 and more."""
+    count = integer(40, 40, 60)
+    walked, most = alive(2 * count, prefetch)
+    assert_equal(walked, want=count)
+    assert_below(most, limit=prefetch + 3, what=f"batches at a time, with prefetch={prefetch}")
+
+
+@observe
+def loop_ends(tt: Any, how: str, prefetch: int, bad: int) -> Any:
+    import threading
+
+    before, told, seen, problem = set(threading.enumerate()), [], [], KeyError(f"file {bad}")
+
+    class Files(tt.Dataset):
+        def __len__(self):
+            return 60
+
+        def __getitem__(self, index):
+            if how == "a sample that fails" and index == bad:
+                raise problem
+            return index
+
+    loader = tt.DataLoader(Files(), 2, prefetch=prefetch)
+    try:
+        for batch in loader:
+            seen.append(batch.tolist())
+            if how == "a loop that fails" and bad in seen[-1]:
+                raise problem
+            if how == "break" and bad in seen[-1]:
+                break
+    except KeyError as error:
+        told = [error is problem]
+        trace, names = error.__traceback__, []
+        while trace:
+            names.append(trace.tb_frame.f_code.co_name)
+            trace = trace.tb_next
+        told += ["__getitem__" in names]
+    for _ in range(100):
+        left = [t for t in threading.enumerate() if t not in before]
+        if left:
+            left[0].join(0.01)
+    return {"seen": seen, "told": told, "threads left": len(left)}
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [("break", []), ("a loop that fails", [True, False]), ("a sample that fails", [True, True])],
+)
+def test_loops_that_end_early(how: str, told: Any, prefetch: int) -> None:
+    """08.17 What the caller has seen by then, the exception, and the threads that are left."""
+    bad = integer(8, 4, 30)
+    got = loop_ends(how, prefetch, bad)
+    last = bad // 2 + (how != "a sample that fails")
+    seen = [[2 * i, 2 * i + 1] for i in range(last)]
+    assert_equal(got, want={"seen": seen, "told": told, "threads left": 0})

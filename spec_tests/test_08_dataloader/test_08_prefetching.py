@@ -1,0 +1,182 @@
+"""Kata 08, Data loading: items made ahead of the caller (katas/08_dataloader/README.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.asserts import (
+    assert_equal,
+    assert_raises,
+)
+from support.observe import observe
+from support.strategies import integer, normal
+
+# ---- 08.6: the same items, earlier ---------------------------------------------------------------
+
+
+@observe
+def ahead_of(tt: Any, values: Any, kind: str, ahead: int) -> Any:
+    items = {"list": list, "iterator": iter, "generator": lambda v: (x for x in v)}[kind]
+    return list(tt.prefetched(items(list(values)), ahead))
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 30])
+@pytest.mark.parametrize("kind", ["list", "iterator", "generator"])
+def test_prefetched_gives_the_same_items(kind: str, ahead: int) -> None:
+    """08.6 A list, an iterator, a generator, with fewer items than may wait, too."""
+    values = [round(float(v), 6) for v in normal(7)]
+    assert_equal(ahead_of(values, kind, ahead), want=values)
+    assert_equal(ahead_of([], kind, ahead), want=[])
+
+
+def test_prefetched_gives_odd_items() -> None:
+    """08.6 None, False, 0 and empty lists are items like others, and end nothing."""
+    values = [integer(7, 1, 9), 0, False, [], "", None, 0.0]
+    assert_equal(ahead_of(values, "generator", 2), want=values)
+
+
+@observe
+def working(tt: Any, count: int, ahead: int) -> Any:
+    import threading
+
+    made, threads, changed = [], set(), threading.Condition()
+
+    def source():
+        for number in range(count):
+            threads.add(threading.current_thread() is threading.main_thread())
+            with changed:
+                made.append(number)
+                changed.notify_all()
+            yield number
+
+    walk, found = tt.prefetched(source(), ahead), []
+    early = len(made)
+    for number in walk:
+        enough = min(number + 1 + ahead, count)
+        with changed:
+            in_time = changed.wait_for(lambda enough=enough: len(made) >= enough, 1)
+        threading.Event().wait(0.02)  # too many would be made now
+        found.append(len(made) - number - 1)
+        if not in_time:
+            break
+    return {"before the first": early, "ahead": found, "on the caller's thread": threads == {True}}
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_prefetched_works_meanwhile(ahead: int) -> None:
+    """08.6 How many items beyond the one in hand are made while the caller holds it."""
+    count = integer(8, 6, 12)
+    got = working(count, ahead)
+    limits = [(min(ahead, n), min(ahead + 1, n)) for n in range(count - 1, -1, -1)]
+    kept = [min(max(n, low), high) for n, (low, high) in zip(got["ahead"], limits, strict=False)]
+    kept += [low for low, _ in limits[len(kept) :]]
+    want = {"before the first": 0, "ahead": kept, "on the caller's thread": False}
+    assert_equal(got, want=want)
+
+
+@observe
+def begun(tt: Any, ahead: Any, values: Any) -> Any:
+    walk = tt.prefetched(values, ahead)
+    return type(walk).__name__
+
+
+@pytest.mark.parametrize("ahead", [0, -2, 1.5, None])
+def test_prefetched_refuses(ahead: Any) -> None:
+    """08.6 0, below 0, a float and None, before anything is asked for; a drawn one as well."""
+    for wrong in (ahead, integer(-3, -99, -1)):
+        assert_raises(begun, wrong, [1, 2], error="ValueError", says=("ahead", str(wrong)))
+
+
+# ---- 08.7: how it ends ---------------------------------------------------------------------------
+
+
+@observe
+def broken(tt: Any, good: int, ahead: int, kind: str) -> Any:
+    problem, seen, told, names = eval(kind)(f"picture {good}"), [], "nothing", []
+
+    def decode(number):
+        if number == good:
+            raise problem
+        return number
+
+    walk = tt.prefetched((decode(number) for number in range(good + 3)), ahead)
+    try:
+        for number in walk:
+            seen.append(number)
+    except BaseException as error:
+        told, trace = f"another {type(error).__name__}", error.__traceback__
+        told = "the same object" if error is problem else told
+        while trace:
+            names.append(trace.tb_frame.f_code.co_name)
+            trace = trace.tb_next
+    lines = "decode" in names
+    return {"before": seen, "came out": told, "with its lines": lines, "after": list(walk)}
+
+
+@pytest.mark.parametrize("ahead", [1, 4])
+@pytest.mark.parametrize("kind", ["ValueError", "KeyError", "MemoryError"])
+def test_exceptions_come_out(kind: str, ahead: int) -> None:
+    """08.7 A source that fails at its first item and later: what came before, and the exception."""
+    for good in (0, integer(3, 1, 9)):
+        got = broken(good, ahead, kind)
+        want = {"before": list(range(good)), "came out": "the same object", "with its lines": True}
+        assert_equal(got, want=want | {"after": []})
+
+
+@observe
+def threads_left(tt: Any, how: str, ahead: int, count: int) -> Any:
+    import threading
+
+    before, most = set(threading.enumerate()), 0
+
+    def source():
+        for number in range(count):
+            if how == "exception" and number == 4:
+                raise ValueError("picture 4")
+            yield number
+
+    seen, walk, kept = [], tt.prefetched(source(), ahead), None
+    quiet = len(set(threading.enumerate()) - before)
+    try:
+        if how == "forgotten":
+            seen.append(next(walk))
+            walk = None
+        for number in walk or ():
+            walk = None
+            most = max(most, len(set(threading.enumerate()) - before))
+            seen.append(number)
+            if how == "break" and number == 2:
+                break
+    except ValueError as error:
+        kept = error  # with its traceback, and what the frames in it hold
+        seen.append(-1)
+    for _ in range(100):
+        left = set(threading.enumerate()) - before
+        for thread in left:
+            thread.join(0.01)
+    told = [] if kept is None else [str(kept)]
+    return {"seen": seen, "before": quiet, "threads": most, "left": len(left), "told": told}
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+@pytest.mark.parametrize("how", ["last item", "exception", "break", "forgotten"])
+def test_no_thread_is_left(how: str, ahead: int) -> None:
+    """08.7 The threads before the first item, in the walk, and after it."""
+    count = integer(40, 30, 50)
+    seen = {"last item": list(range(count)), "exception": [0, 1, 2, 3, -1], "break": [0, 1, 2]}
+    got = threads_left(how, ahead, count)
+    want = {"seen": seen.get(how, [0]), "before": 0, "threads": int(how != "forgotten"), "left": 0}
+    assert_equal(got, want=want | {"told": ["picture 4"] * (how == "exception")})
+
+
+@observe
+def two_at_once(tt: Any, count: int) -> Any:
+    walks = [tt.prefetched(range(first, first + count), 2) for first in (0, 100)]
+    return [list(pair) for pair in zip(*walks, strict=True)]
+
+
+def test_two_walks_at_once() -> None:
+    """08.7 Each of two walks has a thread of its own, and ends."""
+    count = integer(5, 3, 9)
+    assert_equal(two_at_once(count), want=[[i, 100 + i] for i in range(count)])
