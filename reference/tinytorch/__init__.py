@@ -96,6 +96,16 @@ if TYPE_CHECKING:  # for editors; a kata that has no file yet is Any to them
     from tinytorch.training import print_progress as print_progress
     from tinytorch.training import save_checkpoint as save_checkpoint
     from tinytorch.training import load_checkpoint as load_checkpoint
+    from tinytorch.spatial import conv2d as conv2d
+    from tinytorch.spatial import max_pool2d as max_pool2d
+    from tinytorch.spatial import avg_pool2d as avg_pool2d
+    from tinytorch.spatial import batch_norm as batch_norm
+    from tinytorch.spatial import Conv2d as Conv2d
+    from tinytorch.spatial import MaxPool2d as MaxPool2d
+    from tinytorch.spatial import AvgPool2d as AvgPool2d
+    from tinytorch.spatial import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+    from tinytorch.spatial import BatchNorm1d as BatchNorm1d
+    from tinytorch.spatial import BatchNorm2d as BatchNorm2d
 
 EXPORTS = {
     "Tensor": "tensor",
@@ -184,6 +194,16 @@ EXPORTS = {
     "print_progress": "training",
     "save_checkpoint": "training",
     "load_checkpoint": "training",
+    "conv2d": "spatial",
+    "max_pool2d": "spatial",
+    "avg_pool2d": "spatial",
+    "batch_norm": "spatial",
+    "Conv2d": "spatial",
+    "MaxPool2d": "spatial",
+    "AvgPool2d": "spatial",
+    "AdaptiveAvgPool2d": "spatial",
+    "BatchNorm1d": "spatial",
+    "BatchNorm2d": "spatial",
 }
 KATAS = {
     "tensor": "01",
@@ -193,6 +213,7 @@ KATAS = {
     "autograd": "05",
     "optimizers": "06",
     "training": "07",
+    "spatial": "09",
 }
 
 
