@@ -549,6 +549,11 @@ POOL_REFUSED = {  # the options of both pools, and what the message names
         "(1, 1, 9, 9)",
         ("padding", "(2, {n})"),
     ),
+    "padding-over-half-in-rows": (
+        ", (2, 4), padding=({n}, 2)",
+        "(1, 1, 9, 9)",
+        ("padding", "({n}, 2)"),
+    ),
     "padding-below-0": (", 3, padding=-{n}", "(1, 1, 5, 5)", ("padding", "-{n}")),
     "padding-text": (", 3, padding='same'", "(1, 1, {n}, 5)", ("padding", "same")),
     "kernel_size-0": (", (2, 0)", "(1, 1, {n}, 5)", ("kernel_size", "(2, 0)")),
@@ -646,6 +651,11 @@ NORMS += [
     case("norm-bare", "tt.batch_norm(a, None, None, training=True)", ((2, 3, 2, 3),)),
     case("norm-weight", "tt.batch_norm(a, None, None, weight=b, training=True)", ((4, 3), (3,))),
     case("norm-bias", "tt.batch_norm(a, None, None, bias=b, training=True)", ((4, 3), (3,))),
+    case(
+        "norm-by-position",
+        "tt.batch_norm(a, None, None, b, c, True, 0.5, 0.25)",
+        ((4, 3), (3,), (3,)),
+    ),
     case("norm-eval", f"tt.batch_norm(a{RUNNING}, b, c)", ((2, 3, 2, 2), (3,), (3,))),
     case("norm-eval-bare", f"tt.batch_norm(a{RUNNING}, eps=0.25)", ((4, 3),), ((1, 3),)),
 ]
@@ -675,10 +685,12 @@ def normed(x: Any, mean: Any, var: Any, w: Any = 1.0, b: Any = 0.0, eps: float =
 @observe
 def batch_normed(tt: Any, arrays: Any, rounds: int = 1, **options: Any) -> Any:
     x, mean, var, weight, bias = [None if a is None else tt.Tensor(a) for a in arrays]
-    outs = [tt.batch_norm(x, mean, var, weight, bias, **options) for _ in range(rounds)]
+    for _ in range(rounds - 1):
+        tt.batch_norm(tt.Tensor(arrays[0].copy()), mean, var, weight, bias, **options)
+    out = tt.batch_norm(x, mean, var, weight, bias, **options)
     same = [t is None or t.data is a for t, a in zip((mean, var), arrays[1:3], strict=True)]
     moved = {"running_mean": arrays[1], "running_var": arrays[2], "the same arrays": same}
-    return {"out": outs[-1], **moved, "x": x, "weight": arrays[3], "bias": arrays[4]}
+    return {"out": out, **moved, "x": x, "weight": arrays[3], "bias": arrays[4]}
 
 
 def test_batch_norm_example() -> None:
@@ -705,6 +717,15 @@ def test_batch_norm_of_a_batch(seed: int, shape: Shape, eps: float) -> None:
     assume(var.min() > 1e-3)
     got = evaluate(NORM.format(f", eps={eps}"), x, w, b)
     assert_close(got, want=normed(x, mean, var, w, b, eps), depth=10)
+
+
+def test_batch_norm_of_equal_numbers() -> None:
+    """09.11 A channel of equal numbers becomes its bias, and the other channel knows nothing of it."""
+    x, w, b = normal(4, 2, 3), normal(2, seed=1), normal(2, seed=2)
+    x[:, 0] = real(1000.5, 900.0, 1100.0)
+    got = evaluate(NORM.format(""), x, w, b)
+    want = normed(x, np.array([x[0, 0, 0], batch(x)[0][1]]), np.array([0.0, batch(x)[1][1]]), w, b)
+    assert_close(got, want=want, depth=1e5)
 
 
 @pytest.mark.parametrize("far", [1e4, -3e5], ids=str)
@@ -1102,6 +1123,55 @@ def test_one_note(name: str) -> None:
         assert_equal(got, want={"requires_grad": bool(want), "parents": want, "others": 0})
 
 
+@observe(shown="{expression}.backward(cotangent), where one operand alone requires a gradient")
+def alone(tt: Any, expression: str, which: int, cotangent: Any, *arrays: Any) -> Any:
+    leaves = [tt.Tensor(a, requires_grad=i == which) for i, a in enumerate(arrays)]
+    eval(expression, {"tt": tt, "np": np, **dict(zip("abc", leaves, strict=False))}).backward(
+        cotangent
+    )
+    return leaves[which].grad
+
+
+@every_call
+def test_one_operand_learns_alone(name: str) -> None:
+    """09.17 Each operand in turn is the only one that requires a gradient."""
+    call, shapes = CALLS[name]
+    arrays = filled(*shapes)
+    c = fill(evaluate(call, *arrays).shape, 81, "normal")
+    for i, want in enumerate(gradients(call, c, *arrays)):
+        assert_close(alone(call, i, c, *arrays), want=want)
+
+
+@observe(shown="({expression} + other).backward(cotangent), then other + {expression}: other.grad")
+def beside(tt: Any, expression: str, cotangent: Any, *arrays: Any) -> Any:
+    found = []
+    for first in (True, False):
+        leaves = [tt.Tensor(array, requires_grad=True) for array in arrays]
+        out = eval(expression, {"tt": tt, "np": np, **dict(zip("abc", leaves, strict=False))})
+        other = tt.Tensor(np.zeros(out.shape), requires_grad=True)
+        (out + other if first else other + out).backward(cotangent)
+        found.append(other.grad)
+    return found
+
+
+@every_call
+def test_the_cotangent_is_only_read(name: str) -> None:
+    """09.17 What is added to the result gets the same cotangent, before it or after it."""
+    call, shapes = CALLS[name]
+    arrays = filled(*shapes)
+    c = fill(evaluate(call, *arrays).shape, 80, "normal")
+    assert_close(beside(call, c, *arrays), want=[c, c])
+
+
+def test_gradients_pass_through_several() -> None:
+    """09.17 The gradients of a convolution whose result goes into a pool."""
+    x, w = filled((2, 2, 6, 5), (3, 2, 2, 2))
+    hidden, c = convolved(x, w), normal(2, 3, 2, 2, seed=3)
+    slope = pooled(hidden, 2, first_maximum, np.nan, c=c, stride=2)
+    got = gradients("tt.max_pool2d(tt.conv2d(a, b), 2)", c, x, w)
+    assert_close(got, want=convolved(x, w, c=slope), depth=10)
+
+
 @observe(
     shown="{expression}.backward(cotangent), twice; before it the same call with other operands"
 )
@@ -1255,8 +1325,8 @@ def test_conv2d_layer_starts_uniform(name: str, kernel: Any, groups: int) -> Non
 @observe
 def layer_called(tt: Any, call: str, x: Any, weight: Any, bias: Any) -> Any:
     layer, x = eval(call, {"tt": tt, "np": np}), tt.Tensor(x)
-    layer(x)
     before = sorted(vars(layer))
+    layer(x)
     layer.weight, layer.bias = tt.Parameter(weight * 2), tt.Parameter(bias * 3)
     replaced = layer(x)
     layer.weight.data[...], layer.bias.data[...] = weight, bias
@@ -1500,6 +1570,28 @@ def assert_norm_state(got: Any, x: Any, mean: Any, var: Any, w: Any, b: Any) -> 
     assert_close(got["evaluated"], want=normed(x, mean, var, w, b), depth=1e6)
 
 
+@observe
+def norm_layer_loaded(tt: Any, x: Any, mean: Any, var: Any, count: int) -> Any:
+    layer = tt.BatchNorm1d(3, momentum=None)
+    layer(tt.Tensor(x))
+    state = layer.state_dict() | {"running_mean": mean, "running_var": var}
+    layer.load_state_dict(state | {"num_batches_tracked": np.array(count)})
+    evaluated = layer.eval()(tt.Tensor(x)).data
+    layer.train()(tt.Tensor(x))
+    after = [layer.running_mean.data, layer.running_var.data]
+    return {"evaluated": evaluated, "after": [a.astype(np.float64) for a in after]}
+
+
+def test_batch_norm_layer_goes_on_from_a_state() -> None:
+    """09.21 Statistics and the count come from the state that was loaded; momentum is None."""
+    x, mean, var, count = normal(4, 3), normal(3, seed=1), positive(3), integer(4, 2, 9)
+    got = norm_layer_loaded(x, mean, var, count)
+    assert_close(got["evaluated"], want=normed(x, mean, var), depth=1e6)
+    part, (m, _, v) = 1 / (count + 1), batch(x)
+    want = [(1 - part) * mean + part * m, (1 - part) * var + part * v]
+    assert_close(got["after"], want=want, depth=1e6)
+
+
 def test_batch_norm_layer_without_affine() -> None:
     """09.21 eps is used, and there is neither weight nor bias."""
     x, eps = normal(4, 3), real(0.5, 0.2, 0.9)
@@ -1575,56 +1667,60 @@ def test_batch_norm_layer_refuses_and_changes_nothing() -> None:
 # ---- systems: 09.23, 09.24 -----------------------------------------------------------------------
 
 
-@observe(
-    shown="{expression}, forward and back: the functions that are called, of Python and of NumPy"
-)
-def counted_calls(tt: Any, expression: str, shapes: Any) -> Any:
+@observe(shown="{expression}, forward and back: how many steps Python makes (bytecodes)")
+def counted_steps(tt: Any, expression: str, shapes: Any) -> Any:
     import sys
 
-    counts = []
+    count = [0]
+
+    def traced(frame, event, _):
+        frame.f_trace_opcodes = True
+        count[0] += event == "opcode"
+        return traced
+
+    code, counts = compile(expression, "call", "eval"), []
     for each in shapes:
         leaves = [tt.Tensor(np.ones(shape), requires_grad=True) for shape in each]
-        code, count = compile(expression, "call", "eval"), [0]
         names = {"tt": tt, "np": np, **dict(zip("abc", leaves, strict=False))}
-        before = sys.getprofile()
-        sys.setprofile(
-            lambda frame, event, _, count=count: count.__setitem__(
-                0, count[0] + event.endswith("call")
-            )
-        )
+        before, count[0] = sys.gettrace(), 0
+        sys.settrace(traced)
         try:
             out = eval(code, names)
             out.backward(out.data)
         finally:
-            sys.setprofile(before)
+            sys.settrace(before)
         counts.append(count[0])
     return {"small": counts[1], "large": counts[2], "size": out.size}
 
 
-GROWN = {  # small and large operands; {n} images
+GROWN = {  # small and large operands
     "conv2d": (
         "tt.conv2d(a, b, c, padding=1)",
         ((2, 2, 5, 4), (3, 2, 3, 3), (3,)),
-        ((2, 9, 12, 11), (8, 9, 3, 3), (8,)),
+        ((2, 20, 12, 11), (30, 20, 3, 3), (30,)),
     ),
-    "max_pool2d": ("tt.max_pool2d(a, 2)", ((2, 2, 4, 4),), ((2, 9, 12, 10),)),
-    "avg_pool2d": ("tt.avg_pool2d(a, 3, 2, 1)", ((2, 2, 5, 4),), ((2, 9, 12, 11),)),
-    "batch_norm": (NORM.format(""), ((2, 2, 5, 4), (2,), (2,)), ((2, 9, 12, 11), (9,), (9,))),
+    "max_pool2d": ("tt.max_pool2d(a, 2)", ((2, 2, 4, 4),), ((2, 20, 12, 10),)),
+    "avg_pool2d": ("tt.avg_pool2d(a, 3, 2, 1)", ((2, 2, 5, 4),), ((2, 20, 12, 11),)),
+    "batch_norm": (
+        NORM.format(""),
+        ((2, 2, 5, 4), (2,), (2,)),
+        ((2, 20, 12, 11), (20,), (20,)),
+    ),
 }
 
 
 @pytest.mark.parametrize("name", GROWN)
-def test_calls_do_not_grow_with_the_image(name: str) -> None:
-    """09.23 Calls for small images of few channels, and for larger ones of more."""
+def test_steps_do_not_grow_with_the_image(name: str) -> None:
+    """09.23 Steps for small images of few channels, and for larger ones of more."""
     call, small, large = GROWN[name]
     wide = integer(large[0][3], 10, 14)
     large = ((*large[0][:3], wide), *large[1:])
-    got = counted_calls(call, [small, small, large])
+    got = counted_steps(call, [small, small, large])
     assert_equal(got["size"], want=evaluate(call, *map(np.ones, large)).size)
     assert_below(
         got["large"] / got["small"],
         limit=1.3,
-        what="calls for large images, per call for small ones",
+        what="steps for large images, per step for small ones",
     )
 
 
