@@ -46,6 +46,11 @@ ANSWERS = {  # what the reference measures; the explanations speak of these numb
     "07-accumulate": 5.9,
     "07-checkpoint": 3,
     "07-clipped": 0.1,
+    "09-weights": 7282,
+    "09-depthwise": 7.89,
+    "09-field": 100,
+    "09-share": 11.1,
+    "09-running": 0.651,
 }
 measured = cache(measure)
 SMALL = """
