@@ -112,6 +112,16 @@ if TYPE_CHECKING:  # for editors; a kata that has no file yet is Any to them
     from tinytorch.dataloader import Cutout as Cutout
     from tinytorch.dataloader import read_idx as read_idx
     from tinytorch.dataloader import read_cifar10 as read_cifar10
+    from tinytorch.spatial import conv2d as conv2d
+    from tinytorch.spatial import max_pool2d as max_pool2d
+    from tinytorch.spatial import avg_pool2d as avg_pool2d
+    from tinytorch.spatial import batch_norm as batch_norm
+    from tinytorch.spatial import Conv2d as Conv2d
+    from tinytorch.spatial import MaxPool2d as MaxPool2d
+    from tinytorch.spatial import AvgPool2d as AvgPool2d
+    from tinytorch.spatial import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+    from tinytorch.spatial import BatchNorm1d as BatchNorm1d
+    from tinytorch.spatial import BatchNorm2d as BatchNorm2d
 
 EXPORTS = {
     "Tensor": "tensor",
@@ -216,6 +226,16 @@ EXPORTS = {
     "Cutout": "dataloader",
     "read_idx": "dataloader",
     "read_cifar10": "dataloader",
+    "conv2d": "spatial",
+    "max_pool2d": "spatial",
+    "avg_pool2d": "spatial",
+    "batch_norm": "spatial",
+    "Conv2d": "spatial",
+    "MaxPool2d": "spatial",
+    "AvgPool2d": "spatial",
+    "AdaptiveAvgPool2d": "spatial",
+    "BatchNorm1d": "spatial",
+    "BatchNorm2d": "spatial",
 }
 KATAS = {
     "tensor": "01",
@@ -226,6 +246,7 @@ KATAS = {
     "optimizers": "06",
     "training": "07",
     "dataloader": "08",
+    "spatial": "09",
 }
 
 
