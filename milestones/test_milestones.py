@@ -1,6 +1,7 @@
 """The numbers of the milestones, asserted: pytest milestones --impl=reference (default: src).
 
-m03 runs on the bundled digits, and on MNIST as well wherever MNIST is; the test's name says which.
+m03 and m04 run on the bundled digits, and on MNIST and CIFAR-10 as well wherever these are; the
+test's name says which.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -24,20 +25,20 @@ from support.observe import implementation
 
 from tito.course import manifest
 from tito.course.errors import Refusal
-from tito.milestone import datasets
+from tito.milestone import cifar10, datasets
 from tito.milestone import run as stage
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # a warning in a learner's code is not a verdict
 REFERENCE_READS_MNIST = 0.975
 
 
-def mnist_is_here() -> bool:
-    """Whether any of its files stands in the data folder (a damaged one shall fail, not hide)."""
+def is_here(files: Sequence[datasets.DataFile]) -> bool:
+    """Whether any of them stands in the data folder (a damaged one shall fail, not hide)."""
     try:
         place = datasets.data_folder()
     except datasets.DataError:
         return False
-    return any(datasets.find(file, place) for file in datasets.MNIST)
+    return any(datasets.find(file, place) for file in files)
 
 
 def script(number: int) -> ModuleType:
@@ -89,7 +90,7 @@ def test_m02_xor_needs_two_layers() -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("dataset", ["digits", *["mnist"] * mnist_is_here()])
+@pytest.mark.parametrize("dataset", ["digits", *["mnist"] * is_here(datasets.MNIST)])
 def test_m03_mlp_reads(dataset: str, tmp_path: Path) -> None:
     """The MLP reads at least 95 % of the test images; the reference at least 97.5 % of MNIST's."""
     m03 = script(3)
@@ -99,6 +100,20 @@ def test_m03_mlp_reads(dataset: str, tmp_path: Path) -> None:
     strict = dataset == "mnist" and implementation.folder.name == "reference"
     assert m03.TARGET == 0.95
     assert (digits == data.test_labels).mean() >= (REFERENCE_READS_MNIST if strict else m03.TARGET)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("dataset", ["digits", *["cifar10"] * is_here(cifar10.CIFAR10)])
+def test_m04_cnn_names(dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CNN names at least 98 % of the digits' test images, 75 % of the photographs of CIFAR-10."""
+    m04 = script(4)
+    if dataset == "digits":
+        monkeypatch.setenv(datasets.VARIABLE, str(tmp_path))
+    images, labels, test_images, test_labels, _ = m04.load()
+    trainer, _ = m04.train(images, labels, tmp_path / "checkpoint", m04.RECIPES[dataset])
+    named, _ = m04.look(trainer.model, m04.scale_of(images)(test_images))
+    assert m04.TARGETS == {"cifar10": 0.75, "digits": 0.98}
+    assert (named == test_labels).mean() >= m04.TARGETS[dataset]
 
 
 # ---- Ctrl-C, and going on ------------------------------------------------------------------------
@@ -136,6 +151,25 @@ def test_m03_goes_on_where_it_was_stopped(place: Path, monkeypatch: pytest.Monke
     assert len(losses) == 33
     for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         np.testing.assert_array_equal(a.data, b.data)
+
+
+def test_m04_goes_on_where_it_was_stopped(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped in the middle of an epoch, and at its end: the same weights and the same history."""
+    m04, checkpoint = script(4), place / "checkpoint"
+    short = m04.Recipe((4, 8), 3, 1, 2, 64, changes=(m04.RandomCrop(8, padding=1),))
+    images, labels, *_ = m04.load()
+    data = images[:400], labels[:400]  # 6 steps an epoch
+    whole, _ = m04.train(*data, checkpoint, short)
+    for step in (3, 6, 8):
+        with monkeypatch.context() as patch:
+            patch.setattr(stage, "progress", stopping_at(step))
+            with pytest.raises(KeyboardInterrupt, match=rf"after {step} of 12 steps"):
+                m04.train(*data, checkpoint, short)
+        resumed, losses = m04.train(*data, checkpoint, short)
+        assert len(losses) == 12 - step
+        assert resumed.history == whole.history
+        for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+            np.testing.assert_array_equal(a.data, b.data)
 
 
 SLOW_STEPS = """

@@ -131,11 +131,11 @@ def status() -> int:
 
 
 @command(DAILY)
-def milestone(number: Number) -> int:
-    """Train on your own framework: does it reach the target?"""
+def milestone(number: Number, *, long: bool = False) -> int:
+    """Train on your own framework: does it reach the target? --long: a longer recipe, if it has one."""
     from tito.milestone import run as running
 
-    return running.run(number, implementation())
+    return running.run(number, implementation(), ["--long"] * long)
 
 
 @command(NOW_AND_THEN)

@@ -87,10 +87,10 @@ def _cells(tag: str, row: Sequence[object]) -> str:
     return "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in row)
 
 
-def plot(values: Sequence[float], label: str) -> str:
-    """A curve as SVG, on a logarithmic scale where all values are positive."""
+def plot(values: Sequence[float], label: str, share: bool = False) -> str:
+    """A curve as SVG, on a logarithmic scale where all values are positive; shares from 0 to 1."""
     points = means(values, 300)
-    logarithmic = bool((points > 0).all())
+    logarithmic = bool((points > 0).all()) and not share
     y = np.log10(points) if logarithmic else points
     low, high = np.floor(y.min()), max(np.ceil(y.max()), np.floor(y.min()) + 1)
     ticks = np.arange(low, high + 1) if logarithmic else np.linspace(low, high, 5)

@@ -23,15 +23,28 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from tito.course.errors import Refusal
 from tito.course.files import is_lent, short
 from tito.course.manifest import ROOT, Kata, Milestone, load
 from tito.course.source import unreadable
-from tito.milestone import datasets, drawing
+from tito.milestone import cifar10, datasets, drawing
 
 console = Console(highlight=False, soft_wrap=True)
+
+TWO_THREADS_FROM = 4  # a CNN's products are large enough to be shared by two cores
+
+# glibc gives freed memory back to the system after each step, and the next step pays for every page
+# once more: half of a small network's time. Above these limits it keeps what it has.
+KEEPS_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "1073741824", "MALLOC_MMAP_THRESHOLD_": "1073741824"}
 
 
 @dataclass(frozen=True)
@@ -87,10 +100,15 @@ def milestone(number: int | str) -> Milestone:
     return opened(number)[1]
 
 
-def run(number: int | str, implementation: Path) -> int:
+def run(number: int | str, implementation: Path, options: Sequence[str] = ()) -> int:
     """Run one milestone's script on an implementation, in a process of its own; its exit code.
 
     Ctrl-C is the script's to answer: this process waits until it has.
+
+    Args:
+        number: see `opened`.
+        implementation: the folder that holds a tinytorch package.
+        options: of the script, such as --long.
     """
     last, found = opened(number)
     for kata in load().up_to(last):
@@ -100,8 +118,9 @@ def run(number: int | str, implementation: Path) -> int:
         if trouble := unreadable(kata.file(implementation)):
             raise Refusal(f"{trouble}\n  next: fix that line, then: make test-{kata.id}")
     path = os.pathsep.join([str(implementation.resolve()), str(ROOT / "src")])
-    environment = {"OPENBLAS_NUM_THREADS": "1"} | os.environ | {"PYTHONPATH": path}
-    command = [sys.executable, "-m", "tito.milestone.run", str(found.path)]
+    threads = {"OPENBLAS_NUM_THREADS": "2" if found.number >= TWO_THREADS_FROM else "1"}
+    environment = threads | KEEPS_MEMORY | os.environ | {"PYTHONPATH": path}
+    command = [sys.executable, "-m", "tito.milestone.run", str(found.path), *options]
     with subprocess.Popen(command, env=environment) as process:
         while True:
             try:
@@ -194,6 +213,26 @@ def mnist_or_digits() -> tuple[datasets.Dataset, str]:
     return datasets.load_digits(), "the bundled digits (8×8)"
 
 
+def cifar10_or_digits() -> tuple[list[Path], datasets.Dataset | None, str]:
+    """The six files of CIFAR-10 where they are, the last one to test on; else the bundled digits.
+
+    Returns:
+        files, digits, and what the data is called: files is empty where there are digits.
+
+    Raises:
+        datasets.DataError: CIFAR-10 is there, and damaged or incomplete: that is not passed over.
+    """
+    place = datasets.data_folder()
+    files = [path for file in cifar10.CIFAR10 if (path := datasets.find(file, place))]
+    if files:
+        _, edition = cifar10.load_cifar10(place)
+        return files, None, f"CIFAR-10 ({edition})"
+    console.print(
+        f"CIFAR-10 is not in {short(place)}: this run asserts the bundled digits instead. To get CIFAR-10: make data"
+    )
+    return [], datasets.load_digits(), "the bundled digits (8×8)"
+
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Within this block Ctrl-C is passed over: whoever presses it twice shall not lose the save."""
@@ -211,7 +250,8 @@ def undisturbed() -> Iterator[None]:
 def progress(total: int, done: int = 0) -> Iterator[Callable[[str], None]]:
     """A progress bar; call what it gives after every step, with a few words on how it goes."""
     text = TextColumn("{task.description}", markup=False)
-    columns = (BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), text)
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    columns = (BarColumn(24), MofNCompleteColumn(), *times, text)
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=total, completed=done)
         yield lambda words: bar.update(task, advance=1, description=words)
