@@ -236,7 +236,6 @@ def _target_index(
 
 def _reduce(losses: Tensor, reduction: str, kept: Array | None = None) -> Tensor:
     """One loss of many, over the positions that are kept (None: all)."""
-    reduction = reduction if isinstance(reduction, str) else repr(reduction)  # == of an array is one
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction is 'mean', 'sum' or 'none'; got {reduction!r}")
     if kept is not None and not kept.all():

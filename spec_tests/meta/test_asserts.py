@@ -560,7 +560,7 @@ def test_types_are_shown_where_texts_are_equal() -> None:
     """2.5 as an array reads like the number: then the types say what differs."""
     with pytest.raises(ClauseFailure) as caught:
         assert_equal(np.array(2.5), want=2.5)
-    assert caught.value.got == "2.5, of type ndarray"
+    assert caught.value.got == "2.5, an array or a NumPy number of dtype float64"
     assert caught.value.expected == "2.5, of type float"
 
 
