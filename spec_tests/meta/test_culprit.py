@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support import course, culprit, observe, screen
 from support.observe import Call, ClauseFailure, LearnerError, entered, implementation
-from test_screens import Run, job_of
+from test_screens import PLACE, Run, job_of
 
 from tito.course.manifest import ROOT
 from tito.run.runner import run
@@ -37,7 +37,7 @@ def test_your_code_is_what_ran(tmp_path: Path) -> None:
     found = {}
     for name, verdict in zip(NAMED, run(jobs), strict=True):
         message = verdict.failed[0].message
-        row = re.search(r"^  (?:your code|what ran)\s+\S+  (\S+)", message, re.MULTILINE)
+        row = re.search(rf"^{PLACE}\S+  (\S+)", message, re.MULTILINE)
         found[name] = row[1] if row else message
     assert found == NAMED
 

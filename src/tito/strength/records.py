@@ -15,7 +15,7 @@ import platform
 import random
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -122,13 +122,13 @@ def _base(number: int) -> str:
     digest.update(".".join(version("numpy").split(".")[:2]).encode())
     for file in sorted({*files, *package} - later.keys()):
         content = file.read_bytes()
-        if file.parent.name == "tinytorch" and file.name == "__init__.py":
+        if file == REFERENCE / "tinytorch" / "__init__.py":
             content = without(content, later.values())
         digest.update(f"\0{file.relative_to(ROOT)} {len(content)}\0".encode() + content)
     return digest.hexdigest()
 
 
-def without(exports: bytes, modules: Iterable[str]) -> bytes:
+def without(exports: bytes, modules: Collection[str]) -> bytes:
     """The package's list of names as it was before some modules came."""
     named = [f"tinytorch.{m} " for m in modules] + [f'"{m}"' for m in modules]
     lines = exports.decode().splitlines()
