@@ -19,10 +19,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import setting
+from sides import Process, paired
 
 ROOT = Path(__file__).resolve().parents[1]
 CASES = Path(__file__).with_name("cases.py")
@@ -33,41 +33,6 @@ FRESH = (
 RESAMPLES = 10_000
 ENDS = (0.005, 0.995)
 HEAD = "| row | now / before | 99 % interval | limit | rounds | verdict |\n|---|---:|---:|---:|---:|---|"
-
-
-class Side(Protocol):
-    """One commit's side of a row."""
-
-    def seconds(self) -> float: ...
-
-
-class Process:
-    """A side in a process of its own."""
-
-    def __init__(self, reference: Path, row: str) -> None:
-        self.reference, self.row = reference, row
-        self.process = subprocess.Popen(
-            [sys.executable, str(CASES), row],
-            env=_env(reference),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for the process that asks
-        )
-
-    def seconds(self) -> float:
-        """Seconds a call, over one batch."""
-        assert self.process.stdin
-        assert self.process.stdout
-        try:
-            print(file=self.process.stdin, flush=True)
-            return float(self.process.stdout.readline())
-        except (BrokenPipeError, ValueError):
-            sys.exit(f"{self.row!r} does not run on {self.reference}; its error is above")
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.communicate()
 
 
 @dataclass(frozen=True)
@@ -101,24 +66,14 @@ def judged(row: str, limit: float, ratios: Callable[[int], list[float]]) -> Resu
     return Result(row, limit, ratios(AGAIN)) if result.slower else result
 
 
-def paired(now: Side, before: Side, rounds: int) -> list[float]:
-    """now / before of each round; who goes first alternates."""
-    ratios = []
-    for i in range(rounds):
-        if i % 2:
-            old, new = before.seconds(), now.seconds()
-        else:
-            new, old = now.seconds(), before.seconds()
-        ratios.append(new / old)
-    return ratios
-
-
 def measured(row: str, now: Path, before: Path, rounds: int) -> list[float]:
     """The ratios of a row, with fresh processes every few rounds."""
     ratios: list[float] = []
     while len(ratios) < rounds:
-        with closing(Process(now, row)) as new, closing(Process(before, row)) as old:
-            ratios += paired(new, old, min(FRESH, rounds - len(ratios)))
+        new, old = (Process(CASES, [row, "process_time"], _env(side)) for side in (now, before))
+        with closing(new), closing(old):
+            pairs = paired(new, old, min(FRESH, rounds - len(ratios)))
+        ratios += [mine / other for mine, other in pairs]
     return ratios
 
 

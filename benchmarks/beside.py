@@ -1,4 +1,4 @@
-"""One table beside PyTorch, of one process: each pair interleaved, medians, their ratio and its spread."""
+"""One table beside PyTorch: each row in two processes that take turns, medians, their ratio and its spread."""
 
 from __future__ import annotations
 
@@ -8,97 +8,36 @@ import re
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
-import numpy as np
 import setting
 import torch
-from cases import CASES, SMALL, WIDE, Step, examples, measure, network, walk
+from cases import CASES
+from sides import Process, paired
+from theirs import LAST, ROWS
 
-THREADS = int(os.environ["OPENBLAS_NUM_THREADS"])  # run.py sets it
-FORMS = "eager, cross_entropy in one function, Adam's default form, contiguous layout; no row has a GELU, attention or convolution"
-KERNELS = "kernels alone: (768, 128) @ (128, 512)"
-HEAD = "| row | tinytorch | PyTorch | ratio | middle half |\n|---|---:|---:|---:|---:|"
-
-
-def small_operation() -> Step:
-    p, q = (torch.ones(2, 3, requires_grad=True) for _ in range(2))
-
-    def step() -> None:
-        p.grad = q.grad = None
-        (p * q + p).sum().backward()
-
-    return step
+HERE = Path(__file__).resolve().parent
+FORMS = "eager, cross_entropy in one function, Adam's default form; no row has a GELU or attention"
+HEAD = """| row | threads | tinytorch | PyTorch | ratio | middle half | MiB at most | PyTorch's |
+|---|---:|---:|---:|---:|---:|---:|---:|"""
 
 
-def chain() -> Step:
-    p = torch.ones(4, requires_grad=True)
-
-    def step() -> None:
-        p.grad = None
-        walk(p)
-
-    return step
-
-
-def same_network(sizes: tuple[int, ...]) -> torch.nn.Module:
-    """PyTorch's network, with the weights of ours."""
-    layers: list[torch.nn.Module] = []
-    for n, m in pairwise(sizes):
-        layers += [torch.nn.Linear(n, m), torch.nn.ReLU()]
-    model = torch.nn.Sequential(*layers[:-1])
-    weights = network(sizes).state_dict()
-    model.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
-    return model
-
-
-def training_step(sizes: tuple[int, ...], batch: int) -> Step:
-    model, (x, labels) = same_network(sizes), map(torch.tensor, examples(sizes, batch))
-    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
-
-    def step() -> None:
-        adam.zero_grad()
-        torch.nn.functional.cross_entropy(model(x), labels).backward()
-        adam.step()
-
-    return step
-
-
-def inference(sizes: tuple[int, ...]) -> Step:
-    model, x = same_network(sizes), torch.tensor(examples(sizes, 1)[0])
-
-    def step() -> None:
-        with torch.no_grad():
-            model(x)
-
-    return step
-
-
-THEIRS: dict[str, Callable[[], Step]] = {
-    "small op, forward + backward": small_operation,
-    "chain of 2,000 ops, forward + backward": chain,
-    "MLP 784-128-10, batch 64, Adam step": lambda: training_step(SMALL, 64),
-    "MLP 784-512-512-10, batch 256, Adam step": lambda: training_step(WIDE, 256),
-    "MLP 784-128-10, inference, batch 1": lambda: inference(SMALL),
-}
-
-
-def kernels() -> tuple[Step, Step]:
-    """One product of plain arrays: it shows whether both sides run kernels of the same width."""
-    a, b = np.ones((768, 128), np.float32), np.ones((128, 512), np.float32)
-    p, q = torch.tensor(a), torch.tensor(b)
-    return lambda: a @ b, lambda: p @ q
-
-
-def compare(name: str, ours: Step, theirs: Step, calls: int, rounds: int) -> str:
-    """A row; the two are interleaved, so that a busy moment of the machine meets both."""
-    measure(ours, calls), measure(theirs, calls)
-    pairs = [(measure(ours, calls), measure(theirs, calls)) for _ in range(rounds)]
-    mine, other = (statistics.median(side) for side in zip(*pairs, strict=True))
+def compare(row: str, rounds: int) -> str:
+    """A line of the table; the peak of memory is what a row adds to a process that has its imports."""
+    ours, case = row.removesuffix(LAST), CASES[row.removesuffix(LAST)]
+    environment = setting.environment(case.threads)
+    mine = Process(HERE / "cases.py", [ours, "perf_counter"], environment)
+    other = Process(HERE / "theirs.py", [row, "perf_counter"], environment)
+    with closing(mine), closing(other):
+        pairs = paired(mine, other, rounds)
+    first, second = (statistics.median(side) for side in zip(*pairs, strict=True))
     low, _, high = statistics.quantiles([a / b for a, b in pairs], n=4)
-    times = f"{mine * 1e6:,.0f} µs | {other * 1e6:,.0f} µs | {mine / other:.2f}"
-    return f"| {name} | {times} | {low:.2f} to {high:.2f} |"
+    times = f"{first * 1e6:,.0f} µs | {second * 1e6:,.0f} µs | {first / second:.2f}"
+    memory = " | ".join("-" if p is None else f"{p:,.0f}" for p in (mine.peak, other.peak))
+    threads = environment["OPENBLAS_NUM_THREADS"]
+    return f"| {row} | {threads} | {times} | {low:.2f} to {high:.2f} | {memory} |"
 
 
 def torch_kernels() -> str:
@@ -112,23 +51,23 @@ def torch_kernels() -> str:
     return f"{blas}{amd}; loops {torch.backends.cpu.get_cpu_capability()}"
 
 
+def rows() -> Iterator[str]:
+    """The names of all rows, one in PyTorch's other layout behind the one in its default."""
+    for row in CASES:
+        yield from (form for form in (row, row + LAST) if form in ROWS)
+
+
 def main() -> None:
     """Print the table, as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--only", default="")
     arguments = parser.parse_args()
-    torch.set_num_threads(THREADS)
     print(f"- NumPy: {setting.numpy_kernels()}\n- PyTorch {torch.__version__}: {torch_kernels()}")
-    print(f"- threads on each side: {THREADS}; malloc: {setting.malloc()}")
-    print(f"- PyTorch's forms: {FORMS}\n\n{HEAD}", flush=True)
-    rows = {KERNELS: (kernels, 100)} | {
-        name: (lambda c=case, n=name: (c.make(), THEIRS[n]()), case.calls)
-        for name, case in CASES.items()
-    }
-    for name, (make, calls) in rows.items():
-        if arguments.only in name:
-            print(compare(name, *make(), calls, arguments.rounds), flush=True)
+    print(f"- malloc: {setting.malloc()}\n- PyTorch's forms: {FORMS}\n\n{HEAD}", flush=True)
+    for row in rows():
+        if arguments.only in row:
+            print(compare(row, arguments.rounds), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What is timed: the rows of tinytorch. Public names alone, so that older commits run the same file.
 
-As a script it is one side of a comparison of commits: `python cases.py ROW` builds the row, and answers
-each line of its input with the seconds of one batch of calls. Without ROW it lists rows and limits.
+As a script it is one side: `python cases.py ROW CLOCK` builds the row, and answers each line of its input
+with the seconds of one batch of calls. Without ROW it lists rows and limits.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import sides
 import tinytorch.autograd
 
 import tinytorch as tt
@@ -30,20 +32,14 @@ class Case:
     Attributes:
         make: builds the inputs, returns what is timed.
         calls: how many calls are one batch; a batch takes some 40 ms on a quiet machine.
-        limit: how much slower than an older commit it may be, as a ratio.
+        limit: how much slower than an older commit it may be, as a ratio; None: it is not compared.
+        threads: on each side, beside PyTorch; beside an older commit it is one.
     """
 
     make: Callable[[], Step]
     calls: int
-    limit: float = 1.03
-
-
-def measure(step: Step, calls: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Seconds a call, over a batch of calls."""
-    start = clock()
-    for _ in range(calls):
-        step()
-    return (clock() - start) / calls
+    limit: float | None = 1.03
+    threads: int = 1
 
 
 def small_operation() -> Step:
@@ -114,25 +110,158 @@ def inference(sizes: tuple[int, ...]) -> Step:
     return step
 
 
+def product() -> Step:
+    """One product of plain arrays: it shows whether both sides run kernels of the same width."""
+    a, b = np.ones((768, 128), np.float32), np.ones((128, 512), np.float32)
+    return lambda: a @ b
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """Forward and backward of a convolution over a batch of 128; the images of three channels need no gradient."""
+
+    ins: int
+    outs: int
+    kernel: int
+    side: int
+    stride: int = 1
+    padding: int = 1
+
+    def __str__(self) -> str:
+        stride = f" stride {self.stride}" if self.stride > 1 else ""
+        return f"conv {self.ins} to {self.outs}, {self.kernel}x{self.kernel}{stride}, {self.side}x{self.side}"
+
+    def arrays(self) -> tuple[Any, Any, Any]:
+        """Images, kernels, and the gradient of the output."""
+        rng, side = np.random.default_rng(0), self.side // self.stride
+        shapes = [(BATCH, self.ins, self.side, self.side)]
+        shapes += [(self.outs, self.ins, self.kernel, self.kernel), (BATCH, self.outs, side, side)]
+        x, w, g = (rng.standard_normal(shape, np.float32) for shape in shapes)
+        return x, w, g
+
+    def make(self) -> Step:
+        images, kernels, g = self.arrays()
+        x, w = tt.Tensor(images, requires_grad=self.ins > 3), tt.Tensor(kernels, requires_grad=True)
+
+        def step() -> None:
+            x.grad = w.grad = None
+            tt.conv2d(x, w, stride=self.stride, padding=self.padding).backward(g)
+
+        return step
+
+
+BATCH = 128
+CONVOLUTIONS = (
+    Convolution(3, 32, 3, 32),
+    Convolution(32, 64, 3, 16),
+    Convolution(64, 128, 3, 8),
+    Convolution(3, 48, 6, 32, stride=2, padding=2),
+    Convolution(96, 192, 3, 4),
+)
+NETWORKS = {  # channels, and kernel, stride and padding of the first convolution; the others are 3x3
+    "CNN 32-64-128, 3x3, batch 128, AdamW step": ((32, 64, 128), (3, 1, 1)),
+    "CNN of milestone 04, batch 128, AdamW step": ((48, 96, 192), (6, 2, 2)),
+}
+NORM, POOL = (BATCH, 64, 16, 16), (BATCH, 32, 32, 32)
+LOADED = 50 * BATCH  # images
+MEAN, STD = np.float32([125.3, 123.0, 113.9]), np.float32([63.0, 62.1, 66.7])  # of CIFAR-10
+
+
+def normal(*shape: int) -> Any:
+    """Numbers that are always the same."""
+    return np.random.default_rng(0).standard_normal(shape, np.float32)
+
+
+def batch_norm() -> Step:
+    """Forward and backward of a layer while training."""
+    layer, x, g = (
+        tt.BatchNorm2d(NORM[1]),
+        tt.Tensor(normal(*NORM), requires_grad=True),
+        normal(*NORM),
+    )
+
+    def step() -> None:
+        x.grad = layer.weight.grad = layer.bias.grad = None
+        layer(x).backward(g)
+
+    return step
+
+
+def max_pool() -> Step:
+    """Forward and backward of windows of 2 x 2."""
+    x, g = tt.Tensor(normal(*POOL), requires_grad=True), normal(*POOL)[:, :, ::2, ::2].copy()
+
+    def step() -> None:
+        x.grad = None
+        tt.max_pool2d(x, 2).backward(g)
+
+    return step
+
+
+def convolutional(channels: tuple[int, ...], first: tuple[int, int, int]) -> Any:
+    """Convolution, pool, norm and ReLU, each time on half as large a picture; then a Linear."""
+    tt.manual_seed(0)
+    layers, ins, how, side = [], 3, first, 32 // first[1]
+    for outs in channels:
+        layers += [tt.Conv2d(ins, outs, *how, bias=False), tt.MaxPool2d(2)]
+        layers += [tt.BatchNorm2d(outs), tt.ReLU()]
+        ins, how, side = outs, (3, 1, 1), side // 2
+    return tt.Sequential(*layers, tt.Flatten(), tt.Linear(ins * side * side, 10))
+
+
+def cnn_step(channels: tuple[int, ...], first: tuple[int, int, int]) -> Step:
+    """Forward, cross-entropy, backward and one step of AdamW."""
+    model, x = convolutional(channels, first), tt.Tensor(normal(BATCH, 3, 32, 32))
+    optimizer = tt.AdamW(model.parameters(), lr=0.01, weight_decay=0.005)
+    labels = np.random.default_rng(0).integers(0, 10, BATCH)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        tt.cross_entropy(model(x), labels, label_smoothing=0.1).backward()
+        optimizer.step()
+
+    return step
+
+
+def photographs() -> tuple[Any, Any]:
+    """Pictures of CIFAR-10's shape, and labels."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (LOADED, 3, 32, 32), np.uint8)
+    return images, rng.integers(0, 10, LOADED)
+
+
+def loader(changed: bool) -> Step:
+    """An epoch of the loader, shuffled; with `changed`, pictures are flipped by chance and normalized."""
+    images, labels = photographs()
+    changes = tt.Compose([tt.RandomHorizontalFlip(), tt.Normalize(MEAN, STD)])
+    data = tt.TensorDataset(images, labels)
+    batches = tt.DataLoader(data, BATCH, shuffle=True, transform=changes if changed else None)
+    return lambda: [batch for batch in batches]  # noqa: C416
+
+
 CASES = {
+    "kernels alone: (768, 128) @ (128, 512)": Case(product, 100, limit=None),
     "small op, forward + backward": Case(small_operation, 1500, limit=1.05),
     "chain of 2,000 ops, forward + backward": Case(chain, 3),
     "MLP 784-128-10, batch 64, Adam step": Case(lambda: training_step(SMALL, 64), 50),
     "MLP 784-512-512-10, batch 256, Adam step": Case(lambda: training_step(WIDE, 256), 4),
     "MLP 784-128-10, inference, batch 1": Case(lambda: inference(SMALL), 1500),
+    **{str(conv): Case(conv.make, 3, threads=2) for conv in CONVOLUTIONS},
+    "batch norm, 64 channels, 16x16": Case(batch_norm, 3, threads=2),
+    "max pool 2x2, 32 channels, 32x32": Case(max_pool, 3, threads=2),
+    **{name: Case(partial(cnn_step, *net), 1, threads=2) for name, net in NETWORKS.items()},
+    "loader, 50 batches of 128 pictures": Case(lambda: loader(changed=False), 1),
+    "loader, flipped and normalized": Case(lambda: loader(changed=True), 1),
 }
 
 
 def main() -> None:
-    """List the rows, or be one side of a comparison: processor time, which a busy machine shifts less."""
+    """List the rows, or be one side."""
     if len(sys.argv) < 2:
-        print(json.dumps({name: case.limit for name, case in CASES.items()}))
+        print(json.dumps({name: case.limit for name, case in CASES.items() if case.limit}))
         return
-    case = CASES[sys.argv[1]]
-    step = case.make()
-    measure(step, case.calls)  # caches and pages are warm
-    for _ in sys.stdin:
-        print(measure(step, case.calls, time.process_time), flush=True)
+    row, clock = sys.argv[1:]
+    sides.serve(CASES[row].make, CASES[row].calls, getattr(time, clock))
 
 
 if __name__ == "__main__":

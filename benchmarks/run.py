@@ -3,9 +3,9 @@
     make bench                    two tables: as shipped, and with kernels of the same width
     make bench AGAINST=COMMIT     is it slower than it was? 1 if a row is
 
-Both sides compute with equal, stated thread counts (one, unless OPENBLAS_NUM_THREADS says otherwise: in
-one process the threads of two libraries wait for each other), and equal inputs, shapes and dtypes.
-A ratio below 1 means that tinytorch, or today's commit, took less time. Beside PyTorch, times are
+Both sides compute in processes of their own, which take turns, with equal, stated thread counts (those of
+the row, unless OPENBLAS_NUM_THREADS is set), equal inputs, shapes and dtypes, and keep the memory that they
+free. A ratio below 1 means that tinytorch, or today's commit, took less time. Beside PyTorch, times are
 recorded and not judged.
 """
 
@@ -28,13 +28,14 @@ FOOTINGS = {  # OpenBLAS obeys the first, MKL (on Intel's processors) the second
 
 
 def beside(rounds: int, only: str) -> int:
-    """Both tables beside PyTorch, each in a process of its own."""
+    """Both tables beside PyTorch; variables that choose kernels are those of the table alone."""
     print(setting.machine(), flush=True)
     package = os.environ.get("IMPL", HERE.parent / "reference")
     for title, kernels in FOOTINGS.items():
         chosen = " ".join(f"{name}={value}" for name, value in kernels.items())
         print(f"\n### {title}\n\n- kernels: {chosen or 'what each library chooses'}", flush=True)
-        environment = setting.environment(PYTHONPATH=str(Path(package).resolve()), **kernels)
+        environment = {k: v for k, v in os.environ.items() if k not in FOOTINGS["Even AVX2"]}
+        environment |= kernels | {"PYTHONPATH": str(Path(package).resolve())}
         options = ["--rounds", str(rounds), "--only", only]
         command = [sys.executable, str(HERE / "beside.py"), *options]
         if code := subprocess.run(command, env=environment, check=False).returncode:

@@ -10,14 +10,20 @@ from pathlib import Path
 
 import numpy as np
 
+from tito.milestone.run import KEEPS_MEMORY
+
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-MALLOC = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 
 
-def environment(**more: str) -> dict[str, str]:
-    """The environment of a process that measures: one thread, unless OPENBLAS_NUM_THREADS is set."""
-    count = os.environ.get("OPENBLAS_NUM_THREADS", "1")
-    return os.environ | dict.fromkeys(THREADS, count) | more
+def environment(threads: int = 1, **more: str) -> dict[str, str]:
+    """The environment of a process that measures.
+
+    Args:
+        threads: of every library, unless OPENBLAS_NUM_THREADS is set.
+        more: variables.
+    """
+    count = os.environ.get("OPENBLAS_NUM_THREADS", str(threads))
+    return KEEPS_MEMORY | os.environ | dict.fromkeys(THREADS, count) | more
 
 
 def machine() -> str:
@@ -52,4 +58,5 @@ def numpy_kernels() -> str:
 
 def malloc() -> str:
     """The settings of glibc's malloc that decide how often memory goes back to the kernel."""
-    return ", ".join(f"{name} {os.environ.get(name, 'unset')}" for name in MALLOC)
+    held = KEEPS_MEMORY | os.environ
+    return ", ".join(f"{name} {held[name]}" for name in KEEPS_MEMORY)

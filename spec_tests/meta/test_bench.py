@@ -5,6 +5,7 @@ The clocks are fake: a side says how long a batch took, noise included.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -25,6 +26,7 @@ sys.path.append(str(ROOT / "benchmarks"))
 import against  # noqa: E402
 import run  # noqa: E402
 import setting  # noqa: E402
+import sides  # noqa: E402
 
 
 class Fake:
@@ -46,7 +48,7 @@ def fakes(factor: float, counts: list[int]) -> Callable[[int], list[float]]:
     def ratios(rounds: int) -> list[float]:
         counts.append(rounds)
         now, before = Fake(factor, seed=2 * len(counts)), Fake(1.0, seed=2 * len(counts) + 1)
-        return against.paired(now, before, rounds)
+        return [a / b for a, b in sides.paired(now, before, rounds)]
 
     return ratios
 
@@ -92,7 +94,7 @@ def test_the_interval_is_seeded() -> None:
 def test_rounds_are_interleaved() -> None:
     """Each round asks both sides, and the one that goes first alternates."""
     now, before = Fake(1.0), Fake(1.0)
-    against.paired(now, before, 6)
+    sides.paired(now, before, 6)
     first = [new < old for new, old in zip(now.asked, before.asked, strict=True)]
     assert first == [True, False] * 3
 
@@ -115,7 +117,7 @@ def test_the_exit_code(
 
 
 def test_both_footings_run_in_a_process_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One as shipped, one with OpenBLAS held to AVX2; threads are the same for all libraries."""
+    """One as shipped, one with OpenBLAS held to AVX2, whatever the shell says."""
     seen: list[dict[str, str]] = []
 
     def ran(
@@ -124,18 +126,61 @@ def test_both_footings_run_in_a_process_of_their_own(monkeypatch: pytest.MonkeyP
         seen.append(env)
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Zen")
     monkeypatch.setattr(run.subprocess, "run", ran)
     assert run.beside(3, "") == 0
     assert [env.get("OPENBLAS_CORETYPE") for env in seen] == [None, "Haswell"]
-    assert all(len({env[name] for name in setting.THREADS}) == 1 for env in seen)
+
+
+@pytest.mark.parametrize(("asked", "count"), [(None, "2"), ("3", "3")])
+def test_a_rows_threads(asked: str | None, count: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row's number for every library, unless the shell asks for another."""
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if asked:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", asked)
+    environment = setting.environment(2)
+    assert {environment[name] for name in setting.THREADS} == {count}
 
 
 def test_malloc_settings_are_stated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set or not set, both settings are named."""
+    """Those of the milestones, or the shell's."""
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "123456")
     monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_", raising=False)
-    assert setting.malloc() == "MALLOC_TRIM_THRESHOLD_ 123456, MALLOC_MMAP_THRESHOLD_ unset"
+    said = "MALLOC_TRIM_THRESHOLD_ 123456, MALLOC_MMAP_THRESHOLD_ 1073741824"
+    assert setting.malloc() == said
+    assert setting.environment()["MALLOC_TRIM_THRESHOLD_"] == "123456"
+
+
+class Told:
+    """A process that says its answers one after the other."""
+
+    def __init__(self, *answers: str) -> None:
+        self.stdin, self.stdout = io.StringIO(), io.StringIO("\n".join(answers))
+
+
+@pytest.mark.parametrize(("said", "peak"), [("0.25 12.5", 12.5), ("0.25 ", None)])
+def test_a_side_tells_its_seconds_and_its_memory(said: str, peak: float | None) -> None:
+    """Where the system does not say how much memory there was, there is none in the table."""
+    side = sides.Process.__new__(sides.Process)
+    side.process = Told(said)  # type: ignore[assignment]
+    assert (side.seconds(), side.peak) == (0.25, peak)
+
+
+def test_every_row_has_a_side_in_both() -> None:
+    """The rows of PyTorch's side are those of ours; its second layout has the name of a row in front."""
+    listed = [
+        subprocess.run(
+            [sys.executable, "-c", f"import {module} as m; print(*m.{table}, sep='\\n')"],
+            cwd=ROOT / "benchmarks",
+            env=os.environ | {"PYTHONPATH": str(ROOT / "reference")},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        for module, table in (("cases", "CASES"), ("theirs", "ROWS"))
+    ]
+    ours, theirs = listed
+    assert set(ours) == {row.removesuffix(", PyTorch channels last") for row in theirs}
 
 
 def _bench(folder: Path, *options: str) -> subprocess.Popen[str]:

@@ -1,0 +1,205 @@
+"""PyTorch's side of the rows in cases.py: the same work, inputs and weights.
+
+`python theirs.py ROW CLOCK` builds a row, and answers each line of its input with the seconds of one batch
+of calls. Some rows have a second form, in PyTorch's other memory layout.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import cases
+import sides
+import torch
+from cases import BATCH, CONVOLUTIONS, NETWORKS, NORM, POOL, SMALL, WIDE, Step, examples, walk
+from torch import nn
+from torch.nn import functional as F
+
+LAST = ", PyTorch channels last"
+
+
+def small_operation() -> Step:
+    p, q = (torch.ones(2, 3, requires_grad=True) for _ in range(2))
+
+    def step() -> None:
+        p.grad = q.grad = None
+        (p * q + p).sum().backward()
+
+    return step
+
+
+def chain() -> Step:
+    p = torch.ones(4, requires_grad=True)
+
+    def step() -> None:
+        p.grad = None
+        walk(p)
+
+    return step
+
+
+def same_network(sizes: tuple[int, ...]) -> nn.Module:
+    """PyTorch's network, with the weights of ours."""
+    layers: list[nn.Module] = []
+    for n, m in pairwise(sizes):
+        layers += [nn.Linear(n, m), nn.ReLU()]
+    model = nn.Sequential(*layers[:-1])
+    weights = cases.network(sizes).state_dict()
+    model.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+    return model
+
+
+def training_step(sizes: tuple[int, ...], batch: int) -> Step:
+    model, (x, labels) = same_network(sizes), map(torch.tensor, examples(sizes, batch))
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def step() -> None:
+        adam.zero_grad()
+        F.cross_entropy(model(x), labels).backward()
+        adam.step()
+
+    return step
+
+
+def inference(sizes: tuple[int, ...]) -> Step:
+    model, x = same_network(sizes), torch.tensor(examples(sizes, 1)[0])
+
+    def step() -> None:
+        with torch.no_grad():
+            model(x)
+
+    return step
+
+
+def product() -> Step:
+    a, b = torch.ones(768, 128), torch.ones(128, 512)
+    return lambda: a @ b
+
+
+def laid_out(array: Any, last: bool) -> torch.Tensor:
+    """An array of images or kernels in one of the two layouts."""
+    form = torch.channels_last if last else torch.contiguous_format
+    return torch.tensor(array).contiguous(memory_format=form)
+
+
+def convolution(conv: cases.Convolution, last: bool) -> Step:
+    x, w, g = (laid_out(array, last) for array in conv.arrays())
+    x.requires_grad_(conv.ins > 3)
+    w.requires_grad_()
+
+    def step() -> None:
+        x.grad = w.grad = None
+        F.conv2d(x, w, stride=conv.stride, padding=conv.padding).backward(g)
+
+    return step
+
+
+def batch_norm() -> Step:
+    layer, x, g = nn.BatchNorm2d(NORM[1]), torch.tensor(cases.normal(*NORM)), cases.normal(*NORM)
+    x.requires_grad_()
+    back = torch.tensor(g)
+
+    def step() -> None:
+        x.grad = layer.weight.grad = layer.bias.grad = None
+        layer(x).backward(back)
+
+    return step
+
+
+def max_pool() -> Step:
+    x = torch.tensor(cases.normal(*POOL)).requires_grad_()
+    g = x.detach()[:, :, ::2, ::2].contiguous()
+
+    def step() -> None:
+        x.grad = None
+        F.max_pool2d(x, 2).backward(g)
+
+    return step
+
+
+def convolutional(channels: tuple[int, ...], first: tuple[int, int, int]) -> nn.Module:
+    """PyTorch's network, with the weights of ours."""
+    layers: list[nn.Module] = []
+    ins, how, side = 3, first, 32 // first[1]
+    for outs in channels:
+        layers += [nn.Conv2d(ins, outs, *how, bias=False), nn.MaxPool2d(2)]
+        layers += [nn.BatchNorm2d(outs), nn.ReLU()]
+        ins, how, side = outs, (3, 1, 1), side // 2
+    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(ins * side * side, 10))
+    weights = cases.convolutional(channels, first).state_dict()
+    model.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+    return model
+
+
+def cnn_step(channels: tuple[int, ...], first: tuple[int, int, int], last: bool) -> Step:
+    model, x = convolutional(channels, first), laid_out(cases.normal(BATCH, 3, 32, 32), last)
+    if last:
+        model = model.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.005)
+    labels = torch.tensor(cases.np.random.default_rng(0).integers(0, 10, BATCH))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), labels, label_smoothing=0.1).backward()
+        optimizer.step()
+
+    return step
+
+
+class Photographs(torch.utils.data.Dataset[Any]):
+    """Pictures and labels, one at a time; with `changed`, flipped by chance and normalized."""
+
+    def __init__(self, changed: bool) -> None:
+        self.images, self.labels = map(torch.tensor, cases.photographs())
+        self.mean, self.std = (torch.tensor(v)[:, None, None] for v in (cases.MEAN, cases.STD))
+        self.changed = changed
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
+        image = self.images[i]
+        if self.changed:
+            image = image.flip(-1) if torch.rand(()) < 0.5 else image
+            image = (image - self.mean) / self.std
+        return image, self.labels[i]
+
+
+def loader(changed: bool) -> Step:
+    batches = torch.utils.data.DataLoader(Photographs(changed), BATCH, shuffle=True)
+    return lambda: [batch for batch in batches]  # noqa: C416
+
+
+def forms(row: str, make: Callable[[bool], Step]) -> Iterator[tuple[str, Callable[[], Step]]]:
+    """A row in both layouts."""
+    yield row, lambda: make(False)
+    yield row + LAST, lambda: make(True)
+
+
+ROWS: dict[str, Callable[[], Step]] = {
+    "kernels alone: (768, 128) @ (128, 512)": product,
+    "small op, forward + backward": small_operation,
+    "chain of 2,000 ops, forward + backward": chain,
+    "MLP 784-128-10, batch 64, Adam step": lambda: training_step(SMALL, 64),
+    "MLP 784-512-512-10, batch 256, Adam step": lambda: training_step(WIDE, 256),
+    "MLP 784-128-10, inference, batch 1": lambda: inference(SMALL),
+    "batch norm, 64 channels, 16x16": batch_norm,
+    "max pool 2x2, 32 channels, 32x32": max_pool,
+    "loader, 50 batches of 128 pictures": lambda: loader(changed=False),
+    "loader, flipped and normalized": lambda: loader(changed=True),
+}
+for conv in CONVOLUTIONS:
+    ROWS |= forms(str(conv), lambda last, conv=conv: convolution(conv, last))
+for name, net in NETWORKS.items():
+    ROWS |= forms(name, lambda last, net=net: cnn_step(*net, last))
+
+
+if __name__ == "__main__":
+    row, clock = sys.argv[1:]
+    torch.set_num_threads(int(os.environ["OPENBLAS_NUM_THREADS"]))
+    sides.serve(ROWS[row], cases.CASES[row.removesuffix(LAST)].calls, getattr(time, clock))
