@@ -1158,6 +1158,7 @@ CALLS = {f"tt.{name}": "a, a" for name in ("mse_loss", "l1_loss", NAME)}
 CALLS |= {f"tt.{name}": "a, [1, 0]" for name in ("nll_loss", "cross_entropy")}
 CALLS |= {f"tt.{name}": "a, a" for name in ("MSELoss", "L1Loss", "BCEWithLogitsLoss")}
 CALLS |= {f"tt.{name}": "a, [1, 0]" for name in ("NLLLoss", "CrossEntropyLoss")}
+FUNCTIONS = [name for name in CALLS if "_" in name]
 PAIRWISE = [f"tt.{name}(a, {b})" for name in ("mse_loss", "l1_loss", NAME) for b in ("b", "b * 1")]
 PAIRWISE += [f"{module}(a, b)" for module in PAIRED_MODULES]
 
@@ -1171,9 +1172,10 @@ def apart() -> tuple[Any, Any]:
 @pytest.mark.parametrize("name", CALLS)
 def test_no_loss_knows_another_reduction(name: str) -> None:
     """04.3 Names that hold another name, other types; a module may refuse when it is made or called."""
-    for wrong in (*MORE_OTHERS, *(["Mean", "", None] if "_" not in name else [])):
+    function = name in FUNCTIONS
+    for wrong in (*MORE_OTHERS, *([] if function else ["Mean", "", None])):
         option = f"reduction={wrong!r}"
-        call = f"({CALLS[name]}, {option})" if "_" in name else f"({option})({CALLS[name]})"
+        call = f"({CALLS[name]}, {option})" if function else f"({option})({CALLS[name]})"
         said = str(wrong)
         assert_raises(evaluate, name + call, dyadic(2, 3), error="ValueError", says=(said,))
 
@@ -1187,7 +1189,7 @@ def test_nothing_to_compare(name: str) -> None:
     assert_equal(is_nan(f"tt.{name}(a, a)", x), want=[True, "float32"])
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if "_" in name])
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_nan_stays(name: str) -> None:
     """04.3 The input is nan at [0, 1]: the loss of that place is nan, and so are sum and mean."""
     x = dyadic(2, 3)
@@ -1205,7 +1207,7 @@ def leads_to_parameters(tt: Any, expression: str, data: Any, target: Any) -> Any
     return {"to a": any(t is a for t in found), "to b": any(t is b for t in found)}
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if "_" in name])
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_history_leads_to_parameters(name: str) -> None:
     """04.18 Parameters, which are tensors, as the input and (but for class numbers) as the target."""
     call = f"{name}({CALLS[name].replace(', a', ', b')})"
@@ -1346,7 +1348,7 @@ def with_other_numbers(tt: Any, expression: str, data: Any, target: Any, others:
     return eval(expression, names)
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if "_" in name])
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_same_objects_with_other_numbers(name: str) -> None:
     """04.19 Input and target are written to between two calls."""
     pair, others = [[normal(4, 3, seed=s), normal(4, 3, seed=s + 2)] for s in (0, 1)]

@@ -31,7 +31,7 @@ def fingerprint(failure: ClauseFailure) -> str:
     """
     if failure.problem.startswith(("too much", "too little", "no answer within")):
         return ""
-    digest = hashlib.sha256(failure.problem.encode())
+    digest = hashlib.sha256(_rounded(failure.problem))
     for answer, limit in zip_longest(failure.answers or [failure.got], failure.limits):
         digest.update(_rounded(answer, limit))
     return digest.hexdigest()[:16]
@@ -79,12 +79,13 @@ def _numbers(answer: Any) -> Iterator[float]:
 def _rounded(answer: Any, limit: Any = None) -> bytes:
     """A value with its shape and dtype, insensitive to rounding and to nothing else.
 
-    Counted in steps of the tolerance over pi: no short decimal lies between two of them.
+    Counted in steps of the tolerance over pi: no short decimal lies between two of them. In which words
+    Python gives up a recursion depends on how deep it stood already, so they are left out.
     """
     if isinstance(answer, float):
         answer = np.asarray(answer)
     if not isinstance(answer, np.ndarray) or answer.dtype.kind != "f":
-        return repr(answer).encode()
+        return re.sub("RecursionError: .*", "RecursionError", repr(answer)).encode()
     values = answer.astype(np.float64)
     if np.shape(limit) not in ((), answer.shape):
         limit = np.min(limit)

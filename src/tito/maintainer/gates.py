@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -118,9 +117,6 @@ def _run(varied: Sequence[Variant]) -> Iterator[Finding]:
     known = {kata.id: records.known(kata) for kata in {v.kata.id: v.kata for v in varied}.values()}
     for variant, record, verdict in records.judged(varied):
         then = known[variant.kata.id].get(records.name(variant))
-        if then and any("RecursionError: " in failure.message for failure in verdict.failed[:1]):
-            # in which words Python gives up depends on how deep it stood already
-            record = replace(record, fingerprint=then.fingerprint, telling=then.telling)
         if then and then != record:
             text = f"is now {_said(record)}; the records say {_said(then)}"
             yield _finding(variant, f"{text}\n{verdict.output[-1500:]}")
