@@ -212,7 +212,7 @@ def prefetched(items: Iterable[Any], ahead: int) -> Generator[Any, None, None]:
     last item, an exception, or a `break`), the thread has ended too.
 
     Args:
-        items: any iterable; only the thread touches it.
+        items: any iterable; `iter` is called at once, and then only the thread touches it.
         ahead: how many items to have ready, at least 1.
 
     Raises:

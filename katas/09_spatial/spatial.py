@@ -27,6 +27,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tinytorch.autograd import defvjp, defvjp_fused
+from tinytorch.dataloader import whole
 from tinytorch.door import Array, composite, primitive
 from tinytorch.layers import Module, Parameter
 from tinytorch.tensor import Tensor, rand

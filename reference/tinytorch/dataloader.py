@@ -173,8 +173,8 @@ def random_split(dataset: Any, lengths: Sequence[float], seed: int = 0) -> list[
     Source: torch.utils.data.random_split
     """
     counts = _counts(len(dataset), list(lengths))
-    order = np.random.default_rng(whole("seed", seed, 0)).permutation(len(dataset))
-    return [Subset(dataset, part) for part in np.split(order, np.cumsum(counts)[:-1])]
+    order = iter(np.random.default_rng(whole("seed", seed, 0)).permutation(len(dataset)))
+    return [Subset(dataset, list(islice(order, count))) for count in counts]
 
 
 def _counts(total: int, lengths: list[float]) -> list[int]:
@@ -236,8 +236,9 @@ def default_collate(samples: Sequence[Any]) -> Any:
     if isinstance(first, (str, bytes)):
         return list(samples)
     if all(type(sample) in (bool, int, float) for sample in samples):  # a np.float64 is no float
-        numbers = np.array(samples)
-        return numbers.astype(np.float32) if numbers.dtype.kind == "f" else numbers
+        kinds = {type(sample) for sample in samples}
+        dtype = np.float32 if float in kinds else np.int64 if int in kinds else np.bool_
+        return np.array(samples, dtype)
     return np.stack([_array(sample) for sample in samples])
 
 
@@ -282,7 +283,7 @@ def prefetched(items: Iterable[Any], ahead: int) -> Generator[Any, None, None]:
     last item, an exception, or a `break`), the thread has ended too.
 
     Args:
-        items: any iterable; only the thread touches it.
+        items: any iterable; `iter` is called at once, and then only the thread touches it.
         ahead: how many items to have ready, at least 1.
 
     Raises:
@@ -681,7 +682,8 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     Source: http://yann.lecun.com/exdb/mnist
     """
     content = _content(path)
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in IDX_TYPES:
+    known = len(content) >= 4 and content[:2] == b"\0\0" and content[2] in IDX_TYPES
+    if not known or content[3] > 64:  # NumPy has no more axes
         raise ValueError(
             f"{path} is no IDX file: it begins with {content[:4].hex(' ')}, not with 00 00, a type and a number of axes"
         )

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tinytorch.autograd import defvjp, defvjp_fused
+from tinytorch.dataloader import whole
 from tinytorch.door import Array, composite, primitive
 from tinytorch.layers import Module, Parameter
 from tinytorch.tensor import Tensor, rand
@@ -158,6 +159,7 @@ def conv2d(
     Source: torch.nn.functional.conv2d
     """
     sizes = _sizes(x)
+    groups = whole("groups", groups, 1)
     _demand_kernels(x.shape, weight.shape, bias, groups)
     window = _window(weight.shape[2:], stride, padding, dilation)
     _counts(sizes, window)  # refuses a kernel that fits nowhere
@@ -229,12 +231,11 @@ def _demand_kernels(
     shape: tuple[int, ...], weight: tuple[int, ...], bias: Tensor | None, groups: int
 ) -> None:
     """Refuse kernels and a bias that do not fit the images' channels."""
-    if not isinstance(groups, (int, np.integer)) or groups < 1:
-        raise ValueError(f"groups is a whole number of at least 1; got {groups!r}")
-    if len(weight) != 4 or weight[1] * groups != shape[1] or weight[0] % groups:
+    fits = len(weight) == 4 and weight[1] * groups == shape[1] and weight[0] % groups == 0
+    if not fits or 0 in weight[2:]:
         raise ValueError(
             f"with groups={groups} and images of shape {shape}, the weight of conv2d has the shape "
-            f"(O, {shape[1]} / {groups}, KH, KW), and {groups} divides O; got {weight}"
+            f"(O, {shape[1]} / {groups}, KH, KW), {groups} divides O, and no kernel is empty; got {weight}"
         )
     if bias is not None and bias.shape != weight[:1]:
         raise ValueError(f"conv2d takes a bias of shape {weight[:1]}; got {bias.shape}")
@@ -357,10 +358,11 @@ def max_pooling(x: Array, /, window: Window) -> Array:
 def max_pooling_gradient(g: Array, out: Array, x: Array, window: Window) -> Array:
     """The rule of `max_pooling`: each window's gradient goes to the first place that holds its maximum."""
     slope, free = np.zeros_like(x), np.ones_like(out, bool)  # free: windows without a place so far
+    finite = np.isfinite(g).all()  # then a product chooses too, and faster; 0 * inf is nan
     for _, windows, there in _places(x.shape[2:], window):
         found = free[windows] & (x[there] == out[windows])
         free[windows] ^= found
-        slope[there] += np.where(found, g[windows], 0)
+        slope[there] += g[windows] * found if finite else np.where(found, g[windows], 0)
     return slope
 
 
@@ -533,7 +535,8 @@ def normalization_gradients(
     """
     normal, scale = saved
     axes, count = _others(x), max(1, x.size // x.shape[1])
-    total, along = g.sum(axes), (g * normal).sum(axes)  # the gradients of bias and weight
+    sums = (v.sum(axes, dtype=np.float64).astype(g.dtype) for v in (g, g * normal))
+    total, along = sums  # the gradients of bias and weight
     slope = None
     if needed[0]:
         slope = g
@@ -569,14 +572,14 @@ def _along(vector: Array, x: Array) -> Array:
 
 
 def _statistics(x: Array) -> tuple[Array, Array]:
-    """Mean and variance (with divisor n) of each channel."""
+    """Mean and variance (with divisor n) of each channel, in float64."""
     axes = _others(x)
     if x.size == x.shape[1]:
         raise ValueError(f"while training a channel needs more than one number; x has {x.shape}")
     count = max(1, x.size // x.shape[1])
-    mean = x.sum(axes) / count
-    centered = x - _along(mean, x)
-    return mean, (centered * centered).sum(axes) / count
+    mean = x.sum(axes, dtype=np.float64) / count
+    centered = x - _along(mean.astype(x.dtype), x)
+    return mean, np.square(centered).sum(axes, dtype=np.float64) / count
 
 
 # ---- layers --------------------------------------------------------------------------------------
@@ -623,8 +626,8 @@ class Conv2d(Module):
         generator: np.random.Generator | None = None,
     ) -> None:
         kernel = pair("kernel_size", kernel_size)
-        channels = (in_channels, out_channels)
-        if groups < 1 or any(n < 1 or n % groups for n in channels):
+        channels, groups = (in_channels, out_channels), whole("groups", groups, 1)
+        if any(n < 1 or n % groups for n in channels):
             raise ValueError(
                 "Conv2d takes at least one channel on each side, and groups that divide both; "
                 f"got in_channels={in_channels}, out_channels={out_channels}, groups={groups}"

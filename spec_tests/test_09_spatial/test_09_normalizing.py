@@ -236,39 +236,23 @@ NORM_REFUSED = {  # the arguments of batch_norm, and what the message names
         "tt.Tensor(np.ones((1, {n}, 1, 1))), None, None, training=True",
         ("(1, {n}, 1, 1)",),
     ),
-    "mean-of-another-size": (
-        f"tt.Tensor(np.ones((2, 3))), {ONES}, None, training=True",
-        ("({n},)", "3"),
-    ),
-    "variance-of-another-size": (
-        f"tt.Tensor(np.ones((2, 3))), None, {ONES}, training=True",
-        ("({n},)", "3"),
-    ),
-    "variance-of-one": (
-        "tt.Tensor(np.ones((2, {n}))), None, tt.Tensor(np.ones(1)), training=True",
-        ("(1,)", "{n}"),
-    ),
-    "weight-of-another-size": (
-        f"tt.Tensor(np.ones((2, 3))), None, None, {ONES}, training=True",
-        ("({n},)", "3"),
-    ),
-    "weight-of-one": (
-        "tt.Tensor(np.ones((2, {n}))), None, None, tt.Tensor(np.ones(1)), None, True",
-        ("(1,)", "{n}"),
-    ),
-    "bias-of-another-size": (
-        f"tt.Tensor(np.ones((2, 3))), None, None, None, {ONES}, True",
-        ("({n},)", "3"),
-    ),
-    "bias-of-another-axis": (
-        "tt.Tensor(np.ones((2, 3, {n}))), None, None, None, tt.Tensor(np.ones({n})), True",
-        ("({n},)", "3"),
-    ),
     "not-training-without-both": ("tt.Tensor(np.ones((2, {n}))), None, None", ("running_mean",)),
     "not-training-without-one": (
         "tt.Tensor(np.ones((2, {n}))), tt.Tensor(np.ones({n})), None",
         ("running_mean",),
     ),
+}
+VECTORS = ("running_mean", "running_var", "weight", "bias")
+NORM_REFUSED |= {
+    f"{vector}-{shape}-{training}": (
+        "tt.Tensor(np.ones((2, 3))), "
+        + ", ".join(f"tt.Tensor(np.ones({shape if v == vector else 3}))" for v in VECTORS)
+        + f", training={training}",
+        ("({n},)" if shape == "{n}" else shape, "3"),
+    )
+    for vector in VECTORS
+    for shape in ("{n}", "(1,)", "(3, 1)", "()")
+    for training in (True, False)
 }
 
 
@@ -281,30 +265,30 @@ def test_batch_norm_refuses(name: str) -> None:
 
 
 @observe
-def after_a_refusal(tt: Any, shape: Any, width: int, mean: Any, var: Any) -> Any:
+def after_a_refusal(tt: Any, shape: Any, mean: Any, var: Any, *others: Any) -> Any:
     error = "none"
     try:
-        tt.batch_norm(
-            tt.Tensor(np.ones(shape)),
-            tt.Tensor(mean),
-            tt.Tensor(var),
-            tt.Tensor(np.ones(width)),
-            training=True,
-        )
+        vectors = [tt.Tensor(vector) for vector in (mean, var, *others)]
+        tt.batch_norm(tt.Tensor(np.ones(shape)), *vectors, training=True)
     except ValueError:
         error = "ValueError"
     return {"error": error, "running_mean": mean, "running_var": var}
 
 
 @pytest.mark.parametrize(
-    ("shape", "width"), [((1, 3, 1, 1), 3), ((2, 3), 2)], ids=["one-number", "weight"]
+    ("shape", "sizes"),
+    [
+        ((1, 3, 1, 1), (3, 3, 3, 3)),
+        *[((2, 3), sizes) for sizes in ((3, 2), (3, 3, 2), (3, 3, 3, 2))],
+    ],
+    ids=["one-number", *VECTORS[1:]],
 )
-def test_batch_norm_refuses_and_changes_nothing(shape: Shape, width: int) -> None:
+def test_batch_norm_refuses_and_changes_nothing(shape: Shape, sizes: Any) -> None:
     """09.15 The running statistics after a call that was refused."""
-    mean, var = normal(3), positive(3)
-    got = after_a_refusal(shape, width, mean.copy(), var.copy())
+    vectors = [fill((size,), i, "positive") for i, size in enumerate(sizes)]
+    got = after_a_refusal(shape, *(v.copy() for v in vectors))
     assert_equal(got.pop("error"), want="ValueError")
-    assert_unchanged(got, was={"running_mean": mean, "running_var": var})
+    assert_unchanged(got, was=dict(zip(VECTORS[:2], vectors[:2], strict=True)))
 
 
 # ---- all four: 09.16, 09.17 ----------------------------------------------------------------------
