@@ -656,7 +656,7 @@ class Conv2d(Module):
 
 
 class MaxPool2d(Module):
-    """`max_pool2d` as a module, with the same options, which it checks when it is used.
+    """`max_pool2d` as a module, with the same options.
 
     Source: torch.nn.MaxPool2d
     """
@@ -679,7 +679,7 @@ class MaxPool2d(Module):
 
 
 class AvgPool2d(Module):
-    """`avg_pool2d` as a module, with the same options, which it checks when it is used.
+    """`avg_pool2d` as a module, with the same options.
 
     Source: torch.nn.AvgPool2d
     """

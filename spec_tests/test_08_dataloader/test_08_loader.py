@@ -49,13 +49,19 @@ def holding(tt: Any, kind: str, x: Any, y: Any) -> Any:
         def __getitem__(self, index):
             return super().__getitem__(index)
 
+    class Turned(tt.Subset):
+        def __getitem__(self, index):
+            return super().__getitem__(range(len(self))[::-1][index])
+
+    if kind == "Subset of one's own":
+        return Turned(tt.TensorDataset(np.flip(x, 0), np.flip(y)), range(len(x)))
     if kind == "Subset":
         return tt.Subset(tt.TensorDataset(np.flip(x, 0), np.flip(y)), range(len(x))[::-1])
     made = {"TensorDataset": tt.TensorDataset, "Changed": Changed}
     return made[kind](x, y) if kind in made else {"own": Own, "stream": Stream}[kind]()
 
 
-KINDS = ["TensorDataset", "Subset", "own", "Changed"]
+KINDS = ["TensorDataset", "Subset", "own", "Changed", "Subset of one's own"]
 EVERY_KIND = [*KINDS, "stream"]
 
 
@@ -293,7 +299,7 @@ def test_loader_counts_with_numpy_too() -> None:
 @pytest.mark.parametrize(
     ("arguments", "kind"),
     [
-        ("2, True, sampler=[0, 1]", "own"),
+        ("2, shuffle=True, sampler=[0, 1]", "own"),
         ("2, shuffle=True, sampler=[]", "own"),
         ("2, shuffle=True", "stream"),
         ("2, sampler=range(2)", "stream"),
@@ -301,7 +307,7 @@ def test_loader_counts_with_numpy_too() -> None:
 )
 def test_loader_has_one_source_of_order(arguments: str, kind: str) -> None:
     """08.11 shuffle and sampler together, also an empty one; either with a stream."""
-    says = ("shuffle", "sampler")
+    says = tuple(name for name in ("shuffle", "sampler") if name in arguments)
     assert_raises(built_with, loader(arguments), kind, error="ValueError", says=says)
 
 
@@ -347,6 +353,45 @@ def test_sampler_says_the_order(prefetch: int) -> None:
     batches = [first, first, first, second, first[:1]]
     want = {"batches": batches, "len": [2, 2, 1], "epochs": [0, 1]}
     assert_equal(sampled([a, b, a, c, 3], 3, prefetch), want=want)
+
+
+@observe
+def told_epochs(tt: Any, epoch: int) -> Any:
+    told = []
+
+    class Told(list):
+        def set_epoch(self, epoch):
+            told.append(epoch)
+
+    loader = tt.DataLoader(range(9), 2, sampler=Told([1, 0, 2]))
+    list(zip(loader, loader, strict=True))
+    loader.load_state_dict({"seed": 0, "epoch": epoch, "seen": 2})
+    rest = [b.tolist() for b in loader]
+    return {"told": told, "rest": rest}
+
+
+def test_sampler_is_told_the_epoch() -> None:
+    """08.12 Two walks at once, then one that goes on in an epoch whose number is drawn."""
+    epoch = integer(5, 4, 99)
+    assert_equal(told_epochs(epoch), want={"told": [0, 1, epoch], "rest": [[2]]})
+
+
+@observe
+def from_an_odd_set(tt: Any, index: Any) -> Any:
+    class Odd:  # a set that has samples beyond its length
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return {0: 10, 7: 17, -9: 1}[index]
+
+    return [b.tolist() for b in tt.DataLoader(Odd(), 2, sampler=[0, index])]
+
+
+def test_sampler_asks_the_data_set() -> None:
+    """08.12 Indices beyond the length, which the data set has, and one that it answers by an error of its own."""
+    assert_equal([from_an_odd_set(7), from_an_odd_set(-9)], want=[[[10, 17]], [[10, 1]]])
+    assert_raises(from_an_odd_set, integer(1, 1, 6), error="KeyError")
 
 
 @observe(uses=(holding,))
@@ -458,9 +503,10 @@ def test_collate_fn_may_return_anything() -> None:
 @observe
 def draws(tt: Any, size: int, seed: int, arguments: str, noise: int) -> Any:
     tt.manual_seed(noise)
-    kinds = set()
+    kinds, kept = set(), []
 
     def transform(values, rng):
+        kept.append(rng)
         kinds.add(isinstance(rng, np.random.Generator) and rng is not tt.default_generator)
         first = round(rng.random(), 12)
         rng.random(noise)
@@ -471,7 +517,8 @@ def draws(tt: Any, size: int, seed: int, arguments: str, noise: int) -> Any:
         {"tt": tt, "transform": transform},
     )
     found = [[float(b) for b in loader] for _ in range(2)]
-    return {"draws": found, "generators": kinds == {True}}
+    alike = len(kept) - len({id(rng) for rng in kept})
+    return {"draws": found, "generators": kinds == {True} and alike == 0}
 
 
 def test_transform_draws_by_place() -> None:
@@ -593,7 +640,7 @@ def test_loader_goes_on(kind: str, arguments: str, stop: int) -> None:
 
 @observe
 def books(tt: Any, count: int, size: int, prefetch: int) -> Any:
-    loader = tt.DataLoader(range(count), size, prefetch=prefetch)
+    loader = tt.DataLoader(range(count), size, seed=np.int64(3), prefetch=prefetch)
 
     def now():
         state = loader.state_dict()
@@ -601,6 +648,7 @@ def books(tt: Any, count: int, size: int, prefetch: int) -> Any:
         state["seen"] = 1000
         return told[:2] if told[:2] == told[2:] else told
 
+    kinds = {type(v).__name__ for v in loader.state_dict().values()}
     found = {"before": now(), "walk": []}
     for _ in loader:
         found["walk"].append(now())
@@ -619,7 +667,7 @@ def books(tt: Any, count: int, size: int, prefetch: int) -> Any:
     found["empty rest"] = []
     loader.load_state_dict({"seed": 0, "epoch": 7, "seen": count})
     found["empty rest"] = [len(list(loader)), *now(), len(list(loader))]
-    kinds = {type(v).__name__ for v in loader.state_dict().values()}
+    kinds |= {type(v).__name__ for v in loader.state_dict().values()}
     return found | {"kinds": sorted(kinds)}
 
 
@@ -723,8 +771,12 @@ def made_ahead(tt: Any, count: int, prefetch: int) -> Any:
             changed.notify_all()
         return samples[0]
 
-    found = []
-    for number in tt.DataLoader(range(count), 1, collate_fn=collate, prefetch=prefetch):
+    def transform(number, rng):
+        own.add(threading.current_thread() is threading.main_thread())
+        return number
+
+    found, options = [], {"collate_fn": collate, "transform": transform, "prefetch": prefetch}
+    for number in tt.DataLoader(range(count), 1, **options):
         enough = min(number + 1 + prefetch, count)
         with changed:
             in_time = changed.wait_for(lambda enough=enough: len(made) >= enough, 1)

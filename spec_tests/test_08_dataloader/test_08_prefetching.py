@@ -37,6 +37,19 @@ def test_prefetched_gives_odd_items() -> None:
 
 
 @observe
+def objects_ahead(tt: Any, x: Any, ahead: int) -> Any:
+    items = [x, x[:0], ValueError("an item"), x > 0, StopIteration(), KeyError, x]
+    same = [a is b for a, b in zip(tt.prefetched(items, ahead), items, strict=False)]
+    return [same, len(items)]
+
+
+@pytest.mark.parametrize("ahead", [1, 9])
+def test_prefetched_gives_the_objects_themselves(ahead: int) -> None:
+    """08.6 Arrays, exceptions and classes as items."""
+    assert_equal(objects_ahead(normal(3), ahead), want=[[True] * 7, 7])
+
+
+@observe
 def working(tt: Any, count: int, ahead: int) -> Any:
     import threading
 
@@ -168,6 +181,33 @@ def test_no_thread_is_left(how: str, ahead: int) -> None:
     got = threads_left(how, ahead, count)
     want = {"seen": seen.get(how, [0]), "before": 0, "threads": int(how != "forgotten"), "left": 0}
     assert_equal(got, want=want | {"told": ["picture 4"] * (how == "exception")})
+
+
+@observe
+def thread_after_closing(tt: Any, ahead: int, seconds: float) -> Any:
+    import threading
+
+    before, busy = set(threading.enumerate()), threading.Event()
+
+    def source():
+        yield 0
+        busy.set()
+        threading.Event().wait(seconds)  # an item that takes its time
+        yield 1
+        yield from range(2, 9)
+
+    walk = tt.prefetched(source(), ahead)
+    first = next(walk)
+    busy.wait(1)
+    walk.close()
+    return {"first": first, "alive": len(set(threading.enumerate()) - before)}
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_a_thread_in_the_middle_of_an_item_is_waited_for(ahead: int) -> None:
+    """08.7 The walk is broken off while the thread makes an item: it has ended when close returns."""
+    got = thread_after_closing(ahead, 0.2)
+    assert_equal(got, want={"first": 0, "alive": 0})
 
 
 @observe

@@ -183,9 +183,13 @@ SPLITS = {
     "all": (5, "[1.0]"),
     "nothing-of-it": (9, "[0.0, 1.0]"),
     "numpy": (9, "np.array([0.5, 0.5])"),
+    "numpy-float32": (9, "np.float32([0.5, 0.25, 0.25])"),
+    "hundredths": (10, "[0.23, 0.77]"),
+    "unlike-hundredths": (1000, "[0.29, 0.57, 0.14]"),
     "mixed": (9, "[0, 1.0]"),
     "counts": (10, "[7, 3]"),
     "no-sample": (10, "[0, 10, 0]"),
+    "no-part": (0, "[]"),
     "one": (1, "[1]"),
     "numpy-counts": (6, "np.array([2, 4])"),
 }
@@ -224,7 +228,15 @@ def test_split_follows_from_the_seed() -> None:
 
 @pytest.mark.parametrize(
     ("lengths", "total"),
-    [("[3, 4]", "7"), ("[-1, 9]", "8"), ("[0.5, 0.25]", "0.75"), ("[1.5, -0.5]", "1.0")],
+    [
+        ("[3, 4]", "7"),
+        ("[-1, 9]", "8"),
+        ("[1]", "1"),
+        ("[1, 0]", "1"),
+        ("[0.5, 0.25]", "0.75"),
+        ("[0.5, 0.4995]", "0.9995"),
+        ("[1.5, -0.5]", "1.0"),
+    ],
 )
 def test_split_refuses(lengths: str, total: str) -> None:
     """08.3 Counts and shares that do not add up, and negative ones that do."""

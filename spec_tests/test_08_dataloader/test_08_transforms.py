@@ -58,7 +58,7 @@ def changed(tt: Any, transform: str, images: Any, seed: int, layout: str = "x") 
 
 
 EVERY = {
-    "Normalize": "tt.Normalize([1.5, -2.0], [0.5, 3.0])",
+    "Normalize": "tt.Normalize([1.1, -2.3], [0.7, 3.1])",
     "Flip": "tt.RandomHorizontalFlip(0.5)",
     "Crop": "tt.RandomCrop((4, 3), padding=1)",
     "Cutout": "tt.Cutout(2)",
@@ -109,6 +109,22 @@ def test_transforms_draw_from_rng_alone(name: str) -> None:
     assert_alike(got, "once", "again", exactly=True)
     assert_alike(got, "once", "a third time", exactly=True)
     assert_equal([got["kept"], got["differ"]], want=[True, [True, True]])
+
+
+@observe(shown="{transform}(images, rng)  # after a call with other images")
+def used_before(tt: Any, transform: str, others: Any, images: Any, seed: int) -> Any:
+    fresh, used = eval(transform, {"tt": tt}), eval(transform, {"tt": tt})
+    used(others, np.random.default_rng(99))
+    made = [t(images, np.random.default_rng(seed)) for t in (fresh, used)]
+    return dict(zip(("fresh", "used before"), made, strict=True))
+
+
+@every_transform
+def test_transforms_remember_nothing(name: str) -> None:
+    """08.18 A transform that has seen other images, of another dtype, size and number, and a fresh one."""
+    others = pictures(3, 2, 6, 4).astype(np.float16)
+    got = used_before(EVERY[name], others, pictures(9, 2, 4, 5) / 3, integer(0, 0, 99))
+    assert_alike(got, "fresh", "used before", exactly=True)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "uint8", "int64"])

@@ -79,6 +79,10 @@ SETTINGS = {  # a call, its arguments as attributes, and how it is printed
         {"kernel_size": None, "stride": (1, 2), "padding": 0, "dilation": 1},
         "MaxPool2d(kernel_size={n}",
     ),
+    "MaxPool2d({n}, None, 1, 2)": (
+        {"kernel_size": None, "stride": None, "padding": 1, "dilation": 2, "ceil_mode": False},
+        "MaxPool2d(kernel_size={n}",
+    ),
     "AvgPool2d({n}, padding=1)": (
         {"kernel_size": None, "stride": None, "padding": 1},
         "AvgPool2d(kernel_size={n}",
@@ -86,15 +90,25 @@ SETTINGS = {  # a call, its arguments as attributes, and how it is printed
 }
 
 
-@pytest.mark.parametrize("call", SETTINGS)
-def test_layers_keep_their_arguments(call: str) -> None:
-    """09.18 The arguments of Conv2d, MaxPool2d and AvgPool2d as attributes; kernel_size is drawn."""
+def check_settings(call: str) -> None:
+    """The arguments of a layer as attributes, and in what it prints; kernel_size is drawn."""
     n, (settings, printed) = integer(3, 2, 9), SETTINGS[call]
     got = kept_settings(f"tt.{call}".replace("{n}", str(n)), list(settings))
     want = {k: n if k == "kernel_size" else v for k, v in settings.items()}
     assert_equal(got["settings"], want=want)
     start = printed.replace("{n}", str(n))
     assert_equal(got["printed"][: len(start)], want=start)
+
+
+def test_conv2d_layer_keeps_its_arguments() -> None:
+    """09.18 The arguments of Conv2d as attributes."""
+    check_settings(next(iter(SETTINGS)))
+
+
+@pytest.mark.parametrize("call", list(SETTINGS)[1:])
+def test_pool_modules_keep_their_arguments(call: str) -> None:
+    """09.20 The arguments of MaxPool2d and AvgPool2d as attributes, a stride of None too."""
+    check_settings(call)
 
 
 @observe

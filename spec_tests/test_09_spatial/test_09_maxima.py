@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.asserts import assert_close, assert_exact, assert_raises
+from support.asserts import assert_close, assert_equal, assert_exact, assert_raises
 from support.expressions import evaluate, gradients
 from support.images import FEW, IMAGE, IN, POOL_REFUSED, average, case, first_maximum, pooled
 from support.oracle import Case, check_gradients, check_values
@@ -137,6 +137,15 @@ def test_max_pool2d_gradient_of_infinite_windows(sign: int) -> None:
     assert_close(gradients("tt.max_pool2d(a, 2, 2, 1)", c, x), want=[want])
 
 
+def test_max_pool2d_gradient_of_a_large_window() -> None:
+    """09.8 Windows of 400 places; the largest number of each is at a drawn place, far from the first."""
+    x, c = fill((2, 1, 20, 20), 3, "zeros"), normal(2, 1, 1, 1)
+    for number, place in enumerate([(integer(17, 13, 19), 4), (19, integer(18, 0, 19))]):
+        x[number, 0][place] = 5.0
+    want = pooled(x, (20, 20), first_maximum, np.nan, c=c, stride=20)
+    assert_close(gradients("tt.max_pool2d(a, 20)", c, x), want=[want])
+
+
 def check_pool_refuses(name: str, pool: str) -> None:
     """A call of a pool is refused by a message with all that it should name."""
     n, (options, shape, says) = str(integer(4, 4, 6)), POOL_REFUSED[name]
@@ -152,11 +161,13 @@ def test_max_pool2d_refuses(name: str) -> None:
 
 @pytest.mark.parametrize("options", [", dilation=0", ", dilation=(1, -1)"])
 def test_max_pool2d_refuses_a_dilation(options: str) -> None:
-    """09.10 A dilation below 1, and one with which the kernel reaches over more than the image."""
+    """09.10 Below 1; the kernel reaches over more than the image; padding over half of kernel_size alone."""
     call, n = f"tt.max_pool2d({IN.format('(1, 1, 9, 9)')}, 2{options})", integer(9, 9, 99)
     assert_raises(evaluate, call, error="ValueError", says=("dilation", options.split("=")[1]))
     wide = f"tt.max_pool2d({IN.format('(1, 1, 9, 9)')}, 2, dilation={n})"
     assert_raises(evaluate, wide, error="ValueError", says=("9", str(n + 1)))
+    padded = f"tt.max_pool2d({IN.format('(1, 1, 9, 9)')}, 3, 1, 2, dilation=2)"
+    assert_raises(evaluate, padded, error="ValueError", says=("padding", "2"))
 
 
 # ---- means: 09.9, 09.10 ---------------------------------------------------------------------------
@@ -199,6 +210,23 @@ def test_avg_pool2d_of_drawn_options(drawn: Any) -> None:
     c = fill(want.shape, seed + 1, "normal")
     slope = pooled(x, kernel, average, 0, c=c, **where)
     assert_close(gradients(call, c, x), want=[slope], depth=10)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf], ids=str)
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(2, 2, 0), (2, 1, 0), (3, 2, 1)])
+def test_avg_pool2d_sees_an_odd_number_where_it_is(
+    kernel: int, stride: int, padding: int, odd: float
+) -> None:
+    """09.9 A pixel that is nan or infinite, and such a cotangent: who sees it not has a finite number."""
+    x, call = normal(1, 2, 5, 6), f"tt.avg_pool2d(a, {kernel}, {stride}, {padding})"
+    where = {"stride": stride, "padding": padding}
+    c = fill(pooled(x, kernel, average, 0, **where).shape, 1, "normal")
+    for array in (x, c):
+        array[0, 0, integer(1, 0, 1), 1] = odd
+    slope = pooled(np.zeros_like(x), kernel, average, 0, c=c, **where)
+    want = np.isfinite(pooled(x, kernel, average, 0, **where))
+    assert_equal(np.isfinite(evaluate(call, x)), want=want)
+    assert_equal(np.isfinite(gradients(call, c, np.ones_like(x))[0]), want=np.isfinite(slope))
 
 
 @pytest.mark.parametrize("name", POOL_REFUSED)

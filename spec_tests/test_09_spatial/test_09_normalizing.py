@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from support.asserts import assert_close, assert_equal, assert_raises, assert_unchanged
+from support.asserts import (
+    assert_below,
+    assert_close,
+    assert_equal,
+    assert_raises,
+    assert_unchanged,
+)
 from support.expressions import (
     evaluate,
     evaluate_laid_out,
@@ -32,7 +38,7 @@ from support.images import (
 )
 from support.observe import observe
 from support.oracle import Case, check_gradients, check_values
-from support.strategies import LAYOUTS, fill, flags, integer, normal, positive, real, seeds
+from support.strategies import LAYOUTS, dyadic, fill, flags, integer, normal, positive, real, seeds
 
 # ---- normalizing: 09.11 to 09.15 -----------------------------------------------------------------
 
@@ -112,6 +118,33 @@ def test_batch_norm_far_from_zero(far: float) -> None:
     assert_close(got, want=want.astype(np.float32), depth=2e3)
 
 
+@pytest.mark.parametrize("far", [2.0**18, -(2.0**20)], ids=str)
+def test_batch_norm_takes_the_mean_away_first(far: float) -> None:
+    """09.11 float32 far from 0, with a mean that float32 holds exactly: no digit is lost."""
+    n = integer(3, 2, 9)
+    x = np.array([[-n, n, -1.0], [-1.0, 1.0, 3.0], [1.0, -1.0, -3.0], [n, -n, 1.0]])
+    got = evaluate("tt.batch_norm(a, None, None, training=True)", (x + far).astype(np.float32))
+    assert_close(got, want=normed(x, *batch(x)[:2]).astype(np.float32), depth=20)
+
+
+@observe(
+    shown="batch_norm of float32 (131072, 2), normal with mean 10000 and deviation 1, training=True: means, deviations"
+)
+def normed_rows(tt: Any, seed: int) -> Any:
+    x = np.random.default_rng(seed).standard_normal((131072, 2)) + 1e4
+    out = tt.batch_norm(tt.Tensor(x.astype(np.float32)), None, None, training=True).data
+    return [out.mean(axis=0, dtype=np.float64), out.std(axis=0, dtype=np.float64)]
+
+
+def test_batch_norm_of_many_rows() -> None:
+    """09.11 A batch of many rows, far from 0: of each channel the mean is about 0, the deviation about 1."""
+    means, deviations = normed_rows(integer(1, 1, 99))
+    assert_below(float(abs(means).max()), limit=0.02, what="distance of a mean from 0")
+    assert_below(
+        float(abs(deviations - 1).max()), limit=0.02, what="distance of a deviation from 1"
+    )
+
+
 @pytest.mark.parametrize("momentum", [0.1, 0.0, 1.0, 0.25], ids=str)
 @pytest.mark.parametrize("name", ["2-axes", "4-axes", "two-numbers"])
 def test_batch_norm_moves_the_running_statistics(name: str, momentum: float) -> None:
@@ -131,6 +164,22 @@ def test_batch_norm_example_of_running_statistics() -> None:
     got = batch_normed([x, np.zeros(1), np.ones(1), None, None], training=True)
     assert_close(got["running_mean"], want=np.array([0.2]))
     assert_close(got["running_var"], want=np.array([0.9 + 1.6 / 3]))
+
+
+@observe
+def moved_in_float64(tt: Any, x: Any, mean: Any, var: Any) -> Any:
+    running = [tt.Tensor(mean), tt.Tensor(var)]
+    tt.batch_norm(tt.Tensor(x.astype(np.float32)), *running, training=True, momentum=0.25)
+    return [t.data for t in running]
+
+
+def test_batch_norm_moves_statistics_of_float64() -> None:
+    """09.12 Statistics in float64 beside images in float32: no digit of what they were is lost."""
+    x, (mean, var) = dyadic(4, 3), [normal(3, seed=7), positive(3, seed=8) / 3]
+    x[-1] = -x[:-1].sum(axis=0)  # a mean of 0
+    got, found = moved_in_float64(x, mean.copy(), var.copy()), batch(x)
+    assert_close(got[0], want=0.75 * mean + 0.25 * found[0], depth=100)
+    assert_close(got[1] - 0.25 * found[2], want=0.75 * var, depth=1e5)
 
 
 @pytest.mark.parametrize("absent", [(0,), (1,), (0, 1)], ids=["mean", "variance", "both"])
