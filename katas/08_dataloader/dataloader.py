@@ -268,6 +268,8 @@ class DataLoader:
     Source: torch.utils.data.DataLoader; torchdata.stateful_dataloader.StatefulDataLoader
     """
 
+    sampler: Any  # an iterable of indices that may have a set_epoch
+
     def __init__(
         self,
         dataset: Any,

@@ -49,7 +49,9 @@ def pair(name: str, value: Size, least: int = 1) -> Pair:
         >>> pair("stride", 2), pair("stride", (1, 2))
         ((2, 2), (1, 2))
     """
-    numbers = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    numbers: tuple[Any, ...] = (value, value)
+    if isinstance(value, (tuple, list)):
+        numbers = tuple(value)
     whole = all(isinstance(n, (int, np.integer)) and n >= least for n in numbers)
     if len(numbers) != 2 or not whole:
         raise ValueError(
@@ -402,7 +404,7 @@ class Conv2d(Module):
 
 
 class MaxPool2d(Module):
-    """`max_pool2d` as a module, with the same options, which it checks when it is used.
+    """`max_pool2d` as a module, with the same options.
 
     Source: torch.nn.MaxPool2d
     """
@@ -423,7 +425,7 @@ class MaxPool2d(Module):
 
 
 class AvgPool2d(Module):
-    """`avg_pool2d` as a module, with the same options, which it checks when it is used.
+    """`avg_pool2d` as a module, with the same options.
 
     Source: torch.nn.AvgPool2d
     """

@@ -352,6 +352,8 @@ class DataLoader:
     Source: torch.utils.data.DataLoader; torchdata.stateful_dataloader.StatefulDataLoader
     """
 
+    sampler: Any  # an iterable of indices that may have a set_epoch
+
     def __init__(
         self,
         dataset: Any,
@@ -389,7 +391,7 @@ class DataLoader:
         """
         if not self.indexed:
             raise TypeError(f"a {type(self.dataset).__name__} that is iterated has no length")
-        count = len(self.dataset if self.sampler is None else self.sampler)  # type: ignore[arg-type]
+        count = len(self.dataset if self.sampler is None else self.sampler)
         return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
 
     def __iter__(self) -> Iterator[Any]:

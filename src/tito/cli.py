@@ -132,7 +132,7 @@ def status() -> int:
 
 @command(DAILY)
 def milestone(number: Number, *, long: bool = False) -> int:
-    """Train on your own framework: does it reach the target? --long: a longer recipe, if it has one."""
+    """Train on your own framework, to a target; ARGS=--long: longer."""
     from tito.milestone import run as running
 
     return running.run(number, implementation(), ["--long"] * long)
