@@ -59,6 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "deadline": None,
         "database": None,
         "print_blob": False,
+        "report_multiple_bugs": False,  # one screen, not a group of tracebacks
         "suppress_health_check": list(HealthCheck),
     }
     settings.register_profile(

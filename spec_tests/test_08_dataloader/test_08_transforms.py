@@ -28,27 +28,33 @@ def alike(count: int, *shape: int) -> Any:
     return np.repeat(pictures(1, *shape), count, axis=0)
 
 
-def found_as(images: Any, candidates: list[Any]) -> list[int]:
-    """How many images equal each candidate; last, how many equal none."""
-    same = np.array([(images == c).reshape(len(images), -1).all(axis=1) for c in candidates])
-    return [*same.sum(axis=1).tolist(), int((~same.any(axis=0)).sum())]
+def found_as(images: Any, candidates: dict[str, Any]) -> dict[str, int]:
+    """How many images equal each candidate, and how many equal none."""
+    same = np.array(
+        [(images == c).reshape(len(images), -1).all(axis=1) for c in candidates.values()]
+    )
+    counts = dict(zip(candidates, same.sum(axis=1).tolist(), strict=True))
+    return counts | {"something else": int((~same.any(axis=0)).sum())}
 
 
-def distinct(candidates: list[Any]) -> tuple[list[Any], list[float]]:
+def distinct(candidates: dict[str, Any]) -> tuple[dict[str, Any], list[float]]:
     """The candidates without those that look the same, and the share of each among all."""
-    texts = [candidate.tobytes() for candidate in candidates]
-    shares = {text: texts.count(text) / len(texts) for text in texts}
-    return [candidates[texts.index(text)] for text in shares], list(shares.values())
+    looks = {name: candidate.tobytes() for name, candidate in candidates.items()}
+    texts = list(looks.values())
+    first = {text: name for name, text in reversed(looks.items())}
+    names = [name for name, text in looks.items() if first[text] == name]
+    shares = [texts.count(looks[name]) / len(texts) for name in names]
+    return {name: candidates[name] for name in names}, shares
 
 
-def assert_as_likely(counts: list[int], shares: list[float]) -> None:
+def assert_as_likely(counts: dict[str, int], shares: list[float]) -> None:
     """Every candidate as often as its share says, to six standard deviations; nothing else."""
-    total, said = sum(counts), []
-    for count, share in zip(counts, [*shares, 0.0], strict=True):
+    total, said = sum(counts.values()), {}
+    for (name, count), share in zip(counts.items(), [*shares, 0.0], strict=True):
         limit = 6 * (total * share * (1 - share)) ** 0.5
         as_often = abs(count - total * share) <= limit
-        said.append("right" if as_often else "too often" if count > total * share else "too rarely")
-    assert_equal(said, want=["right"] * len(counts))
+        said[name] = "right" if as_often else "too often" if count > total * share else "too rarely"
+    assert_equal(said, want=dict.fromkeys(counts, "right"))
 
 
 @observe(shown="{transform}(images, rng)")
@@ -108,7 +114,8 @@ def test_transforms_draw_from_rng_alone(name: str) -> None:
     got = drawn(EVERY[name], pictures(50, 2, 4, 5), integer(0, 0, 99))
     assert_alike(got, "once", "again", exactly=True)
     assert_alike(got, "once", "a third time", exactly=True)
-    assert_equal([got["kept"], got["differ"]], want=[True, [True, True]])
+    said = {"drawn from rng alone": got["kept"], "two states differ": got["differ"]}
+    assert_equal(said, want={"drawn from rng alone": True, "two states differ": [True, True]})
 
 
 @observe(shown="{transform}(images, rng)  # after a call with other images")
@@ -265,8 +272,14 @@ def test_flip_mirrors_some(p: float) -> None:
     share = real(p, p - 0.1, p + 0.1) if 0 < p < 1 else p
     images = alike(2000, 2, 3, 3)
     got = changed(f"tt.RandomHorizontalFlip({share})", images, 0)
-    image = images[0]  # as it is, mirrored, upside down, turned by half, colours reversed
-    candidates = [image, image[..., ::-1], image[:, ::-1], image[:, ::-1, ::-1], image[::-1]]
+    image = images[0]
+    candidates = {
+        "as it was": image,
+        "left to right": image[..., ::-1],
+        "upside down": image[:, ::-1],
+        "turned by half": image[:, ::-1, ::-1],
+        "channels reversed": image[::-1],
+    }
     assert_as_likely(found_as(got, candidates), [1 - share, share, 0.0, 0.0, 0.0])
 
 
@@ -274,21 +287,22 @@ def test_flip_of_a_half_by_default() -> None:
     """08.20 p left out, on 2,000 equal images; p=1 on some that differ."""
     images, some = alike(2000, 1, 2, 4), pictures(3, 2, 3, 4)
     got = changed("tt.RandomHorizontalFlip()", images, integer(0, 0, 99))
-    assert_as_likely(found_as(got, [images[0], images[0][..., ::-1]]), [0.5, 0.5])
+    candidates = {"as it was": images[0], "left to right": images[0][..., ::-1]}
+    assert_as_likely(found_as(got, candidates), [0.5, 0.5])
     assert_exact(changed("tt.RandomHorizontalFlip(1)", some, 0), want=some[..., ::-1])
 
 
 # ---- 08.21: RandomCrop ---------------------------------------------------------------------------
 
 
-def windows(image: Any, size: tuple[int, int], padding: int) -> list[Any]:
-    """Every window of a padded image (C, H, W)."""
+def windows(image: Any, size: tuple[int, int], padding: int) -> dict[str, Any]:
+    """Every window of a padded image (C, H, W), by the place of its first pixel."""
     c, h, w = image.shape
     padded = np.zeros((c, h + 2 * padding, w + 2 * padding))
     padded[:, padding : padding + h, padding : padding + w] = image
     rows, columns = padded.shape[1] - size[0] + 1, padded.shape[2] - size[1] + 1
     places = [(r, s) for r in range(rows) for s in range(columns)]
-    return [padded[:, r : r + size[0], s : s + size[1]] for r, s in places]
+    return {f"from ({r}, {s})": padded[:, r : r + size[0], s : s + size[1]] for r, s in places}
 
 
 CROPS = {
@@ -322,8 +336,10 @@ def test_crop_of_each_image() -> None:
     """08.21 Every result is a window of its own image, not of a neighbour."""
     images = pictures(40, 1, 3, 3)
     got = changed("tt.RandomCrop(2)", images, integer(0, 0, 99))
-    found = [found_as(g[None], windows(x, (2, 2), 0))[-1] for g, x in zip(got, images, strict=True)]
-    assert_equal([got.shape, sum(found)], want=[(40, 1, 2, 2), 0])
+    each = [found_as(g[None], windows(x, (2, 2), 0)) for g, x in zip(got, images, strict=True)]
+    others = sum(counts["something else"] for counts in each)
+    want = {"shape": (40, 1, 2, 2), "not of their own image": 0}
+    assert_equal({"shape": got.shape, "not of their own image": others}, want=want)
 
 
 @pytest.mark.parametrize(
@@ -340,14 +356,14 @@ def test_crop_refuses_large_windows(arguments: str, size: str, padded: str) -> N
 # ---- 08.22: Cutout -------------------------------------------------------------------------------
 
 
-def holes(image: Any, size: int) -> list[Any]:
-    """An image (C, H, W) with its square at every pixel."""
-    found = []
+def holes(image: Any, size: int) -> dict[str, Any]:
+    """An image (C, H, W) with its square at every pixel, by that pixel."""
+    found = {}
     for r, c in np.ndindex(image.shape[1:]):
         cut = image.copy()
         top, left = r - size // 2, c - size // 2
         cut[:, max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)] = 0
-        found.append(cut)
+        found[f"around ({r}, {c})"] = cut
     return found
 
 

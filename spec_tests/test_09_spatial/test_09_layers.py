@@ -134,7 +134,7 @@ def test_conv2d_layer_starts_again() -> None:
     assert_alike(got, "first", "later")
     assert_alike(got, "from a generator", "from an equal one")
     numbers = {float(x) for name in ("first", "second", "from a generator") for x in got[name]}
-    assert_equal(len(numbers), want=3 * 28 * n)
+    assert_equal({"different numbers": len(numbers)}, want={"different numbers": 3 * 28 * n})
 
 
 @observe

@@ -384,7 +384,7 @@ def test_dtypes_stay(name: str, dtype: str) -> None:
 @every_call
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_any_memory_order(name: str, layout: str) -> None:
-    """09.16 Operands whose numbers lie in memory in another order."""
+    """09.16 Operands whose numbers lie in memory in another way, or are read-only."""
     call, shapes = CALLS[name]
     arrays = filled(*shapes)
     got = evaluate_laid_out(call, LAYOUTS[layout], *arrays)
@@ -404,7 +404,7 @@ def slopes_laid_out(tt: Any, expression: str, layout: str, cotangent: Any, *arra
 @every_call
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_any_memory_order_on_the_way_back(name: str, layout: str) -> None:
-    """09.16 Gradients for operands and cotangents whose numbers lie in another order."""
+    """09.16 Gradients for operands and cotangents that lie in another way, or are read-only."""
     call, shapes = CALLS[name]
     arrays = filled(*shapes)
     c = fill(evaluate(call, *arrays).shape, 77, "normal")
