@@ -684,8 +684,7 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     Source: http://yann.lecun.com/exdb/mnist
     """
     content = _content(path)
-    known = len(content) >= 4 and content[:2] == b"\0\0" and content[2] in IDX_TYPES
-    if not known or content[3] > 64:  # NumPy has no more axes
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in IDX_TYPES:
         raise ValueError(
             f"{path} is no IDX file: it begins with {content[:4].hex(' ')}, not with 00 00, a type and a number of axes"
         )
@@ -696,7 +695,11 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
         raise ValueError(
             f"{path} is {'cut short' if len(content) < expected else 'too long'}: it holds {len(content):,} bytes, its header {shape} asks for {expected:,}"
         )
-    return np.frombuffer(content[start:], dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    numbers = np.frombuffer(content[start:], dtype).astype(dtype.newbyteorder("="))
+    try:
+        return numbers.reshape(shape)
+    except ValueError as error:  # more axes than NumPy has, or 0 numbers beside huge lengths
+        raise ValueError(f"{path} asks for the shape {shape}: {error}") from error
 
 
 def read_cifar10(*paths: str | os.PathLike[str]) -> tuple[Array, Array]:

@@ -107,6 +107,7 @@ def average(seen: Any) -> Any:
 
 POOL_REFUSED = {  # the options of both pools, and what the message names
     "ceil_mode": (", 2, ceil_mode=True", "(1, 1, {n}, 5)", ("ceil_mode",)),
+    "ceil_mode-without-a-rest": (", 1, ceil_mode=True", "(1, 1, {n}, 5)", ("ceil_mode",)),
     "padding-over-half": (", 3, padding=2", "(1, 1, {n}, 5)", ("padding", "2")),
     "padding-over-half-in-one-axis": (
         ", (4, 2), padding=(2, {n})",

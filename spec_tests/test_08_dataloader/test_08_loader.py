@@ -122,6 +122,25 @@ def test_loader_batches_as_pytorch(count: int, size: int, drop: bool) -> None:
     assert_equal([got["len"], ends], want=[len(want), want])
 
 
+@observe
+def by_index(tt: Any, low: int) -> Any:
+    class Endless:  # knows its length, and has a sample for every index
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return low + index
+
+    sets = [Endless(), {0: low, 1: low + 1, 2: low + 2}]
+    return [[b.tolist() for b in tt.DataLoader(data, 2)] for data in sets]
+
+
+def test_loader_asks_by_index() -> None:
+    """08.8 A set that has a sample beyond its length, and a dict whose keys are the indices."""
+    low = integer(5, 1, 99)
+    assert_equal(by_index(low), want=[[[low, low + 1], [low + 2]]] * 2)
+
+
 SEQUENCES = ["data", "tuple(data)", "tt.Tensor(data)", "data.astype(np.float32)", "data[:, None]"]
 
 
@@ -360,23 +379,30 @@ def test_sampler_says_the_order(prefetch: int) -> None:
 
 @observe
 def told_epochs(tt: Any, epoch: int) -> Any:
-    told = []
+    class Told:
+        def __len__(self):
+            return 3
 
-    class Told(list):
         def set_epoch(self, epoch):
-            told.append(epoch)
+            self.epoch = epoch
 
-    loader = tt.DataLoader(range(9), 2, sampler=Told([1, 0, 2]))
-    list(zip(loader, loader, strict=True))
-    loader.load_state_dict({"seed": 0, "epoch": epoch, "seen": 2})
-    rest = [b.tolist() for b in loader]
-    return {"told": told, "rest": rest}
+        def __iter__(self):
+            return iter([self.epoch, 200, 300])
+
+    loader = tt.DataLoader(range(400), 2, sampler=Told())
+    pairs = [[a.tolist(), b.tolist()] for a, b in zip(loader, loader, strict=True)]
+    loader.load_state_dict({"seed": 0, "epoch": epoch, "seen": 0})
+    loaded = [b.tolist() for b in loader]
+    nothing = [len(list(tt.DataLoader(range(5), 2, sampler=s))) for s in ([], ())]
+    return {"two walks at once": pairs, "loaded": loaded, "of no indices": nothing}
 
 
 def test_sampler_is_told_the_epoch() -> None:
-    """08.12 Two walks at once, then one that goes on in an epoch whose number is drawn."""
+    """08.12 Two walks at once, then one of an epoch whose number is drawn; a sampler without indices."""
     epoch = integer(5, 4, 99)
-    assert_equal(told_epochs(epoch), want={"told": [0, 1, epoch], "rest": [[2]]})
+    want = {"two walks at once": [[[0, 200], [1, 200]], [[300], [300]]]}
+    want |= {"loaded": [[epoch, 200], [300]], "of no indices": [0, 0]}
+    assert_equal(told_epochs(epoch), want=want)
 
 
 @observe

@@ -130,6 +130,22 @@ def test_subset_chooses(indices: str) -> None:
 
 
 @observe
+def subset_of_its_own(tt: Any, values: Any) -> Any:
+    class Doubled(tt.Subset):
+        def __getitem__(self, index):
+            return 2 * super().__getitem__(index)
+
+    part = tt.Subset(Doubled(tt.Subset(values, [3, 1, 0, 2]), [2, 0, 1]), [1, 0])
+    return [part[0], part[1]]
+
+
+def test_subset_asks_the_set_that_it_was_given() -> None:
+    """08.2 A subset of a subset whose samples are another's twice."""
+    values = [integer(3, 1, 9) + 10 * i for i in range(4)]
+    assert_equal(subset_of_its_own(values), want=[2 * values[3], 2 * values[0]])
+
+
+@observe
 def subset_of_subset(tt: Any, values: Any, index: int) -> Any:
     part = tt.Subset(tt.Subset(values, [4, 2, 0]), [2, -2])
     return [part[0], part[-1], part[index]]
@@ -144,7 +160,18 @@ def test_subset_of_a_subset() -> None:
 
 @pytest.mark.parametrize(
     "indices",
-    ["[True, False]", "np.arange(5) > 2", "[1.0, 2.0]", "[0.5]", "3", "[[0, 1]]", "'ab'", "[None]"],
+    [
+        "[True, False]",
+        "[True, 2]",
+        "[2, 1.0]",
+        "np.arange(5) > 2",
+        "[1.0, 2.0]",
+        "[0.5]",
+        "3",
+        "[[0, 1]]",
+        "'ab'",
+        "[None]",
+    ],
 )
 def test_subset_refuses(indices: str) -> None:
     """08.2 A mask, floats, a single number, two axes, texts."""
@@ -226,6 +253,15 @@ def test_split_follows_from_the_seed() -> None:
         assert_equal(runs["one run"]["kept"], want=True)
         orders.add(str(runs["one run"]["parts"]))
     assert_equal({"different orders": len(orders)}, want={"different orders": 6})
+    ordered = [part == sorted(part) for part in runs["one run"]["parts"]]
+    assert_equal({"parts in rising order": ordered}, want={"parts in rising order": [False] * 2})
+
+
+def test_split_adds_exactly() -> None:
+    """08.3 Lengths whose sum is one too few, of many samples."""
+    many = integer(200_000, 190_000, 210_000)
+    says = (str(many - 1),)
+    assert_raises(split, many, f"[{many - 11}, 10]", 0, error="ValueError", says=says)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +271,7 @@ def test_split_follows_from_the_seed() -> None:
         ("[-1, 9]", "8"),
         ("[1]", "1"),
         ("[1, 0]", "1"),
+        ("[4, 5]", "9"),
         ("[0.5, 0.25]", "0.75"),
         ("[0.5, 0.4995]", "0.9995"),
         ("[1.5, -0.5]", "1.0"),

@@ -123,6 +123,7 @@ def beginnings(tt: Any, n: int) -> Any:
     later = tt.Conv2d(3, n, 3)
     layers = {"first": first, "after the same seed": again, "second": second}
     layers |= {"from a generator": own[0], "from an equal one": own[1], "later": later}
+    layers["in groups"] = tt.Conv2d(6, 2 * n, 3, groups=2)
     return {name: np.append(layer.weight.data, layer.bias.data) for name, layer in layers.items()}
 
 
@@ -134,7 +135,8 @@ def test_conv2d_layer_starts_again() -> None:
     assert_alike(got, "first", "later")
     assert_alike(got, "from a generator", "from an equal one")
     numbers = {float(x) for name in ("first", "second", "from a generator") for x in got[name]}
-    assert_equal({"different numbers": len(numbers)}, want={"different numbers": 3 * 28 * n})
+    different = {"of three layers": len(numbers), "of one in groups": len({*got["in groups"]})}
+    assert_equal(different, want={"of three layers": 3 * 28 * n, "of one in groups": 56 * n})
 
 
 @observe
@@ -292,7 +294,9 @@ def test_adaptive_avg_pool_is_a_mean(size: str) -> None:
     assert_close(gradients(call, c, x), want=[np.broadcast_to(c, x.shape) / x[0, 0].size])
 
 
-@pytest.mark.parametrize("size", ["{n}", "(1, {n})", "({n}, 1)", "0", "None", "-1"])
+@pytest.mark.parametrize(
+    "size", ["{n}", "(1, {n})", "({n}, 1)", "0", "None", "-1", "(-1, -1)", "(1, 1, 1)", "(1,)"]
+)
 def test_adaptive_avg_pool_refuses(size: str) -> None:
     """09.20 Sizes other than 1, and then an image without a batch axis."""
     n = str(integer(2, 2, 9))

@@ -38,6 +38,7 @@ POOLS = {  # the options of a pool, and the shape of x
 }
 DILATED = {
     "dilation-2": (", 2, 1, 0, 2", (1, 2, 4, 5)),
+    "dilation-default-stride": (", 2, dilation=2", (1, 2, 5, 6)),
     "dilation-pair": (", 3, stride=2, padding=1, dilation=(2, 1)", (1, 1, 6, 5)),
 }
 MAXIMA = [case(f"max-{n}", MAX.format(o), (s,)) for n, (o, s) in (POOLS | DILATED).items()]

@@ -118,13 +118,15 @@ def test_batch_norm_far_from_zero(far: float) -> None:
     assert_close(got, want=want.astype(np.float32), depth=2e3)
 
 
-@pytest.mark.parametrize("far", [2.0**18, -(2.0**20)], ids=str)
-def test_batch_norm_takes_the_mean_away_first(far: float) -> None:
-    """09.11 float32 far from 0, with a mean that float32 holds exactly: no digit is lost."""
+@pytest.mark.parametrize(
+    ("far", "dtype"), [(2.0**18, "float32"), (-(2.0**20), "float32"), (2.0**40, "float64")], ids=str
+)
+def test_batch_norm_takes_the_mean_away_first(far: float, dtype: str) -> None:
+    """09.11 Numbers far from 0, with a mean that the dtype holds exactly: no digit is lost."""
     n = integer(3, 2, 9)
     x = np.array([[-n, n, -1.0], [-1.0, 1.0, 3.0], [1.0, -1.0, -3.0], [n, -n, 1.0]])
-    got = evaluate("tt.batch_norm(a, None, None, training=True)", (x + far).astype(np.float32))
-    assert_close(got, want=normed(x, *batch(x)[:2]).astype(np.float32), depth=20)
+    got = evaluate("tt.batch_norm(a, None, None, training=True)", (x + far).astype(dtype))
+    assert_close(got, want=normed(x, *batch(x)[:2]).astype(dtype), depth=20)
 
 
 @observe(
@@ -179,7 +181,7 @@ def test_batch_norm_moves_statistics_of_float64() -> None:
     x[-1] = -x[:-1].sum(axis=0)  # a mean of 0
     got, found = moved_in_float64(x, mean.copy(), var.copy()), batch(x)
     assert_close(got[0], want=0.75 * mean + 0.25 * found[0], depth=100)
-    assert_close(got[1] - 0.25 * found[2], want=0.75 * var, depth=1e5)
+    assert_close(got[1], want=0.75 * var + 0.25 * found[2], depth=100)
 
 
 @pytest.mark.parametrize("absent", [(0,), (1,), (0, 1)], ids=["mean", "variance", "both"])
@@ -249,8 +251,9 @@ def norm_slopes(x: Any, w: Any, c: Any) -> list[Any]:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_batch_norm_gradients(name: str) -> None:
-    """09.14 Fresh numbers: the gradients of x, weight and bias while training."""
+    """09.14 The gradients of x, weight and bias while training; the weight of one channel is 0."""
     x, w, b, c = filled(SHAPES[name], (3,), (3,), SHAPES[name], seed=20)
+    w[integer(1, 0, 2)] = 0.0
     got, var = gradients(NORM.format(""), c, x, w, b), batch(x)[1]
     terms = np.abs(c).max() * 10 / np.sqrt(var.min())
     assert_close(got, want=norm_slopes(x, w, c), terms=terms)

@@ -126,6 +126,7 @@ def assert_norm_state(got: Any, x: Any, mean: Any, var: Any, w: Any, b: Any) -> 
 def norm_layer_loaded(tt: Any, x: Any, mean: Any, var: Any, count: int) -> Any:
     layer = tt.BatchNorm1d(3, momentum=None)
     layer(tt.Tensor(x))
+    layer.eval()(tt.Tensor(x))
     state = layer.state_dict() | {"running_mean": mean, "running_var": var}
     layer.load_state_dict(state | {"num_batches_tracked": np.array(count)})
     evaluated = layer.eval()(tt.Tensor(x)).data
@@ -135,7 +136,7 @@ def norm_layer_loaded(tt: Any, x: Any, mean: Any, var: Any, count: int) -> Any:
 
 
 def test_batch_norm_layer_goes_on_from_a_state() -> None:
-    """09.21 Statistics and the count come from the state that was loaded; momentum is None."""
+    """09.21 Statistics and the count come from the state that was loaded, after a call in eval mode."""
     x, mean, var, count = normal(4, 3), normal(3, seed=1), positive(3), integer(4, 2, 9)
     got = norm_layer_loaded(x, mean, var, count)
     assert_close(got["evaluated"], want=normed(x, mean, var), depth=1e6)
@@ -149,17 +150,21 @@ def norm_layer_without_history(tt: Any, x: Any) -> Any:
     layer = tt.BatchNorm1d(3)
     with tt.no_grad():
         out = layer(tt.Tensor(x))
-    moved = layer.running_mean.data.astype(np.float64)
-    return {"out": out, "moved": moved, "count": layer.num_batches_tracked.item()}
+    moved, one = layer.running_mean.data.astype(np.float64), layer.num_batches_tracked.item()
+    layer(tt.Tensor(x[:0]))
+    empty = layer.running_mean.data.astype(np.float64)
+    counts = [one, layer.num_batches_tracked.item()]
+    return {"out": out, "moved": moved, "after an empty batch": empty, "counts": counts}
 
 
 def test_batch_norm_layer_without_history() -> None:
-    """09.21 In training mode under no_grad: what counts is the mode."""
+    """09.21 In training mode under no_grad: what counts is the mode; then a batch of no images, which counts."""
     x = normal(4, 3)
     got, (mean, var, _) = norm_layer_without_history(x), batch(x)
     assert_close(got["out"], want=normed(x, mean, var), depth=10)
-    assert_close(got["moved"], want=0.1 * mean, depth=1e6)
-    assert_equal(got["count"], want=1)
+    for name in ("moved", "after an empty batch"):
+        assert_close(got[name], want=0.1 * mean, depth=1e6)
+    assert_equal(got["counts"], want=[1, 2])
 
 
 def test_batch_norm_layer_without_affine() -> None:
@@ -271,6 +276,7 @@ GROWN = {  # small and large operands
     ),
     "max_pool2d": ("tt.max_pool2d(a, 2)", ((2, 2, 4, 4),), ((2, 20, 80, 10),)),
     "avg_pool2d": ("tt.avg_pool2d(a, 3, 2, 1)", ((2, 2, 5, 4),), ((2, 20, 80, 11),)),
+    "AdaptiveAvgPool2d": ("tt.AdaptiveAvgPool2d(1)(a)", ((2, 2, 5, 4),), ((2, 20, 80, 11),)),
     "batch_norm": (
         NORM.format(""),
         ((2, 2, 5, 4), (2,), (2,)),
@@ -303,9 +309,8 @@ def kept_memory(tt: Any, expression: str, learns: bool, arrays: Any) -> Any:
     leaves = [tt.Tensor(array, requires_grad=learns) for array in arrays]
     names = {"tt": tt, "np": np, **dict(zip("abc", leaves, strict=False))}
     code = compile(expression, "call", "eval")
-    eval(
-        code, names | {"a": tt.Tensor(arrays[0][:1])}
-    )  # imports, and what depends on options alone
+    small = tt.Tensor(arrays[0][:, :, 1:])
+    eval(code, names | {"a": small})  # imports, and what hangs on options alone
     tracemalloc.start()
     try:
         out = eval(code, names)
@@ -314,7 +319,7 @@ def kept_memory(tt: Any, expression: str, learns: bool, arrays: Any) -> Any:
         tracemalloc.stop()
 
 
-KEPT = {  # a call, its shapes, and how many numbers may be kept; those of a pool have four bytes
+KEPT = {  # a call, its shapes, and how many numbers may be kept: of four bytes, of conv2d eight
     "conv2d": (
         "tt.conv2d(a, b, c, padding=1)",
         ((4, 6, 18, 20), (3, 6, 3, 3), (3,)),
@@ -343,7 +348,7 @@ KEPT = {  # a call, its shapes, and how many numbers may be kept; those of a poo
 def test_what_a_graph_keeps(name: str, learns: bool) -> None:
     """09.24 Bytes that are there after a call; the number of images is drawn."""
     (call, shapes, numbers), many = KEPT[name], integer(4, 3, 6) + 4 * learns  # not seen before
-    dtype = np.dtype(np.float32 if "pool" in name else np.float64)
+    dtype = np.dtype(np.float64 if "conv2d" in name else np.float32)
     arrays = [array.astype(dtype) for array in filled((many, *shapes[0][1:]), *shapes[1:])]
     got, size = kept_memory(call, learns, arrays), evaluate(call, *arrays).size
     assert_equal(got["size"], want=size)
