@@ -695,9 +695,8 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
         raise ValueError(
             f"{path} is {'cut short' if len(content) < expected else 'too long'}: it holds {len(content):,} bytes, its header {shape} asks for {expected:,}"
         )
-    numbers = np.frombuffer(content[start:], dtype).astype(dtype.newbyteorder("="))
     try:
-        return numbers.reshape(shape)
+        return np.frombuffer(content[start:], dtype).reshape(shape).astype(dtype.newbyteorder("="))
     except ValueError as error:  # more axes than NumPy has, or 0 numbers beside huge lengths
         raise ValueError(f"{path} asks for the shape {shape}: {error}") from error
 

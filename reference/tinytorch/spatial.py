@@ -515,7 +515,7 @@ def normalization(
         the output, and what `normalization_gradients` gets as `saved`.
     """
     scale = (1 / np.sqrt(var + eps)).astype(x.dtype)
-    normal = x - _along(mean.astype(x.dtype), x)
+    normal = _centered(x, mean)
     normal *= _along(scale, x)
     out = normal if weight is None else normal * _along(weight, x)
     return (out if bias is None else out + _along(bias, x)), (normal, scale)
@@ -580,8 +580,16 @@ def _statistics(x: Array) -> tuple[Array, Array]:
         raise ValueError(f"while training a channel needs more than one number; x has {x.shape}")
     count = max(1, x.size // x.shape[1])
     mean = x.sum(axes, dtype=np.float64) / count
-    centered = x - _along(mean.astype(x.dtype), x)
+    centered = _centered(x, mean)
     return mean, np.square(centered).sum(axes, dtype=np.float64) / count
+
+
+def _centered(x: Array, mean: Array) -> Array:
+    """x without its mean, which is taken away in two parts: rounded to the dtype of x, and the rest."""
+    rounded = mean.astype(x.dtype)
+    centered: Array = x - _along(rounded, x)
+    centered -= _along((mean - rounded).astype(x.dtype), x)
+    return centered
 
 
 # ---- layers --------------------------------------------------------------------------------------
