@@ -49,9 +49,7 @@ def pair(name: str, value: Size, least: int = 1) -> Pair:
         >>> pair("stride", 2), pair("stride", (1, 2))
         ((2, 2), (1, 2))
     """
-    numbers: tuple[Any, ...] = (value, value)
-    if isinstance(value, (tuple, list)):
-        numbers = tuple(value)
+    numbers: Any = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     whole = all(isinstance(n, (int, np.integer)) and n >= least for n in numbers)
     if len(numbers) != 2 or not whole:
         raise ValueError(

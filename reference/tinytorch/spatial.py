@@ -39,9 +39,7 @@ def pair(name: str, value: Size, least: int = 1) -> Pair:
         >>> pair("stride", 2), pair("stride", (1, 2))
         ((2, 2), (1, 2))
     """
-    numbers: tuple[Any, ...] = (value, value)
-    if isinstance(value, (tuple, list)):
-        numbers = tuple(value)
+    numbers: Any = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     whole = all(isinstance(n, (int, np.integer)) and n >= least for n in numbers)
     if len(numbers) != 2 or not whole:
         raise ValueError(
@@ -537,8 +535,8 @@ def normalization_gradients(
     """
     normal, scale = saved
     axes, count = _others(x), max(1, x.size // x.shape[1])
-    sums = (v.sum(axes, dtype=np.float64).astype(g.dtype) for v in (g, g * normal))
-    total, along = sums  # the gradients of bias and weight
+    # the gradients of bias and weight
+    total, along = (v.sum(axes, dtype=np.float64).astype(g.dtype) for v in (g, g * normal))
     slope = None
     if needed[0]:
         slope = g
@@ -587,9 +585,7 @@ def _statistics(x: Array) -> tuple[Array, Array]:
 def _centered(x: Array, mean: Array) -> Array:
     """x without its mean, which is taken away in two parts: rounded to the dtype of x, and the rest."""
     rounded = mean.astype(x.dtype)
-    centered: Array = x - _along(rounded, x)
-    centered -= _along((mean - rounded).astype(x.dtype), x)
-    return centered
+    return x - _along(rounded, x) - _along((mean - rounded).astype(x.dtype), x)
 
 
 # ---- layers --------------------------------------------------------------------------------------
@@ -767,12 +763,8 @@ class BatchNorm(Module):
     ) -> None:
         if num_features < 1:
             raise ValueError(f"batch norm takes at least one feature; got {num_features}")
-        self.num_features, self.eps, self.momentum, self.affine = (
-            num_features,
-            eps,
-            momentum,
-            affine,
-        )
+        self.num_features, self.eps = num_features, eps
+        self.momentum, self.affine = momentum, affine
         self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
         self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
         self.running_mean = Tensor(np.zeros(num_features, np.float32))
