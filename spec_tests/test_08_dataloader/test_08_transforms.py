@@ -266,21 +266,24 @@ def test_normalize_refuses_counts(channels: int, numbers: int, which: str) -> No
 # ---- 08.20: RandomHorizontalFlip -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("p", [0.0, 0.25, 0.5, 1.0])
-def test_flip_mirrors_some(p: float) -> None:
-    """08.20 2,000 equal images: each as it was or mirrored left to right, mirrored as often as p says."""
-    share = real(p, p - 0.1, p + 0.1) if 0 < p < 1 else p
-    images = alike(2000, 2, 3, 3)
-    got = changed(f"tt.RandomHorizontalFlip({share})", images, 0)
-    image = images[0]
-    candidates = {
+def mirrored(image: Any) -> dict[str, Any]:
+    """An image (C, H, W) as it was, mirrored, and what somebody may take for it."""
+    return {
         "as it was": image,
         "left to right": image[..., ::-1],
         "upside down": image[:, ::-1],
         "turned by half": image[:, ::-1, ::-1],
         "channels reversed": image[::-1],
     }
-    assert_as_likely(found_as(got, candidates), [1 - share, share, 0.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("p", [0.0, 0.25, 0.5, 1.0])
+def test_flip_mirrors_some(p: float) -> None:
+    """08.20 2,000 equal images: each as it was or mirrored left to right, mirrored as often as p says."""
+    share = real(p, p - 0.1, p + 0.1) if 0 < p < 1 else p
+    images = alike(2000, 2, 3, 3)
+    got = changed(f"tt.RandomHorizontalFlip({share})", images, 0)
+    assert_as_likely(found_as(got, mirrored(images[0])), [1 - share, share, 0.0, 0.0, 0.0])
 
 
 def test_flip_of_a_half_by_default() -> None:

@@ -107,7 +107,7 @@ def test_conv2d_layer_keeps_its_arguments() -> None:
 
 @pytest.mark.parametrize("call", list(SETTINGS)[1:])
 def test_pool_modules_keep_their_arguments(call: str) -> None:
-    """09.20 The arguments of MaxPool2d and AvgPool2d as attributes, a stride of None too."""
+    """09.20 Both pools, also where no stride was given."""
     check_settings(call)
 
 

@@ -251,7 +251,7 @@ def norm_slopes(x: Any, w: Any, c: Any) -> list[Any]:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_batch_norm_gradients(name: str) -> None:
-    """09.14 The gradients of x, weight and bias while training; the weight of one channel is 0."""
+    """09.14 Fresh numbers in many shapes; the weight of one channel is 0."""
     x, w, b, c = filled(SHAPES[name], (3,), (3,), SHAPES[name], seed=20)
     w[integer(1, 0, 2)] = 0.0
     got, var = gradients(NORM.format(""), c, x, w, b), batch(x)[1]
