@@ -26,8 +26,8 @@ HEAD = """| row | threads | tinytorch | PyTorch | ratio | middle half | MiB at m
 
 def compare(row: str, rounds: int) -> str:
     """A line of the table; the peak of memory is what a row adds to a process that has its imports."""
-    ours, case = row.removesuffix(LAST), CASES[row.removesuffix(LAST)]
-    environment = setting.environment(case.threads)
+    ours = row.removesuffix(LAST)
+    environment = setting.environment(CASES[ours].threads)
     mine = Process(HERE / "cases.py", [ours, "perf_counter"], environment)
     other = Process(HERE / "theirs.py", [row, "perf_counter"], environment)
     with closing(mine), closing(other):

@@ -72,11 +72,11 @@ def walk(start: Any) -> None:
     value.sum().backward()
 
 
-def network(sizes: tuple[int, ...]) -> Any:
-    """A multilayer perceptron, always with the same weights."""
+def network(sizes: tuple[int, ...], nn: Any = tt) -> Any:
+    """A multilayer perceptron of either library; ours has always the same weights."""
     tt.manual_seed(0)
-    layers = [layer for n, m in pairwise(sizes) for layer in (tt.Linear(n, m), tt.ReLU())]
-    return tt.Sequential(*layers[:-1])
+    layers = [layer for n, m in pairwise(sizes) for layer in (nn.Linear(n, m), nn.ReLU())]
+    return nn.Sequential(*layers[:-1])
 
 
 def examples(sizes: tuple[int, ...], batch: int) -> tuple[Any, Any]:
@@ -198,15 +198,15 @@ def max_pool() -> Step:
     return step
 
 
-def convolutional(channels: tuple[int, ...], first: tuple[int, int, int]) -> Any:
+def convolutional(channels: tuple[int, ...], first: tuple[int, int, int], nn: Any = tt) -> Any:
     """Convolution, pool, norm and ReLU, each time on half as large a picture; then a Linear."""
     tt.manual_seed(0)
     layers, ins, how, side = [], 3, first, 32 // first[1]
     for outs in channels:
-        layers += [tt.Conv2d(ins, outs, *how, bias=False), tt.MaxPool2d(2)]
-        layers += [tt.BatchNorm2d(outs), tt.ReLU()]
+        layers += [nn.Conv2d(ins, outs, *how, bias=False), nn.MaxPool2d(2)]
+        layers += [nn.BatchNorm2d(outs), nn.ReLU()]
         ins, how, side = outs, (3, 1, 1), side // 2
-    return tt.Sequential(*layers, tt.Flatten(), tt.Linear(ins * side * side, 10))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(ins * side * side, 10))
 
 
 def cnn_step(channels: tuple[int, ...], first: tuple[int, int, int]) -> Step:

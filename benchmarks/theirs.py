@@ -10,7 +10,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 import cases
@@ -43,19 +42,15 @@ def chain() -> Step:
     return step
 
 
-def same_network(sizes: tuple[int, ...]) -> nn.Module:
-    """PyTorch's network, with the weights of ours."""
-    layers: list[nn.Module] = []
-    for n, m in pairwise(sizes):
-        layers += [nn.Linear(n, m), nn.ReLU()]
-    model = nn.Sequential(*layers[:-1])
-    weights = cases.network(sizes).state_dict()
+def same(build: Callable[..., Any], *arguments: Any) -> Any:
+    """PyTorch's form of a network of cases.py, with the weights of ours."""
+    model, weights = build(*arguments, nn=nn), build(*arguments).state_dict()
     model.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
     return model
 
 
 def training_step(sizes: tuple[int, ...], batch: int) -> Step:
-    model, (x, labels) = same_network(sizes), map(torch.tensor, examples(sizes, batch))
+    model, (x, labels) = same(cases.network, sizes), map(torch.tensor, examples(sizes, batch))
     adam = torch.optim.Adam(model.parameters(), lr=1e-3)
 
     def step() -> None:
@@ -67,7 +62,7 @@ def training_step(sizes: tuple[int, ...], batch: int) -> Step:
 
 
 def inference(sizes: tuple[int, ...]) -> Step:
-    model, x = same_network(sizes), torch.tensor(examples(sizes, 1)[0])
+    model, x = same(cases.network, sizes), torch.tensor(examples(sizes, 1)[0])
 
     def step() -> None:
         with torch.no_grad():
@@ -122,22 +117,11 @@ def max_pool() -> Step:
     return step
 
 
-def convolutional(channels: tuple[int, ...], first: tuple[int, int, int]) -> nn.Module:
-    """PyTorch's network, with the weights of ours."""
-    layers: list[nn.Module] = []
-    ins, how, side = 3, first, 32 // first[1]
-    for outs in channels:
-        layers += [nn.Conv2d(ins, outs, *how, bias=False), nn.MaxPool2d(2)]
-        layers += [nn.BatchNorm2d(outs), nn.ReLU()]
-        ins, how, side = outs, (3, 1, 1), side // 2
-    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(ins * side * side, 10))
-    weights = cases.convolutional(channels, first).state_dict()
-    model.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
-    return model
-
-
 def cnn_step(channels: tuple[int, ...], first: tuple[int, int, int], last: bool) -> Step:
-    model, x = convolutional(channels, first), laid_out(cases.normal(BATCH, 3, 32, 32), last)
+    model, x = (
+        same(cases.convolutional, channels, first),
+        laid_out(cases.normal(BATCH, 3, 32, 32), last),
+    )
     if last:
         model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.005)
