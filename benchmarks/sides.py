@@ -35,6 +35,7 @@ class Process:
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,  # who has nobody to read it any more says nothing
             text=True,
             start_new_session=True,  # Ctrl-C is for the process that asks
         )
@@ -47,7 +48,7 @@ class Process:
             print(file=self.process.stdin, flush=True)
             seconds, *peak = map(float, self.process.stdout.readline().split())
         except (BrokenPipeError, ValueError):
-            sys.exit(f"{self.what!r} does not run; its error is above")
+            sys.exit(f"{self.what!r} does not run:\n{self.process.communicate()[1]}")
         self.peak = peak[0] if peak else None
         return seconds
 
