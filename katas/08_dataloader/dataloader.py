@@ -38,7 +38,8 @@ from tinytorch.tensor import Tensor
 from tinytorch.training import batches
 
 Batches = Generator[tuple[int, Any], None, None]  # each with the number of samples seen
-Size = int | tuple[int, int]
+Pair = tuple[int, int]
+Size = int | Sequence[int]  # as an option is given: one number for both axes, or (rows, columns)
 
 RECORD = 1 + 3 * 32 * 32  # bytes of one picture in a CIFAR-10 file: its label, then its pixels
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -67,9 +68,14 @@ class IterableDataset:
         raise TypeError(f"{type(self).__name__} gives no samples: define __iter__(self)")
 
 
+def is_whole(value: Any, least: int) -> bool:
+    """Whether the value is a whole number, of Python or NumPy, of at least `least`."""
+    return isinstance(value, (int, np.integer)) and bool(value >= least)
+
+
 def whole(name: str, value: Any, least: int) -> int:
     """The value as an int, if it is a whole number of at least `least`; else a ValueError with its name."""
-    if not isinstance(value, (int, np.integer)) or value < least:
+    if not is_whole(value, least):
         raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}")
     return int(value)
 
@@ -337,10 +343,22 @@ class Transform:
         raise TypeError(f"{type(self).__name__} changes no image: define apply(self, images, rng)")
 
 
-def pair(name: str, size: Size, least: int) -> tuple[int, int]:
-    """A size as (height, width); one number is both."""
-    height, width = size if isinstance(size, tuple) else (size, size)
-    return whole(name, height, least), whole(name, width, least)
+def pair(name: str, value: Size, least: int = 1) -> Pair:
+    """An option as (rows, columns), whole numbers of at least `least`; one number is both.
+
+    Raises:
+        ValueError: it is neither one nor two of them; the message names the option and the value.
+
+    Example:
+        >>> pair("stride", 2), pair("stride", (1, 2))
+        ((2, 2), (1, 2))
+    """
+    numbers: Any = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(numbers) != 2 or not all(is_whole(n, least) for n in numbers):
+        raise ValueError(
+            f"{name} must be a whole number of at least {least}, or two of them; got {value!r}"
+        )
+    return int(numbers[0]), int(numbers[1])
 
 
 class Compose(Transform):
@@ -422,7 +440,7 @@ class RandomCrop(Transform):
     """
 
     def __init__(self, size: Size, padding: int = 0) -> None:
-        self.size, self.padding = pair("size", size, 1), whole("padding", padding, 0)
+        self.size, self.padding = pair("size", size), whole("padding", padding, 0)
 
     def apply(self, images: Array, rng: np.random.Generator) -> Array:
         """(N, C, H, W) -> (N, C, height, width); every place in the padded image is as likely.

@@ -27,35 +27,13 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tinytorch.autograd import defvjp, defvjp_fused
-from tinytorch.dataloader import whole
+from tinytorch.dataloader import Pair, Size, pair, whole
 from tinytorch.door import Array, composite, primitive
 from tinytorch.layers import Module, Parameter
 from tinytorch.tensor import Tensor, rand
 
-Pair = tuple[int, int]
-Size = int | Sequence[int]  # as an option is given: one number for both axes, or (rows, columns)
 Index = tuple[Any, ...]
 Flags = Sequence[bool]
-
-
-def pair(name: str, value: Size, least: int = 1) -> Pair:
-    """An option as two whole numbers, (rows, columns): 3 is (3, 3).
-
-    Raises:
-        ValueError: it is neither a whole number of at least `least` nor two of them; the message
-            names the option and the value.
-
-    Example:
-        >>> pair("stride", 2), pair("stride", (1, 2))
-        ((2, 2), (1, 2))
-    """
-    numbers: Any = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    whole = all(isinstance(n, (int, np.integer)) and n >= least for n in numbers)
-    if len(numbers) != 2 or not whole:
-        raise ValueError(
-            f"{name} is a whole number of at least {least}, or two of them; got {value!r}"
-        )
-    return int(numbers[0]), int(numbers[1])
 
 
 class Window(NamedTuple):

@@ -26,7 +26,8 @@ from tinytorch.tensor import Tensor
 from tinytorch.training import batches
 
 Batches = Generator[tuple[int, Any], None, None]  # each with the number of samples seen
-Size = int | tuple[int, int]
+Pair = tuple[int, int]
+Size = int | Sequence[int]  # as an option is given: one number for both axes, or (rows, columns)
 
 RECORD = 1 + 3 * 32 * 32  # bytes of one picture in a CIFAR-10 file: its label, then its pixels
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -56,9 +57,14 @@ class IterableDataset:
         raise TypeError(f"{type(self).__name__} gives no samples: define __iter__(self)")
 
 
+def is_whole(value: Any, least: int) -> bool:
+    """Whether the value is a whole number, of Python or NumPy, of at least `least`."""
+    return isinstance(value, (int, np.integer)) and bool(value >= least)
+
+
 def whole(name: str, value: Any, least: int) -> int:
     """The value as an int, if it is a whole number of at least `least`; else a ValueError with its name."""
-    if not isinstance(value, (int, np.integer)) or value < least:
+    if not is_whole(value, least):
         raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}")
     return int(value)
 
@@ -180,14 +186,17 @@ def random_split(dataset: Any, lengths: Sequence[float], seed: int = 0) -> list[
 def _counts(total: int, lengths: list[float]) -> list[int]:
     """Lengths as whole numbers whose sum is `total`."""
     shares = any(isinstance(length, (float, np.floating)) for length in lengths)
-    wanted = 1 if shares else total
-    if not all(length >= 0 for length in lengths) or not math.isclose(sum(lengths), wanted):
+    exact: Any = float if shares else int  # bytes of NumPy would overflow
+    numbers = [exact(length) for length in lengths]
+    given, wanted = sum(numbers), 1 if shares else total
+    right = math.isclose(given, 1) if shares else given == total
+    if not right or not all(number >= 0 for number in numbers):
         raise ValueError(
-            f"lengths must be at least 0, with the sum {wanted}; got {lengths}, with the sum {sum(lengths)}"
+            f"lengths must be at least 0, with the sum {wanted}; got {lengths}, with the sum {given}"
         )
     if not shares:
-        return [int(length) for length in lengths]
-    counts = [math.floor(total * share) for share in lengths]
+        return numbers
+    counts = [math.floor(total * share) for share in numbers]
     left = total - sum(counts)
     return [count + (i < left) for i, count in enumerate(counts)]
 
@@ -495,10 +504,22 @@ class Transform:
         raise TypeError(f"{type(self).__name__} changes no image: define apply(self, images, rng)")
 
 
-def pair(name: str, size: Size, least: int) -> tuple[int, int]:
-    """A size as (height, width); one number is both."""
-    height, width = size if isinstance(size, tuple) else (size, size)
-    return whole(name, height, least), whole(name, width, least)
+def pair(name: str, value: Size, least: int = 1) -> Pair:
+    """An option as (rows, columns), whole numbers of at least `least`; one number is both.
+
+    Raises:
+        ValueError: it is neither one nor two of them; the message names the option and the value.
+
+    Example:
+        >>> pair("stride", 2), pair("stride", (1, 2))
+        ((2, 2), (1, 2))
+    """
+    numbers: Any = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(numbers) != 2 or not all(is_whole(n, least) for n in numbers):
+        raise ValueError(
+            f"{name} must be a whole number of at least {least}, or two of them; got {value!r}"
+        )
+    return int(numbers[0]), int(numbers[1])
 
 
 # kata: end
@@ -604,7 +625,7 @@ class RandomCrop(Transform):
 
     # kata: given
     def __init__(self, size: Size, padding: int = 0) -> None:
-        self.size, self.padding = pair("size", size, 1), whole("padding", padding, 0)
+        self.size, self.padding = pair("size", size), whole("padding", padding, 0)
 
     # kata: end
 

@@ -16,38 +16,16 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tinytorch.autograd import defvjp, defvjp_fused
-from tinytorch.dataloader import whole
+from tinytorch.dataloader import Pair, Size, pair, whole
 from tinytorch.door import Array, composite, primitive
 from tinytorch.layers import Module, Parameter
 from tinytorch.tensor import Tensor, rand
 
-Pair = tuple[int, int]
-Size = int | Sequence[int]  # as an option is given: one number for both axes, or (rows, columns)
 Index = tuple[Any, ...]
 Flags = Sequence[bool]
 
 
 # kata: given
-def pair(name: str, value: Size, least: int = 1) -> Pair:
-    """An option as two whole numbers, (rows, columns): 3 is (3, 3).
-
-    Raises:
-        ValueError: it is neither a whole number of at least `least` nor two of them; the message
-            names the option and the value.
-
-    Example:
-        >>> pair("stride", 2), pair("stride", (1, 2))
-        ((2, 2), (1, 2))
-    """
-    numbers: Any = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    whole = all(isinstance(n, (int, np.integer)) and n >= least for n in numbers)
-    if len(numbers) != 2 or not whole:
-        raise ValueError(
-            f"{name} is a whole number of at least {least}, or two of them; got {value!r}"
-        )
-    return int(numbers[0]), int(numbers[1])
-
-
 class Window(NamedTuple):
     """How a kernel moves over images, everything in pairs: (rows, columns).
 
@@ -264,7 +242,7 @@ def _columns(x: Array, window: Window, groups: int) -> Array:
     seen = seen[:, ::high, ::wide, :, ::down, ::right]
     images, rows, columns, channels, *kernel = seen.shape
     apart = seen.reshape(images, rows, columns, groups, channels // groups, *kernel)
-    return np.ascontiguousarray(apart.transpose(3, 0, 1, 2, 5, 6, 4))
+    return apart.transpose(3, 0, 1, 2, 5, 6, 4).copy()  # a view would keep the whole image
 
 
 def _padded(x: Array, window: Window) -> Array:
@@ -492,7 +470,7 @@ def batch_norm(
     _demand_channels(x.shape, (running_mean, running_var, weight, bias))
     if training:
         mean, var = _statistics(x.data)
-        n = x.size // x.shape[1]
+        n = _count(x.shape)
         for running, found in ((running_mean, mean), (running_var, var * n / max(1, n - 1))):
             if running is not None and n:
                 running.data[...] = (1 - momentum) * running.data + momentum * found
@@ -534,7 +512,7 @@ def normalization_gradients(
         x, weight, bias, training: what `normalization` was given; the other options are not needed.
     """
     normal, scale = saved
-    axes, count = _others(x), max(1, x.size // x.shape[1])
+    axes, count = _others(x), max(1, _count(x.shape))
     # the gradients of bias and weight
     total, along = (v.sum(axes, dtype=np.float64).astype(g.dtype) for v in (g, g * normal))
     slope = None
@@ -566,6 +544,11 @@ def _others(x: Array) -> tuple[int, ...]:
     return (0, *range(2, x.ndim))
 
 
+def _count(shape: tuple[int, ...]) -> int:
+    """How many numbers a channel has."""
+    return shape[0] * math.prod(shape[2:])
+
+
 def _along(vector: Array, x: Array) -> Array:
     """A number for each channel, shaped to broadcast with x."""
     return vector.reshape(-1, *[1] * (x.ndim - 2))
@@ -576,7 +559,7 @@ def _statistics(x: Array) -> tuple[Array, Array]:
     axes = _others(x)
     if x.size == x.shape[1]:
         raise ValueError(f"while training a channel needs more than one number; x has {x.shape}")
-    count = max(1, x.size // x.shape[1])
+    count = max(1, _count(x.shape))
     mean = x.sum(axes, dtype=np.float64) / count
     centered = _centered(x, mean)
     return mean, np.square(centered).sum(axes, dtype=np.float64) / count

@@ -32,13 +32,14 @@ ROOT = Path(__file__).resolve().parents[2]
 KATAS = manifest.load().katas
 IDS = [kata.id for kata in KATAS]
 SUITE = [path for kata in KATAS for path in kata.specs]
+SHARED = [path for kata in KATAS for path in kata.suite if path not in kata.specs]
 SUPPORT = sorted((ROOT / "spec_tests" / "support").rglob("*.py"))
 SECTIONS = ["Goal", "Why", "Contract", "Clauses", "Worked example"]
 SECTIONS += ["Done when", "Try it", "In PyTorch"]
 LEARNERS = {"torch", "tinytorch"}
 every_kata = pytest.mark.parametrize("kata", KATAS, ids=IDS)
 every_spec = pytest.mark.parametrize("path", SUITE, ids=lambda p: p.stem)
-every_file = pytest.mark.parametrize("path", [*SUITE, *SUPPORT], ids=lambda p: p.stem)
+every_file = pytest.mark.parametrize("path", [*SHARED, *SUITE, *SUPPORT], ids=lambda p: p.stem)
 
 
 @cache
@@ -263,7 +264,7 @@ def test_clauses_and_tests_meet(kata: Kata) -> None:
 def test_every_spec_file_is_a_katas() -> None:
     """A kata's spec is one file, or a folder with one file for each of some tasks."""
     folder = ROOT / "spec_tests"
-    assert sorted([*folder.glob("test_*.py"), *folder.glob("test_*/*.py")]) == sorted(SUITE)
+    assert sorted([*folder.glob("test_*.py"), *folder.glob("test_*/test_*.py")]) == sorted(SUITE)
 
 
 WRONG_AT_LEAST = {9: 60, 12: 60, 13: 60}

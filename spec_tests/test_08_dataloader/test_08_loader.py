@@ -378,6 +378,22 @@ def test_sampler_says_the_order(prefetch: int) -> None:
 
 
 @observe
+def turned_between_walks(tt: Any, order: Any, later: Any) -> Any:
+    order = list(order)
+    loader = tt.DataLoader(range(100), 2, sampler=order)
+    first = [b.tolist() for b in loader]
+    order[:] = later
+    return {"first": first, "then": [b.tolist() for b in loader], "len": len(loader)}
+
+
+def test_sampler_is_walked_anew() -> None:
+    """08.12 A list that is another one before the second walk, and longer."""
+    a, b, c = integer(40, 30, 49), integer(7, 1, 29), integer(60, 50, 99)
+    got = turned_between_walks([a, b], [c, a, 2])
+    assert_equal(got, want={"first": [[a, b]], "then": [[c, a], [2]], "len": 2})
+
+
+@observe
 def told_epochs(tt: Any, epoch: int) -> Any:
     class Told:
         def __len__(self):

@@ -219,6 +219,7 @@ SPLITS = {
     "no-part": (0, "[]"),
     "one": (1, "[1]"),
     "numpy-counts": (6, "np.array([2, 4])"),
+    "bytes-of-numpy": (300, "np.array([200, 100], np.uint8)"),
 }
 
 

@@ -10,9 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.asserts import assert_close, assert_equal, assert_exact, assert_raises
 from support.expressions import evaluate, gradients
-from support.images import FEW, IMAGE, IN, case, convolved, filled
 from support.oracle import Case, check_gradients, check_values
 from support.strategies import fill, integer, normal, positive, real, seeds
+from test_09_spatial.images import FEW, IMAGE, IN, case, convolved, filled
 
 KERNEL = np.array([[[[1.0, 2.0], [3.0, -1.0]]]])
 
@@ -304,5 +304,18 @@ def test_conv2d_gradient_of_an_odd_cotangent(odd: float) -> None:
     x, w, c = normal(1, 1, 4, 5), positive(1, 1, 2, 2), normal(1, 1, 3, 4, seed=2)
     c[0, 0, integer(1, 0, 2), integer(2, 0, 3)] = odd
     got, want = gradients("tt.conv2d(a, b)", c, x, w)[0], convolved(x, w, c=c)[0]
+    assert_equal(np.isfinite(got), want=np.isfinite(want))
+    assert_close(np.where(np.isfinite(want), got, 0.0), want=np.where(np.isfinite(want), want, 0.0))
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf], ids=str)
+def test_conv2d_gradient_under_an_odd_weight(odd: float) -> None:
+    """09.6 One number of the kernel is nan or infinite, and some pixels are seen by no window, or not by it."""
+    x, w, c = normal(1, 1, 6, 8), positive(1, 1, 2, 2), positive(1, 1, 2, 3, seed=2)
+    w[0, 0, integer(1, 0, 1), integer(0, 0, 1)] = odd
+    got, want = (
+        gradients("tt.conv2d(a, b, stride=3)", c, x, w)[0],
+        convolved(x, w, c=c, stride=3)[0],
+    )
     assert_equal(np.isfinite(got), want=np.isfinite(want))
     assert_close(np.where(np.isfinite(want), got, 0.0), want=np.where(np.isfinite(want), want, 0.0))

@@ -16,9 +16,9 @@ from support.asserts import (
     assert_raises,
 )
 from support.expressions import evaluate, gradients
-from support.images import IN, POOL_REFUSED, convolved, filled
 from support.observe import observe
 from support.strategies import fill, integer, normal
+from test_09_spatial.images import IN, POOL_REFUSED, convolved, filled
 
 # ---- layers: 09.18 to 09.20 ----------------------------------------------------------------------
 

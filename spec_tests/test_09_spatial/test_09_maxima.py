@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.asserts import assert_close, assert_equal, assert_exact, assert_raises
+from support.asserts import assert_close, assert_equal, assert_exact, assert_raises, assert_zeros
 from support.expressions import evaluate, gradients
-from support.images import FEW, IMAGE, IN, POOL_REFUSED, average, case, first_maximum, pooled
 from support.oracle import Case, check_gradients, check_values
 from support.strategies import dyadic, fill, integer, normal, seeds
+from test_09_spatial.images import (
+    FEW,
+    IMAGE,
+    IN,
+    POOL_REFUSED,
+    average,
+    case,
+    first_maximum,
+    pooled,
+)
 
 # ---- maxima: 09.7, 09.8, 09.10 --------------------------------------------------------------------
 
@@ -127,6 +136,13 @@ def test_max_pool2d_gradients_of_drawn_options(drawn: Any, kind: str) -> None:
     c = fill(pooled(x, kernel, first_maximum, np.nan, **where).shape, seed + 1, "normal")
     got = gradients(f"tt.max_pool2d(a, {kernel}, {stride}, {padding})", c, x)
     assert_close(got, want=[pooled(x, kernel, first_maximum, np.nan, c=c, **where)])
+
+
+def test_max_pool2d_of_windows_without_pixels() -> None:
+    """09.7 Dilated windows whose two rows lie above and below the image."""
+    x, c, call = normal(1, 1, 2, 3), normal(1, 1, 1, 4), "tt.max_pool2d(a, 2, 1, 1, (3, 1))"
+    assert_exact(evaluate(call, x), want=np.full((1, 1, 1, 4), -np.inf))
+    assert_zeros(gradients(call, c, x)[0], beside=c)
 
 
 @pytest.mark.parametrize("sign", [1, -1], ids=["inf", "-inf"])

@@ -23,7 +23,10 @@ from support.expressions import (
     shares_memory,
     two_results,
 )
-from support.images import (
+from support.observe import observe
+from support.oracle import Case, check_gradients, check_values
+from support.strategies import LAYOUTS, fill, flags, integer, normal, positive, real, seeds
+from test_09_spatial.images import (
     FEW,
     NORM,
     Shape,
@@ -36,9 +39,6 @@ from support.images import (
     per_channel,
     pooled,
 )
-from support.observe import observe
-from support.oracle import Case, check_gradients, check_values
-from support.strategies import LAYOUTS, fill, flags, integer, normal, positive, real, seeds
 
 # ---- normalizing: 09.11 to 09.15 -----------------------------------------------------------------
 
@@ -257,6 +257,17 @@ def test_batch_norm_gradients(name: str) -> None:
     got, var = gradients(NORM.format(""), c, x, w, b), batch(x)[1]
     terms = np.abs(c).max() * 10 / np.sqrt(var.min())
     assert_close(got, want=norm_slopes(x, w, c), terms=terms)
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_batch_norm_gradients_of_many_float32(axis: int) -> None:
+    """09.14 Of 131,072 numbers a channel, which all pull one way: each digit counts. Channels outside, or inside."""
+    x = np.stack([normal(131_072, seed=s) for s in (1, 2)], 1 - axis // 2)[..., None]
+    x = np.float32(x.transpose(2, 0, 1) if axis else x)
+    w, b, c = np.float32(positive(2)), np.float32(positive(2, seed=3)), np.float32(x + 3)
+    got = gradients(NORM.format(""), c, x, w, b)
+    want = norm_slopes(*(a.astype(np.float64) for a in (x, w, c)))
+    assert_close(got[1:], want=[v.astype(np.float32) for v in want[1:]], depth=0.1)
 
 
 @observe(parts=("x.grad", "weight.grad", "bias.grad"))

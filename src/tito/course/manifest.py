@@ -94,6 +94,12 @@ class Kata:
         return tuple(part for part in parts if part.is_file()) or (whole,)
 
     @property
+    def suite(self) -> tuple[Path, ...]:
+        """The files of its spec, and what they share: the other files of the spec's folder."""
+        folder = ROOT / "spec_tests" / f"test_{self.slug}"
+        return (*self.specs, *sorted({*folder.glob("*.py")} - {*self.specs}))
+
+    @property
     def blanks(self) -> list[str]:
         return [name for names in self.tasks.values() for name in names]
 

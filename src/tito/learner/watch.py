@@ -45,9 +45,9 @@ class Watch:
 
     def loop(self, begin: Begin) -> None:
         """Look, again and again, until the suite itself has changed."""
-        suite, seen = stamps(SPECS / "support", *self.kata.specs), {"": 0}
+        suite, seen = stamps(SPECS / "support", *self.kata.suite), {"": 0}
         try:
-            while stamps(SPECS / "support", *self.kata.specs) == suite:
+            while stamps(SPECS / "support", *self.kata.suite) == suite:
                 now = stamps(self.impl / "tinytorch")
                 if now != seen:
                     seen, self.saved = now, time.monotonic()

@@ -119,7 +119,7 @@ def key(manifest: Manifest, kata: Kata, impl: Path) -> str:
     """The hash of all that a result follows from."""
     later = {f"{k.module}.py" for k in manifest.katas if k.number > kata.number}
     learners = sorted(p for p in (impl / "tinytorch").glob("*.py") if p.name not in later)
-    suite = [*(ROOT / "spec_tests" / "support").rglob("*.py"), *kata.specs, ROOT / "conftest.py"]
+    suite = [*(ROOT / "spec_tests" / "support").rglob("*.py"), *kata.suite, ROOT / "conftest.py"]
     tables = (ROOT / "spec_tests" / "oracle_tables").glob(f"{kata.id}.*")
     rooms = [p for room in ("course", "run") for p in (ROOT / "src" / "tito" / room).rglob("*.py")]
     tool = [ROOT / "pyproject.toml", *sorted(rooms)]

@@ -115,7 +115,7 @@ def _base(number: int) -> str:
     tests = ROOT / "spec_tests"
     rooms = [ROOT / "src" / "tito" / room for room in ("course", "run")]
     files = [p for folder in (tests / "support", *rooms) for p in folder.rglob("*.py")]
-    files += [*kata.specs, ROOT / "conftest.py", *(tests / "oracle_tables").glob(f"{kata.id}.*")]
+    files += [*kata.suite, ROOT / "conftest.py", *(tests / "oracle_tables").glob(f"{kata.id}.*")]
     package = [*(REFERENCE / "tinytorch").rglob("*.py")]
     later = {k.file(REFERENCE): k.module for k in load().katas if k.number > kata.number}
     digest = hashlib.sha256(f"{platform.python_version_tuple()[:2]}".encode())

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from hypothesis import settings
-
 from support.oracle import Case
 from support.strategies import fill
 
