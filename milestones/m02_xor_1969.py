@@ -46,7 +46,7 @@ def train(build, x, y):
     Returns:
         The model, and the loss at every step.
     """
-    manual_seed(1969)
+    manual_seed(stage.seed(1969))
     model, losses = build(), []
     optimizer = Adam(model.parameters(), lr=0.05)
     with stage.progress(STEPS) as advance:

@@ -236,7 +236,7 @@ def _target_index(
 
 def _reduce(losses: Tensor, reduction: str, kept: Array | None = None) -> Tensor:
     """One loss of many, over the positions that are kept (None: all)."""
-    if reduction not in ("mean", "sum", "none"):
+    if not isinstance(reduction, str) or reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction is 'mean', 'sum' or 'none'; got {reduction!r}")
     if kept is not None and not kept.all():
         losses = where(kept, losses, 0.0)

@@ -15,6 +15,7 @@ import numpy as np
 from support.observe import ClauseFailure, LearnerError, kinds
 
 FACTORS = {"float64": 1e5, "float32": 256.0}  # x eps x M: 2.2e-11 and 3.1e-5, see docs/testing.md
+LONG = 1000  # letters that a screen shows of a value
 EPS = {name: float(np.finfo(name).eps) for name in FACTORS}
 
 
@@ -231,7 +232,8 @@ def assert_raises(
 def show(value: Any) -> str:
     """A value as a learner would print it, a few lines at most."""
     if not isinstance(value, np.ndarray):
-        return value if isinstance(value, str) else repr(value)
+        text = value if isinstance(value, str) else repr(value)
+        return text if len(text) <= LONG else f"{text[: LONG - 100]} ... {text[-100:]}"
     if value.size > 40 or value.size == 0:
         return f"{np.array2string(value, threshold=8, edgeitems=2, separator=', ')}  shape {value.shape}"
     return np.array2string(value, separator=", ", max_line_width=88)

@@ -49,7 +49,7 @@ def read(tt: Any, call: str, *contents: Any) -> Any:
     arrays = got if isinstance(got, tuple) else (got,)
     for array in arrays:
         array.flat[: array.size] = array.ravel()  # a read-only array refuses
-    native = [array.dtype.isnative and array.flags.c_contiguous for array in arrays]
+    native = [array.dtype.isnative for array in arrays]
     return {"arrays": list(arrays), "kind": type(got).__name__, "native": all(native)}
 
 

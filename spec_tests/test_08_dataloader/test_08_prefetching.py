@@ -124,7 +124,8 @@ def broken(tt: Any, good: int, ahead: int, kind: str) -> Any:
             names.append(trace.tb_frame.f_code.co_name)
             trace = trace.tb_next
     lines = "decode" in names
-    return {"before": seen, "came out": told, "with its lines": lines, "after": list(walk)}
+    found = {"before": seen, "came out": told, "with its lines": lines, "after": list(walk)}
+    return {"raised": kind, **found}
 
 
 @pytest.mark.parametrize("ahead", [1, 4])
@@ -133,8 +134,8 @@ def test_exceptions_come_out(kind: str, ahead: int) -> None:
     """08.7 A source that fails at its first item and later: what came before, and the exception."""
     for good in (0, integer(3, 1, 9)):
         got = broken(good, ahead, kind)
-        want = {"before": list(range(good)), "came out": "the same object", "with its lines": True}
-        assert_equal(got, want=want | {"after": []})
+        want = {"raised": kind, "before": list(range(good)), "came out": "the same object"}
+        assert_equal(got, want=want | {"with its lines": True, "after": []})
 
 
 @observe

@@ -131,11 +131,12 @@ def status() -> int:
 
 
 @command(DAILY)
-def milestone(number: Number, *, long: bool = False) -> int:
-    """Train on your own framework, to a target; ARGS=--long: longer."""
+def milestone(number: Number, *, long: bool = False, seed: int | None = None) -> int:
+    """Train on your own framework, to a target; ARGS=--long: longer; ARGS=--seed=7: from other draws."""
     from tito.milestone import run as running
 
-    return running.run(number, implementation(), ["--long"] * long)
+    seeds = [] if seed is None else [f"--seed={seed}"]
+    return running.run(number, implementation(), ["--long"] * long + seeds)
 
 
 @command(NOW_AND_THEN)

@@ -108,7 +108,7 @@ def run(number: int | str, implementation: Path, options: Sequence[str] = ()) ->
     Args:
         number: see `opened`.
         implementation: the folder that holds a tinytorch package.
-        options: of the script, such as --long.
+        options: of the script, such as --long or --seed=7.
     """
     last, found = opened(number)
     for kata in load().up_to(last):
@@ -180,8 +180,15 @@ def command(target: str) -> str:
 
 
 def again(of: Milestone) -> str:
-    """The command that runs a milestone again."""
-    return command(f"milestone-{of.number:02}")
+    """The command that runs a milestone again, with the options of this process."""
+    options = " ".join(sys.argv[2:])
+    return command(f"milestone-{of.number:02}") + (f' ARGS="{options}"' if options else "")
+
+
+def seed(usual: int) -> int:
+    """The seed that `--seed=N` asks for, or the usual one."""
+    asked = [option.removeprefix("--seed=") for option in sys.argv if option.startswith("--seed=")]
+    return int(asked[-1]) if asked else usual
 
 
 def folder(of: Milestone) -> Path:
@@ -192,9 +199,10 @@ def folder(of: Milestone) -> Path:
 
 
 def checkpoint(of: Milestone, dataset: str) -> Path:
-    """Where an interrupted run is kept: another file for other data and for other code."""
-    files = sorted((under_test() / "tinytorch").glob("*.py"))
-    code = hashlib.sha256(b"\0".join(f.read_bytes() for f in [*files, of.path])).hexdigest()
+    """Where an interrupted run is kept: another file for other data, code or options."""
+    files = [*sorted((under_test() / "tinytorch").glob("*.py")), of.path]
+    run = [*(file.read_bytes() for file in files), " ".join(sys.argv[2:]).encode()]
+    code = hashlib.sha256(b"\0".join(run)).hexdigest()
     return folder(of) / f"{dataset}-{code[:8]}.npz"
 
 

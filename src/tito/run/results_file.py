@@ -124,10 +124,20 @@ def _hash(paths: Iterable[Path]) -> str:
     return total.hexdigest()
 
 
+def _blas() -> str:
+    """The library behind NumPy's products, as NumPy was built with it."""
+    import numpy as np  # not before it is needed: a run of specs begins sooner
+
+    built: Any = np.show_config(mode="dicts")
+    blas = built.get("Build Dependencies", {}).get("blas", {})
+    return " ".join(str(blas[word]) for word in ("name", "version") if word in blas) or "unknown"
+
+
 def _environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "numpy": version("numpy"),
+        "blas": _blas(),
         "system": platform.system(),
         "machine": platform.machine(),
         "processors": os.cpu_count() or 1,
