@@ -571,13 +571,11 @@ def test_transform_draws_by_place() -> None:
     seed = integer(0, 0, 99)
     got = draws(4, seed, "", 0)
     values = {v for epoch in got["draws"] + draws(4, seed + 1, "", 0)["draws"] for v in epoch}
-    found = {"each batch has a Generator of its own": got["generators"]}
-    found["unlike first draws in 12 batches"] = len(values)
+    found = {"each batch has a Generator of its own": got["generators"], "draws": len(values)}
     assert_equal(found, want=dict(zip(found, (True, 12), strict=True)))
-    runs = {"one run": got, "more drawn": draws(4, seed, "", 2)}
-    runs["shuffled"] = draws(4, seed, "shuffle=True", 1)
-    runs["ahead"] = draws(4, seed, "prefetch=2", 1)
-    for name in ("more drawn", "shuffled", "ahead"):
+    others = {"more drawn": ("", 2), "shuffled": ("shuffle=True", 1), "ahead": ("prefetch=2", 1)}
+    runs = {"one run": got} | {name: draws(4, seed, *how) for name, how in others.items()}
+    for name in others:
         assert_alike(runs, "one run", name, exactly=True)
 
 
