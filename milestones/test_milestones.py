@@ -172,6 +172,14 @@ def test_m04_goes_on_where_it_was_stopped(place: Path, monkeypatch: pytest.Monke
             np.testing.assert_array_equal(a.data, b.data)
 
 
+def test_seed_is_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A milestone starts from its own seed, or from the one that --seed=N asks for."""
+    monkeypatch.setattr(sys, "argv", ["run.py", "m04_cnn_1998.py", "--long", "--seed=7"])
+    assert stage.seed(1998) == 7
+    monkeypatch.setattr(sys, "argv", ["run.py", "m04_cnn_1998.py", "--long"])
+    assert stage.seed(1998) == 1998
+
+
 SLOW_STEPS = """
 import time
 step = Trainer.train_step
@@ -182,7 +190,7 @@ Trainer.train_step = lambda *args: (time.sleep(float(os.environ.get("SECONDS_A_S
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to whole consoles only")
 @pytest.mark.timeout(120)
 def test_m03_answers_a_real_ctrl_c(tmp_path: Path) -> None:
-    """SIGINT to `tito` and its script: saved, exit code 130; the same command goes on to the end."""
+    """SIGINT to `tito` and its script: saved, exit code 130; the command that it names goes on to the end."""
     script(3)
     name = f"interrupted-{os.getpid()}"
     shutil.copytree(implementation.folder / "tinytorch", tmp_path / name / "tinytorch")
@@ -194,7 +202,7 @@ def test_m03_answers_a_real_ctrl_c(tmp_path: Path) -> None:
             "from pathlib import Path",
             "from tito.milestone import run",
             "signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs",
-            f"sys.exit(run.run(3, Path({str(tmp_path / name)!r})))",
+            f"sys.exit(run.run(3, Path({str(tmp_path / name)!r}), ['--seed=7']))",
         ]
     )
     environment = os.environ | {
@@ -218,6 +226,7 @@ def test_m03_answers_a_real_ctrl_c(tmp_path: Path) -> None:
                 seen.append(line)
         assert process.returncode == 130, "".join(seen)
         assert "all saved; to go on: " in seen[-1], "".join(seen)
+        assert seen[-1].endswith(' make milestone-03 ARGS="--seed=7"\n'), "".join(seen)
         again = subprocess.run(**command, env=environment, check=False)
         assert again.returncode == 0, again.stdout
         assert "going on after step" in again.stdout
