@@ -557,7 +557,7 @@ def _along(vector: Array, x: Array) -> Array:
 def _statistics(x: Array) -> tuple[Array, Array]:
     """Mean and variance (with divisor n) of each channel, in float64."""
     axes = _others(x)
-    if x.size == x.shape[1]:
+    if _count(x.shape) == 1:
         raise ValueError(f"while training a channel needs more than one number; x has {x.shape}")
     count = max(1, _count(x.shape))
     mean = x.sum(axes, dtype=np.float64) / count

@@ -138,6 +138,19 @@ def test_max_pool2d_gradients_of_drawn_options(drawn: Any, kind: str) -> None:
     assert_close(got, want=[pooled(x, kernel, first_maximum, np.nan, c=c, **where)])
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf], ids=str)
+def test_max_pool2d_gradient_of_an_odd_cotangent(odd: float) -> None:
+    """09.8 One number of the cotangent is nan or infinite: it goes to one pixel, and no other knows of it."""
+    x, c, alone = normal(1, 2, 4, 5), normal(1, 2, 3, 4, seed=1), np.zeros((1, 2, 3, 4))
+    place = (0, 1, integer(1, 0, 2), integer(2, 0, 3))
+    c[place], alone[place] = 0.0, 1.0
+    want = pooled(x, 2, first_maximum, np.nan, c)
+    want[pooled(x, 2, first_maximum, np.nan, alone) > 0] = c[place] = odd
+    got, one = gradients("tt.max_pool2d(a, 2, 1)", c, x)[0], np.isfinite(want)
+    assert_equal(np.isfinite(got), want=one)
+    assert_close(np.where(one, got, 0.0), want=np.where(one, want, 0.0))
+
+
 def test_max_pool2d_of_windows_without_pixels() -> None:
     """09.7 Dilated windows whose two rows lie above and below the image."""
     x, c, call = normal(1, 1, 2, 3), normal(1, 1, 1, 4), "tt.max_pool2d(a, 2, 1, 1, (3, 1))"
