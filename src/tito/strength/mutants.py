@@ -29,6 +29,7 @@ import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper
@@ -124,21 +125,26 @@ def of_right_answers(kata: Kata) -> list[Mutant]:
 
 
 def _mutated(kata: Kata, text: str) -> Iterator[Mutant]:
-    """Every mutant of a text of a kata's file."""
-    module = MetadataWrapper(cst.parse_module(text)).module
-    collector = _Collector(given(kata.file(REFERENCE)))
-    module.visit(collector)
-    seen = {ast.dump(ast.parse(text))}
-    for place, old, new in collector.found:
-        changed = module.deep_replace(old, new)
-        code = changed.code if isinstance(changed, cst.Module) else text
-        try:
-            program = ast.dump(ast.parse(code))
-        except SyntaxError:
-            continue
-        if program not in seen:
-            seen.add(program)
-            yield Mutant(f"{place}: {_difference(text, code)}", code)
+    """Every mutant of a text of a kata's file, statement by statement: each of these is read alone."""
+    module, blanks = cst.parse_module(text), given(kata.file(REFERENCE))
+    codes = [module.code_for_node(statement) for statement in module.body]
+    start = text.index("".join(codes))
+    for statement, code in zip(module.body, codes, strict=True):
+        collector, seen = _Collector(blanks), {ast.dump(ast.parse(code))}
+        alone = MetadataWrapper(cst.Module([statement])).module.body[0]
+        alone.visit(collector)
+        for place, old, new in collector.found:
+            changed: Any = alone.deep_replace(old, new)
+            other = module.code_for_node(changed)
+            try:
+                program = ast.dump(ast.parse(other))
+            except SyntaxError:
+                continue
+            if program not in seen:
+                seen.add(program)
+                whole = text[:start] + other + text[start + len(code) :]
+                yield Mutant(f"{place}: {_difference(code, other)}", whole)
+        start += len(code)
 
 
 def _difference(before: str, after: str) -> str:
