@@ -71,7 +71,9 @@ def test_ids_in_every_way(way: str) -> None:
     ids = [integer(7, 1, 60), 0, 99, integer(98, 70, 98)]
     got = checked(way, ids, 100)
     walks = int(way == "once")
-    assert_equal(got, want={"ids": ids, "kinds": ["int"], "own": True, "kept": True, "walks": walks})
+    assert_equal(
+        got, want={"ids": ids, "kinds": ["int"], "own": True, "kept": True, "walks": walks}
+    )
 
 
 @pytest.mark.parametrize(

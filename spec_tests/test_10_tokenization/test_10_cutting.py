@@ -133,7 +133,9 @@ def test_pieces_of_drawn_characters(seed: int) -> None:
 
 
 @settings(max_examples=80)
-@given(st.lists(st.sampled_from([*"ab19 !' \n\t_\xa0\u00e9\u00b2\u0301", "'s", "'re", "  "])), seeds)
+@given(
+    st.lists(st.sampled_from([*"ab19 !' \n\t_\xa0\u00e9\u00b2\u0301", "'s", "'re", "  "])), seeds
+)
 def test_pieces_of_any_text(parts: list[str], seed: int) -> None:
     """10.5 Short texts of letters, numbers, spaces and apostrophes in any order, joined again."""
     text = "".join(parts) + a_word(seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def merged(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:
 
 def places(ids: list[int]) -> dict[tuple[int, int], int]:
     """For each pair how many merges of it there would be."""
-    pairs = {(a, b) for a, b in zip(ids, ids[1:], strict=False)}
+    pairs = {(a, b) for a, b in itertools.pairwise(ids)}
     return {pair: len(ids) - len(merged(ids, pair, -1)) for pair in pairs}
 
 
