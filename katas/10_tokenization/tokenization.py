@@ -122,6 +122,7 @@ class CharTokenizer:
 # ---- pre-tokens and pairs ------------------------------------------------------------------------
 
 
+def pre_tokenize(text: str) -> list[str]:
     """Cut a text into words, numbers, signs and spaces: no token goes over one of these cuts.
 
     What PATTERN matches, from left to right. In it \\p{L} is a character whose unicodedata.category

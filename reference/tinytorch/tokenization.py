@@ -139,22 +139,11 @@ class CharTokenizer:
 # ---- pre-tokens and pairs ------------------------------------------------------------------------
 
 
-class _StandIns:
-    """For each character an ASCII one of its kind, as `str.translate` asks for it by its code."""
-
-    def __getitem__(self, code: int) -> str:
-        if code < 128:
-            return chr(code)
-        kind = "\t" if code == 0x85 else unicodedata.category(chr(code))[0]
-        return {"L": "a", "N": "0", "Z": "\t", "\t": "\t"}.get(kind, "!")
-
-
 def pre_tokenize(text: str) -> list[str]:
     """Cut a text into words, numbers, signs and spaces: no token goes over one of these cuts.
 
-    What PATTERN matches, from left to right. In it \\p{L} is a character whose unicodedata.category
-    begins with L, \\p{N} one whose category begins with N, and \\s one whose category begins with Z, or one
-    of \\t \\n \\v \\f \\r \\x85; \\S is any other than \\s.
+    What PATTERN matches, one after the other. Its letters, numbers and spaces are told by
+    `unicodedata.category`, as the README's contract says.
 
     Args:
         text: any text.
@@ -168,11 +157,18 @@ def pre_tokenize(text: str) -> list[str]:
 
     Source: encoder.py of GPT-2, whose pattern is written for the package `regex`
     """
-    pattern = re.compile(
-        PATTERN.replace(r"\p{L}", "a-zA-Z").replace(r"\p{N}", "0-9"), re.ASCII
-    )  # on a text in which a stand-in of its kind is in the place of each character beyond ASCII
-    stand_ins = text if text.isascii() else text.translate(_StandIns())
+    letters = PATTERN.replace(r"\p{L}", "a-zA-Z")
+    pattern = re.compile(letters.replace(r"\p{N}", "0-9"), re.ASCII)
+    stand_ins = text.translate({ord(char): _stand_in(char) for char in set(text)})
     return [text[match.start() : match.end()] for match in pattern.finditer(stand_ins)]
+
+
+def _stand_in(char: str) -> str:
+    """An ASCII character of the same kind; what is ASCII is its own."""
+    if char.isascii():
+        return char
+    kind = "Z" if char == "\x85" else unicodedata.category(char)[0]
+    return {"L": "a", "N": "0", "Z": "\t"}.get(kind, "!")
 
 
 def count_pairs(ids: Sequence[int]) -> dict[Pair, int]:

@@ -33,10 +33,10 @@ def places(ids: list[int]) -> dict[tuple[int, int], int]:
 def counted(tt: Any, ids: Any) -> Any:
     before = list(ids)
     found = []
-    for given in (ids, tuple(ids)):
-        got = tt.count_pairs(given)
+    for row in (ids, tuple(ids)):
+        got = tt.count_pairs(row)
         kinds = sorted({type(n).__name__ for pair, n in got.items() for n in (*pair, n)})
-        found.append({"counts": dict(got), "kinds": kinds, "kept": list(given) == before})
+        found.append({"counts": dict(got), "kinds": kinds, "kept": list(row) == before})
     return found
 
 
@@ -97,11 +97,11 @@ def test_pairs_of_any_ids(ids: list[int], seed: int) -> None:
 def made(tt: Any, ids: Any, pair: Any, new_id: int) -> Any:
     before = list(ids)
     found = []
-    for given in (ids, tuple(ids)):
-        got = tt.merge_pair(given, tuple(pair), new_id)
+    for row in (ids, tuple(ids)):
+        got = tt.merge_pair(row, tuple(pair), new_id)
         kinds = [type(got).__name__, *sorted({type(n).__name__ for n in got})]
-        own = got is not given
-        found.append({"ids": list(got), "kinds": kinds, "own": own, "kept": list(given) == before})
+        own = got is not row
+        found.append({"ids": list(got), "kinds": kinds, "own": own, "kept": list(row) == before})
     return found
 
 
