@@ -47,7 +47,7 @@ def end_of_piece(text: str, place: int) -> int:
     return end - spaces_before_a_word
 
 
-@observe(shown="pre_tokenize({text!r})")
+@observe(shown="pre_tokenize(text)")
 def pieces(tt: Any, text: str) -> Any:
     return tt.pre_tokenize(text)
 

@@ -59,7 +59,7 @@ def slow(text: str, merges: Any) -> list[int]:
     return found
 
 
-@observe(shown="BPETokenizer(merges).encode({text!r})")
+@observe(shown="BPETokenizer(merges).encode(text)")
 def encoded(tt: Any, text: str, merges: Any) -> Any:
     return tt.BPETokenizer(merges).encode(text)
 
@@ -151,7 +151,7 @@ def test_encoding_again(seed: int) -> None:
 # ---- 10.12: the way back -------------------------------------------------------------------------
 
 
-@observe(shown="decode(encode({text!r})), with {merges} merges")
+@observe(shown="tokenizer.decode(tokenizer.encode(text))")
 def there_and_back(tt: Any, text: str, merges: Any) -> Any:
     tokenizer = tt.BPETokenizer(merges, ["<s>"])
     ids = tokenizer.encode(text)
@@ -231,7 +231,7 @@ def slow_with(text: str, merges: Any, specials: Any, allowed: Any) -> list[int]:
     return found
 
 
-@observe(shown="BPETokenizer(merges, specials).encode({text!r}, allowed_special={allowed})")
+@observe(shown="BPETokenizer(merges, specials).encode(text, allowed_special={allowed})")
 def encoded_with(tt: Any, text: str, merges: Any, specials: Any, allowed: str) -> Any:
     tokenizer = tt.BPETokenizer(merges, specials)
     names = {"specials": specials, "tokenizer": tokenizer, "np": np}

@@ -68,7 +68,7 @@ def slow(texts: Any, limit: int) -> list[list[int]]:
     return found
 
 
-@observe(shown="tokenizer.train({text!r}, {limit})")
+@observe(shown="tokenizer.train(text, limit)")
 def learned(tt: Any, text: str, limit: Any, specials: Any = ()) -> Any:
     tokenizer = tt.BPETokenizer(special_tokens=specials)
     got = tokenizer.train(text, limit)
@@ -308,13 +308,13 @@ def test_training_around_special_tokens(text: str) -> None:
     assert_learns(whole, 9)
 
 
-@observe(uses=(described,), shown="tokenizer.train({arguments})")
-def refused(tt: Any, arguments: str, text: str) -> Any:
+@observe(uses=(described,), shown="{call}")
+def refused(tt: Any, call: str, text: str) -> Any:
     tokenizer = tt.BPETokenizer((), ["<s>"])
     tokenizer.train(text, 5)
     before, error = described(tokenizer, text + "<s>"), "none"
     try:
-        eval(f"tokenizer.train({arguments})", {"tokenizer": tokenizer, "np": np, "text": text})
+        eval(call, {"tokenizer": tokenizer, "np": np, "text": text})
     except Exception as e:
         error = f"{type(e).__name__}: {e}"
     return {
@@ -324,10 +324,15 @@ def refused(tt: Any, arguments: str, text: str) -> Any:
     }
 
 
-@observe(shown="tokenizer.train({arguments})")
-def trained_with(tt: Any, arguments: str, text: str) -> Any:
+def training(arguments: str) -> str:
+    """The text that trains."""
+    return f"tokenizer.train({arguments})"
+
+
+@observe(shown="{call}")
+def trained_with(tt: Any, call: str, text: str) -> Any:
     tokenizer = tt.BPETokenizer((), ["<s>"])
-    eval(f"tokenizer.train({arguments})", {"tokenizer": tokenizer, "np": np, "text": text})
+    eval(call, {"tokenizer": tokenizer, "np": np, "text": text})
     return len(tokenizer.merges)
 
 
@@ -348,17 +353,19 @@ BAD_NUMBERS = {
 def test_training_refuses_a_number(number: str) -> None:
     """10.18 Negative, a float, a text, None, a list: the message says which."""
     text = some_text(12, 35)
-    assert_equal(trained_with("text, np.int32(2)", text), want=2)
+    assert_equal(trained_with(training("text, np.int32(2)"), text), want=2)
     says = (BAD_NUMBERS[number],)
-    assert_raises(trained_with, f"text, {number}", text, error="ValueError", says=says)
+    assert_raises(trained_with, training(f"text, {number}"), text, error="ValueError", says=says)
 
 
 @pytest.mark.parametrize("number", ["0", "1", "100"])
 def test_training_on_nothing(number: str) -> None:
     """10.18 An empty text, for no merge, one, many."""
     text = some_text(12, 36)
-    assert_equal(trained_with("text, num_merges=3", text), want=3)
-    assert_raises(trained_with, f"'', {number}", text, error="ValueError", says=("empty",))
+    assert_equal(trained_with(training("text, num_merges=3"), text), want=3)
+    assert_raises(
+        trained_with, training(f"'', {number}"), text, error="ValueError", says=("empty",)
+    )
 
 
 def test_training_on_special_tokens_alone() -> None:
@@ -376,7 +383,7 @@ ERRORS = ["'', 3", "text, -1", "text, 2.0", "None, 3", "b'abab', 3", "'abab' + c
 def test_training_that_fails_changes_nothing(arguments: str) -> None:
     """10.18 After each kind of error: merges, vocabulary, ids, special tokens."""
     text = some_text(20, 37)
-    got = refused(arguments, text)
+    got = refused(training(arguments), text)
     assert_equal(
         {"refused": got["error"] != "none", "kept": got["kept"]},
         want={"refused": True, "kept": True},
@@ -390,7 +397,7 @@ def test_training_that_fails_changes_nothing(arguments: str) -> None:
 )
 def test_training_on_no_text(value: str, name: str) -> None:
     """10.4 Bytes, a number, None, a list of texts."""
-    assert_raises(trained_with, f"{value}, 3", "abab", error="TypeError", says=(name,))
+    assert_raises(trained_with, training(f"{value}, 3"), "abab", error="TypeError", says=(name,))
 
 
 def test_training_on_half_a_character() -> None:
@@ -399,7 +406,7 @@ def test_training_on_half_a_character() -> None:
     count = integer(4, 3, 9)
     arguments = f"'ab <s>' * {count} + chr({code}) + '<s>', 3"
     says = (f"U+{code:04X}", str(6 * count))
-    assert_raises(trained_with, arguments, "ab", error="ValueError", says=says)
+    assert_raises(trained_with, training(arguments), "ab", error="ValueError", says=says)
 
 
 def test_trained_tokenizer_writes_its_text() -> None:

@@ -71,10 +71,14 @@ def expected(merges: Any, specials: Any = ()) -> Any:
 # ---- 10.8, 10.9: merges and special tokens -------------------------------------------------------
 
 
-@observe(uses=(described,), shown="BPETokenizer({arguments}): merges, special_tokens, vocab")
-def built(tt: Any, arguments: str, merges: Any, specials: Any) -> Any:
-    names = {"tt": tt, "np": np, "merges": merges, "specials": specials}
-    return described(eval(f"tt.BPETokenizer({arguments})", names))
+@observe(uses=(described,), shown="{call}: merges, special_tokens, vocab")
+def built(tt: Any, call: str, merges: Any, specials: Any) -> Any:
+    return described(eval(call, {"tt": tt, "np": np, "merges": merges, "specials": specials}))
+
+
+def making(arguments: str) -> str:
+    """The text that makes a tokenizer."""
+    return f"tt.BPETokenizer({arguments})"
 
 
 ARGUMENTS = [
@@ -95,7 +99,7 @@ ARGUMENTS = [
 def test_vocabulary_of_arguments(arguments: str) -> None:
     """10.8 Lists, tuples, arrays, generators and NumPy numbers make the same tokenizer."""
     merges, specials = some_merges(9), ["<|end|>", "\u00e9\U0001f600", "a b"]
-    got = built(arguments, merges, specials)
+    got = built(making(arguments), merges, specials)
     if "np.array(specials)" in arguments:  # NumPy's texts are texts
         got["kinds"] = sorted({*got["kinds"]} - {"str_"} | {"str"})
     assert_equal(got, want=expected(merges, specials))
@@ -106,7 +110,7 @@ def test_vocabulary_without_arguments(arguments: str) -> None:
     """10.8 Neither, merges alone, special tokens alone."""
     merges, specials = some_merges(4, 1), [one_of("<s>", "<pad>", "[X]")]
     want = expected(merges * ("merges" in arguments), specials * ("specials" in arguments))
-    assert_equal(built(arguments, merges, specials), want=want)
+    assert_equal(built(making(arguments), merges, specials), want=want)
 
 
 @observe(uses=(described,))
@@ -156,9 +160,9 @@ BAD_MERGES = {
 def test_vocabulary_refuses_merges(name: str) -> None:
     """10.9 Merge 2 of ids that are not there yet, of one or three, of floats and texts, or a second time."""
     merges = some_merges(3, 3)
-    assert_equal(built("merges", merges, [])["size"], want=259)
+    assert_equal(built(making("merges"), merges, [])["size"], want=259)
     arguments = f"[*merges[:2], {BAD_MERGES[name]}, *merges[2:]]"
-    assert_raises(built, arguments, merges, [], error="ValueError", says=("merge", "2"))
+    assert_raises(built, making(arguments), merges, [], error="ValueError", says=("merge", "2"))
 
 
 @pytest.mark.parametrize("place", [0, 11])
@@ -166,7 +170,7 @@ def test_vocabulary_names_the_merge(place: int) -> None:
     """10.9 The first merge, and one far behind: its number is in the message."""
     merges = some_merges(14, 4)
     merges[place] = [97, 256 + place]
-    assert_raises(built, "merges", merges, [], error="ValueError", says=(str(place),))
+    assert_raises(built, making("merges"), merges, [], error="ValueError", says=(str(place),))
 
 
 BAD_SPECIALS = {
@@ -185,9 +189,9 @@ BAD_SPECIALS = {
 def test_vocabulary_refuses_special_tokens(specials: str) -> None:
     """10.9 An empty one, one twice, a text alone, what is no text, half a character."""
     merges = some_merges(2, 5)
-    assert_equal(built("merges", merges, [])["size"], want=258)
+    assert_equal(built(making("merges"), merges, [])["size"], want=258)
     error, name = BAD_SPECIALS[specials]
-    assert_raises(built, f"merges, {specials}", merges, [], error=error, says=(name,))
+    assert_raises(built, making(f"merges, {specials}"), merges, [], error=error, says=(name,))
 
 
 def test_special_tokens_that_look_alike() -> None:
@@ -195,7 +199,9 @@ def test_special_tokens_that_look_alike() -> None:
     letter = chr(integer(97, 97, 102))
     specials = ["e\u0301", "\u00e9", "\u00c9", letter * 2, letter, " "]
     merges = [[ord(letter)] * 2]
-    assert_equal(built("merges, specials", merges, specials), want=expected(merges, specials))
+    assert_equal(
+        built(making("merges, specials"), merges, specials), want=expected(merges, specials)
+    )
 
 
 @observe(shown="BPETokenizer([[97, 97], special_tokens=['ab' + chr({code})]])")
@@ -213,11 +219,15 @@ def test_special_token_of_half_a_character() -> None:
 # ---- 10.3, 10.10: decoding -----------------------------------------------------------------------
 
 
-@observe(shown="BPETokenizer(merges, special_tokens).decode({arguments})")
-def decoded(tt: Any, arguments: str, merges: Any, specials: Any, ids: Any) -> Any:
+@observe(shown="{call}  # of BPETokenizer(merges, specials)")
+def decoded(tt: Any, call: str, merges: Any, specials: Any, ids: Any) -> Any:
     tokenizer = tt.BPETokenizer(merges, specials)
-    names = {"tt": tt, "np": np, "ids": ids}
-    return [eval(f"tokenizer.decode({arguments})", names | {"tokenizer": tokenizer})] * 1
+    return [eval(call, {"tt": tt, "np": np, "ids": ids, "tokenizer": tokenizer})]
+
+
+def reading(arguments: str) -> str:
+    """The text that decodes."""
+    return f"tokenizer.decode({arguments})"
 
 
 def of_bytes(content: bytes) -> list[int]:
@@ -243,16 +253,18 @@ def test_decoding_broken_bytes(name: str, errors: str) -> None:
     content = bytes([integer(98, 97, 122)]) + BROKEN[name]
     want = content.decode("utf-8", errors)
     ids = of_bytes(content)
-    assert_equal(decoded(f"ids, errors={errors!r}", [], [], ids), want=[want])
-    assert_equal(decoded(f"ids, {errors!r}", [], [], ids), want=[want])
+    assert_equal(decoded(reading(f"ids, errors={errors!r}"), [], [], ids), want=[want])
+    assert_equal(decoded(reading(f"ids, {errors!r}"), [], [], ids), want=[want])
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_decoding_strictly(name: str) -> None:
     """10.10 The same bytes are refused with "strict", and replaced without a word."""
     content = bytes([integer(98, 97, 122)]) + BROKEN[name]
-    assert_equal(decoded("ids", [], [], of_bytes(content)), want=[content.decode(errors="replace")])
-    assert_raises(decoded, "ids, 'strict'", [], [], of_bytes(content), error="ValueError")
+    assert_equal(
+        decoded(reading("ids"), [], [], of_bytes(content)), want=[content.decode(errors="replace")]
+    )
+    assert_raises(decoded, reading("ids, 'strict'"), [], [], of_bytes(content), error="ValueError")
 
 
 @pytest.mark.parametrize("text", ["\u00e9", "\u20ac", "\U0001f600", "\0", "\ufffd", "\ufeff"])
@@ -260,7 +272,9 @@ def test_decoding_strictly(name: str) -> None:
 def test_decoding_characters_of_several_bytes(text: str, errors: str) -> None:
     """10.10 Each byte is an id of its own: together they are a character, with every `errors`."""
     whole = text + chr(integer(97, 97, 122)) + text
-    assert_equal(decoded(f"ids, {errors!r}", [], [], of_bytes(whole.encode())), want=[whole])
+    assert_equal(
+        decoded(reading(f"ids, {errors!r}"), [], [], of_bytes(whole.encode())), want=[whole]
+    )
 
 
 @pytest.mark.parametrize(
@@ -270,8 +284,10 @@ def test_decoding_characters_of_several_bytes(text: str, errors: str) -> None:
 def test_decoding_in_another_way(errors: str, ids: Any) -> None:
     """10.10 Names of Python's that are not among the three, and nothing at all, with good and bad bytes."""
     low = integer(97, 97, 122)
-    assert_equal(decoded("ids", [], [], [low]), want=[chr(low)])
-    assert_raises(decoded, f"ids, {errors}", [], [], ids, error="ValueError", says=(errors,))
+    assert_equal(decoded(reading("ids"), [], [], [low]), want=[chr(low)])
+    assert_raises(
+        decoded, reading(f"ids, {errors}"), [], [], ids, error="ValueError", says=(errors,)
+    )
 
 
 @settings(max_examples=30)
@@ -282,7 +298,7 @@ def test_decoding_any_ids(count: int, seed: int) -> None:
     vocab = vocabulary(merges, specials)
     ids = [*drawn(seed + 1).integers(0, len(vocab), count).tolist(), 256]
     want = b"".join(vocab[i] for i in ids).decode(errors="replace")
-    assert_equal(decoded("ids", merges, specials, ids), want=[want])
+    assert_equal(decoded(reading("ids"), merges, specials, ids), want=[want])
 
 
 DECODED = ["tuple(ids)", "(i for i in ids)", "np.array(ids, np.int16)", "tt.Tensor(np.array(ids))"]
@@ -295,7 +311,7 @@ def test_decoding_ids_in_every_way(way: str) -> None:
     low = integer(97, 97, 122)
     ids = [low, 256, 257, 104]
     want = chr(low) + ("" if "range" in way else "ab<s>h")
-    assert_equal(decoded(way, [[97, 98]], ["<s>"], ids), want=[want])
+    assert_equal(decoded(reading(way), [[97, 98]], ["<s>"], ids), want=[want])
 
 
 @pytest.mark.parametrize(
@@ -314,16 +330,18 @@ def test_decoding_ids_in_every_way(way: str) -> None:
 def test_decoding_refuses_ids(way: str, error: str, says: Any) -> None:
     """10.3 A negative id, one too many, floats, a bool, a text, a row, a number: refused by decode."""
     low = integer(97, 97, 122)
-    assert_equal(decoded("[257, 256]", [[low, low]], ["<s>"], []), want=["<s>" + chr(low) * 2])
-    assert_raises(decoded, way, [[low, low]], ["<s>"], [], error=error, says=says)
+    assert_equal(
+        decoded(reading("[257, 256]"), [[low, low]], ["<s>"], []), want=["<s>" + chr(low) * 2]
+    )
+    assert_raises(decoded, reading(way), [[low, low]], ["<s>"], [], error=error, says=says)
 
 
 def test_decoding_nothing() -> None:
     """10.10 No ids are an empty text, with every `errors`."""
     low = integer(97, 97, 122)
     for errors in ("replace", "ignore", "strict"):
-        assert_equal(decoded(f"[], {errors!r}", [], [], []), want=[""])
-        assert_equal(decoded(f"ids, {errors!r}", [], [], [low]), want=[chr(low)])
+        assert_equal(decoded(reading(f"[], {errors!r}"), [], [], []), want=[""])
+        assert_equal(decoded(reading(f"ids, {errors!r}"), [], [], [low]), want=[chr(low)])
 
 
 @observe(
