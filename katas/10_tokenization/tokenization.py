@@ -125,9 +125,8 @@ class CharTokenizer:
 def pre_tokenize(text: str) -> list[str]:
     """Cut a text into words, numbers, signs and spaces: no token goes over one of these cuts.
 
-    What PATTERN matches, from left to right. In it \\p{L} is a character whose unicodedata.category
-    begins with L, \\p{N} one whose category begins with N, and \\s one whose category begins with Z, or one
-    of \\t \\n \\v \\f \\r \\x85; \\S is any other than \\s.
+    What PATTERN matches, one after the other. Its letters, numbers and spaces are told by
+    `unicodedata.category`, as the README's contract says.
 
     Args:
         text: any text.

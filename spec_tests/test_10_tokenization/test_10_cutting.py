@@ -89,6 +89,7 @@ TEXTS = {
     "underscores": "_{w}_ __{w}__ {w}_1",
     "accents": "caf\u00e9 cafe\u0301 {w}\u00df \u0130{w}",
     "scripts": "{w}\u65e5\u672c\u8a9e \u0434\u0430 \u05e9\u05dc\u05d5\u05dd\u0e2a\u0e27 \u0915\u094d\u0937",
+    "letters with a value": "{w}\u4e00 \u4e8c{w} \u4e03\u4e5d\u8a9e",
     "numbers of all kinds": "{w}\u00b2 \u00bd \u2167 \u0663\u0664 \u4e00 10\u00b2 \u2460{w} \u3007",
     "spaces of all kinds": "{w}\xa0{w}\u2003{w}\u2028{w}\x85{w}\u3000 {w}\u1680\u1680{w}",
     "no spaces": "{w}\x1c{w}\x1f {w}\u200b{w}\ufeff{w}\u180e {w}\x1d\x1e{w}",

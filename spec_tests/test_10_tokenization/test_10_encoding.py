@@ -83,6 +83,13 @@ def test_encoding_prefers_no_long_token() -> None:
     assert_equal(encoded(chr(a) + chr(b), merges), want=[257])
 
 
+def test_encoding_tokens_of_the_same_bytes() -> None:
+    """10.11 Two merges that make the same three bytes of other pairs: ids are told by the pair."""
+    a, b, c = (integer(97, 97, 120) + i for i in range(3))
+    merges = [[b, c], [a, b], [257, c], [a, 256]]
+    assert_equal(encoded(chr(a) + chr(b) + chr(c), merges), want=[259])
+
+
 def test_encoding_merges_of_merges() -> None:
     """10.11 Runs of one letter, merged in twos, fours and threes."""
     a = integer(97, 97, 122)

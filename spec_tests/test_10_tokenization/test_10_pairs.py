@@ -33,7 +33,8 @@ def places(ids: list[int]) -> dict[tuple[int, int], int]:
 def counted(tt: Any, ids: Any) -> Any:
     before = list(ids)
     found = []
-    for row in (ids, tuple(ids)):
+    others = [int(str(i)) for i in ids]  # equal numbers that are other objects
+    for row in (ids, tuple(ids), others):
         got = tt.count_pairs(row)
         kinds = sorted({type(n).__name__ for pair, n in got.items() for n in (*pair, n)})
         found.append({"counts": dict(got), "kinds": kinds, "kept": list(row) == before})
@@ -44,7 +45,7 @@ def assert_counts(ids: list[int]) -> None:
     """A list and a tuple of these ids have these pairs."""
     want = {str(pair): count for pair, count in places(ids).items()}
     kinds = ["int"] if want else []
-    assert_equal(counted(ids), want=[{"counts": want, "kinds": kinds, "kept": True}] * 2)
+    assert_equal(counted(ids), want=[{"counts": want, "kinds": kinds, "kept": True}] * 3)
 
 
 IDS = {  # a, b, c are three different ids
@@ -97,7 +98,8 @@ def test_pairs_of_any_ids(ids: list[int], seed: int) -> None:
 def made(tt: Any, ids: Any, pair: Any, new_id: int) -> Any:
     before = list(ids)
     found = []
-    for row in (ids, tuple(ids)):
+    others = [int(str(i)) for i in ids]  # equal numbers that are other objects
+    for row in (ids, tuple(ids), others):
         got = tt.merge_pair(row, tuple(pair), new_id)
         kinds = [type(got).__name__, *sorted({type(n).__name__ for n in got})]
         own = got is not row
@@ -110,7 +112,7 @@ def assert_made(ids: list[int], pair: tuple[int, int], new: int) -> None:
     want = merged(ids, pair, new)
     kinds = ["list", "int"] if want else ["list"]
     answer = {"ids": want, "kinds": kinds, "own": True, "kept": True}
-    assert_equal(made(ids, pair, new), want=[answer] * 2)
+    assert_equal(made(ids, pair, new), want=[answer] * 3)
 
 
 @pytest.mark.parametrize("pair", ["ab", "ba", "aa", "cb", "bb"])

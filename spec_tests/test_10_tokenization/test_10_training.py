@@ -484,7 +484,7 @@ def test_a_merge_looks_at_its_own_pieces() -> None:
     """10.22 Eight merges of frequent words, beside 60 other words and beside 240 of them."""
     often = words_of("ab", 9, 12, 41)
     rests = [words_of("mnopq", count, 5, 42) for count in (60, 60, 240, 240)]
-    got = steps_of_training(often, [300] * 4, rests, [1, 9, 1, 9])
+    got = steps_of_training(often, [100] * 4, rests, [1, 9, 1, 9])
     assert_equal(got["merges"], want=[1, 9, 1, 9])
     few, many = (got["steps"][i + 1] - got["steps"][i] for i in (0, 2))
     assert_below(many, limit=1.5 * few + 500, what="steps of eight merges beside more words")
