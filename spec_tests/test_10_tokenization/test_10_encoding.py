@@ -392,6 +392,7 @@ def steps_of_encoding(tt: Any, call: str, merges: Any, texts: Any) -> Any:
     code, counts, sizes = compile(call, "call", "eval"), [], []
     for text in texts:
         names = {"tt": tt, "tokenizer": tokenizer, "text": text, "merges": merges}
+        tt.pre_tokenize(text)  # what Python compiles for it once is no step of the encoding
         before, count[0] = sys.gettrace(), 0
         sys.settrace(traced)
         try:

@@ -450,6 +450,7 @@ def steps_of_training(tt: Any, often: str, times: Any, rests: Any, limits: Any) 
     counts, merges = [], []
     for number, rest, limit in zip(times, rests, limits, strict=True):
         tokenizer, text = tt.BPETokenizer(), often * number + rest
+        tt.pre_tokenize(text)  # what Python compiles for it once is no step of the training
         before, count[0] = sys.gettrace(), 0
         sys.settrace(traced)
         try:
