@@ -122,6 +122,12 @@ if TYPE_CHECKING:  # for editors; a kata that has no file yet is Any to them
     from tinytorch.spatial import AdaptiveAvgPool2d as AdaptiveAvgPool2d
     from tinytorch.spatial import BatchNorm1d as BatchNorm1d
     from tinytorch.spatial import BatchNorm2d as BatchNorm2d
+    from tinytorch.tokenization import CharTokenizer as CharTokenizer
+    from tinytorch.tokenization import BPETokenizer as BPETokenizer
+    from tinytorch.tokenization import check_ids as check_ids
+    from tinytorch.tokenization import pre_tokenize as pre_tokenize
+    from tinytorch.tokenization import count_pairs as count_pairs
+    from tinytorch.tokenization import merge_pair as merge_pair
 
 EXPORTS = {
     "Tensor": "tensor",
@@ -236,6 +242,12 @@ EXPORTS = {
     "AdaptiveAvgPool2d": "spatial",
     "BatchNorm1d": "spatial",
     "BatchNorm2d": "spatial",
+    "CharTokenizer": "tokenization",
+    "BPETokenizer": "tokenization",
+    "check_ids": "tokenization",
+    "pre_tokenize": "tokenization",
+    "count_pairs": "tokenization",
+    "merge_pair": "tokenization",
 }
 KATAS = {
     "tensor": "01",
@@ -247,6 +259,7 @@ KATAS = {
     "training": "07",
     "dataloader": "08",
     "spatial": "09",
+    "tokenization": "10",
 }
 
 
