@@ -122,6 +122,11 @@ if TYPE_CHECKING:  # for editors; a kata that has no file yet is Any to them
     from tinytorch.spatial import AdaptiveAvgPool2d as AdaptiveAvgPool2d
     from tinytorch.spatial import BatchNorm1d as BatchNorm1d
     from tinytorch.spatial import BatchNorm2d as BatchNorm2d
+    from tinytorch.embeddings import embedding as embedding
+    from tinytorch.embeddings import Embedding as Embedding
+    from tinytorch.embeddings import SinusoidalPositionalEncoding as SinusoidalPositionalEncoding
+    from tinytorch.embeddings import LearnedPositionalEmbedding as LearnedPositionalEmbedding
+    from tinytorch.embeddings import RotaryEmbedding as RotaryEmbedding
 
 EXPORTS = {
     "Tensor": "tensor",
@@ -236,6 +241,11 @@ EXPORTS = {
     "AdaptiveAvgPool2d": "spatial",
     "BatchNorm1d": "spatial",
     "BatchNorm2d": "spatial",
+    "embedding": "embeddings",
+    "Embedding": "embeddings",
+    "SinusoidalPositionalEncoding": "embeddings",
+    "LearnedPositionalEmbedding": "embeddings",
+    "RotaryEmbedding": "embeddings",
 }
 KATAS = {
     "tensor": "01",
@@ -247,6 +257,7 @@ KATAS = {
     "training": "07",
     "dataloader": "08",
     "spatial": "09",
+    "embeddings": "11",
 }
 
 
