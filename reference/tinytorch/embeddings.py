@@ -109,7 +109,9 @@ def _indices(input: Any, rows: int) -> Array:
         )
     outside = given[(given < 0) | (given >= rows)]
     if outside.size:
-        raise IndexError(f"embedding: index {outside[0]} is none of the table's {rows} rows")
+        raise IndexError(
+            f"embedding: row {outside[0]} is asked for, and the table has {rows}: 0 to {rows - 1}"
+        )
     return given.astype(np.intp)
 
 
