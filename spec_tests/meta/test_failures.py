@@ -102,5 +102,7 @@ def test_every_page_has_its_mistakes() -> None:
 def test_mistakes_are_of_some_katas() -> None:
     """At least ten, from katas 01, 03, 05, 06, 08, 09 and 11, each told in a sentence."""
     assert len(mistakes()) >= 10
-    assert {m["kata"] for m in mistakes()} == {"01", "03", "05", "06", "08", "09", "11"} <= set(KATAS)
+    assert (
+        {m["kata"] for m in mistakes()} == {"01", "03", "05", "06", "08", "09", "11"} <= set(KATAS)
+    )
     assert all(len(m["told"].split()) > 5 for m in mistakes())

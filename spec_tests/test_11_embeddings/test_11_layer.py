@@ -179,7 +179,9 @@ def layer_called(tt: Any, ids: Any, weight: Any) -> Any:
     layer.load_state_dict({"weight": weight * 3})
     found["loaded"] = layer.eval()(ids)
     layer.train()
-    found["by name"] = layer(input=ids[0])
+    found["by name"] = layer(input=ids[0]).data.copy()
+    layer.weight = tt.Parameter(np.concatenate([weight, weight * 4]))
+    found["longer"] = layer(ids + 4)
     found["left on it"] = sorted(set(vars(layer)) - {*before, "training"})
     return found
 
@@ -190,7 +192,8 @@ def test_embedding_layer_computes_embedding() -> None:
     got = layer_called(ids, weight)
     assert_equal(got.pop("left on it"), want=[])
     want = {"replaced": weight[ids], "written to": 2 * weight[ids], "loaded": 3 * weight[ids]}
-    assert_close(got, want=want | {"by name": 3 * weight[ids[0]]})
+    want |= {"by name": 3 * weight[ids[0]], "longer": 4 * weight[ids]}
+    assert_close(got, want=want)
 
 
 @observe(
@@ -215,7 +218,7 @@ def test_embedding_layer_learns(padding: int) -> None:
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [
-        ("({n}.0)", "TypeError", ("float64", "{n}.0")),
+        ("({n}.0)", "TypeError", ("float64", "{n}.")),
         ("([True])", "TypeError", ("bool", "True")),
         ("(tt.Tensor([1]))", "TypeError", ("float32",)),
         ("([0, 3{n}])", "IndexError", ("3{n}", "20")),
@@ -239,7 +242,7 @@ def test_embedding_layer_refuses_sizes(call: str, size: str) -> None:
     """11.12 Sizes that are no whole number of at least 1."""
     size = size.replace("{n}", str(integer(4, 2, 9)))
     call = f"[tt.{call.format(size)}, a][1]"
-    assert_raises(evaluate, call, np.ones(1), error="ValueError", says=(size,))
+    assert_raises(evaluate, call, np.ones(1), error="ValueError", says=(size.strip("'"),))
 
 
 @pytest.mark.parametrize("padding", ["{n}", "-{n}1", "1{n}", "1.0", "'{n}'", "[0]"])
@@ -248,7 +251,7 @@ def test_embedding_layer_refuses_a_padding(padding: str) -> None:
     n = str(integer(4, 2, 9))
     padding = padding.replace("{n}", n)
     call = f"[tt.Embedding({n}, 3, padding_idx={padding}), a][1]"
-    assert_raises(evaluate, call, np.ones(1), error="ValueError", says=(padding,))
+    assert_raises(evaluate, call, np.ones(1), error="ValueError", says=(padding.strip("'"),))
 
 
 @observe(shown="the next draw after {call} was refused, and without it")
@@ -342,7 +345,7 @@ def test_tied_weights_under_other_optimizers(name: str) -> None:
     """11.23 After steps of Adam and AdamW both layers use what the table has become."""
     ids, weight, c = row_numbers((6,), 4), normal(4, 3), normal(6, 4)
     got = tied_steps(f"tt.{name}(parameters, lr=0.05)", ids, weight, c)
-    assert_above(float(abs(got["moved"] - weight).min()), limit=1e-3, what="way of a number")
+    assert_above(float(abs(got["moved"] - weight).mean()), limit=0.02, what="way of a number")
     assert_close(got["table"], want=got["moved"][ids])
     assert_close(got["head"], want=got["moved"].T)
 

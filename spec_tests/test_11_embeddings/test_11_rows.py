@@ -242,13 +242,13 @@ def test_embedding_is_done_when_it_returns() -> None:
 
 NO_INTEGERS = {  # an input, and what the message names
     "{n}.5": ("float64", "{n}.5"),
-    "{n}.0": ("float64", "{n}.0"),
-    "[[{n}.0]]": ("float64", "{n}.0"),
-    "np.float32({n})": ("float32", "{n}.0"),
-    "np.array([{n}, {n}], np.float16)": ("float16", "{n}.0"),
-    "tt.Tensor([{n}])": ("float32", "{n}.0"),
-    "tt.Tensor([[{n}, {n}], [{n}, {n}]])": ("float32", "{n}.0"),
-    "tt.Tensor({n})": ("float32", "{n}.0"),
+    "{n}.0": ("float64", "{n}."),
+    "[[{n}.0]]": ("float64", "{n}."),
+    "np.float32({n})": ("float32", "{n}."),
+    "np.array([{n}, {n}], np.float16)": ("float16", "{n}."),
+    "tt.Tensor([{n}])": ("float32", "{n}."),
+    "tt.Tensor([[{n}, {n}], [{n}, {n}]])": ("float32", "{n}."),
+    "tt.Tensor({n})": ("float32", "{n}."),
     "float('nan')": ("float64", "nan"),
     "True": ("bool", "True"),
     "[False, False]": ("bool", "False"),
@@ -329,7 +329,8 @@ def test_embedding_refuses_a_padding(padding: str, asked: str) -> None:
     rows = integer(4, 2, 9)
     padding = padding.replace("{v}", str(rows))
     call = f"tt.embedding({asked}, a, padding_idx={padding})"
-    assert_raises(evaluate, call, normal(rows, 2), error="ValueError", says=(padding,))
+    says = (padding.strip("'"),)
+    assert_raises(evaluate, call, normal(rows, 2), error="ValueError", says=says)
 
 
 def test_embedding_refuses_the_padding_before_the_first_row() -> None:
