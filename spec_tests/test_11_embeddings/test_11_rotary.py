@@ -340,7 +340,7 @@ def test_positions_refuse_a_single_vector(name: str) -> None:
 @every_layer
 @pytest.mark.parametrize("offset", ["-1", "-{n}", "{n}.0", "0.5", "None", "'{n}'", "[{n}]"])
 def test_positions_refuse_an_offset(name: str, offset: str) -> None:
-    """11.19 Offsets that are no whole number of at least 0, also where there are no positions."""
+    """11.19 Negative offsets, fractions, None, text and a list, also where there are no positions."""
     offset = offset.replace("{n}", str(integer(3, 2, 5)))
     for length in (2, 0):
         call = f"{LAYERS[name].replace('{d}', '4')}(a, {offset})"
@@ -352,7 +352,7 @@ def test_positions_refuse_an_offset(name: str, offset: str) -> None:
 @computed
 @pytest.mark.parametrize("size", ["0", "-2", "-{n}", "1", "{n}1", "{n}.0", "None", "'{n}'"])
 def test_positions_refuse_a_size(name: str, size: str) -> None:
-    """11.19 Sizes that are odd, below 2 or no whole number."""
+    """11.19 Sizes that are odd, too small, fractions, None and text."""
     size = size.replace("{n}", str(2 * integer(2, 1, 4)))
     call = f"[{LAYERS[name].replace('{d}', size)}, a][1]"
     assert_raises(evaluate, call, np.ones(1), error="ValueError", says=(size.strip("'"),))
