@@ -235,7 +235,8 @@ def placed(
     layer, leaf = eval(call, {"tt": tt}), tt.Tensor(x, requires_grad=True)
     if "Learned" in call:
         layer.weight = tt.Parameter(weight)
-    before, out = sorted(vars(layer)), layer(leaf, offset)
+    before = {name: repr(value) for name, value in vars(layer).items()}
+    out = layer(leaf, offset)
     result = out.data.copy()
     out.backward(cotangent)
     kept = {"x": x, "weight": weight, "cotangent": cotangent, "result": out.data}
@@ -247,7 +248,7 @@ def placed(
             any(np.shares_memory(out.data, a) for a in (x, weight)),
             any(np.shares_memory(leaf.grad, a) for a in kept.values()),
         ],
-        "left on it": sorted(set(vars(layer)) - {*before}),
+        "left on it": [k for k, v in vars(layer).items() if before.get(k) != repr(v)],
     }
 
 
@@ -309,9 +310,10 @@ def test_positions_count_the_last_axis_but_one(name: str, shape: Any) -> None:
 
 
 @every_layer
-def test_positions_write_to_nothing(name: str) -> None:
+@pytest.mark.parametrize("shape", [(2, 3, 4), (1, 4)], ids=str)
+def test_positions_write_to_nothing(name: str, shape: Any) -> None:
     """11.18 Vectors, table, cotangent and result afterwards, and whose memory result and gradient have."""
-    x = normal(2, 3, 4)
+    x = normal(*shape)
     got, c = placing(name, x)
     was = {"x": x, "weight": table(4), "cotangent": c, "result": got["result"]}
     assert_unchanged(got["kept"], was=was)
@@ -367,24 +369,38 @@ def test_rotary_refuses_a_base(base: str) -> None:
     assert_raises(evaluate, call, np.ones(1), error="ValueError", says=says)
 
 
+@observe(shown="RotaryEmbedding({size}, base)(x) for several bases, one after the other")
+def several_bases(tt: Any, size: int, x: Any, bases: Any) -> Any:
+    return [tt.RotaryEmbedding(size, base)(tt.Tensor(x)) for base in bases]
+
+
+def test_rotary_of_several_bases() -> None:
+    """11.20 The same vectors turned by layers that differ in their base alone."""
+    x, bases = normal(2, integer(3, 2, 6), 6), [10000.0, 10.0, real(50.0, 20.0, 90.0), 10000.0]
+    assert_close(several_bases(6, x, bases), want=[turned(x, 0, base) for base in bases])
+
+
 @observe(shown="{call}: its state, and calls with other lengths, dtypes, offsets and bases between")
 def several_calls(tt: Any, call: str, x: Any) -> Any:
     layer, twin = eval(call, {"tt": tt}), eval(call, {"tt": tt})
-    before, full = sorted(vars(layer)), tt.Tensor(x)
+    before = {name: repr(value) for name, value in vars(layer).items()}
+    full, small = tt.Tensor(x), eval(call, {"tt": tt})
     state = [list(layer.state_dict()), [name for name, _ in layer.named_parameters()]]
     first = layer(full).data.copy()
     layer(tt.Tensor(x.astype(np.float32)), 3)
     layer(tt.Tensor(np.concatenate([x, x], axis=-2)))
-    if "Rotary" in call:
-        tt.RotaryEmbedding(x.shape[-1], base=10.0)(full)
+    small(tt.Tensor(x.astype(np.float32)))
+    tt.RotaryEmbedding(x.shape[-1], base=10.0)(full)
+    left = [k for k, v in vars(layer).items() if before.get(k) != repr(v)]
     return {
         "first": first,
+        "after float32": small(full),
         "after other calls": layer(full),
         "another layer": twin(full),
         "from 2 on": layer(full, 2),
         "evaluating": layer.eval()(full),
         "state": [*state, list(layer.state_dict())],
-        "left on it": sorted(set(vars(layer)) - {*before, "training"}),
+        "left on it": left,
     }
 
 

@@ -132,6 +132,15 @@ def test_embedding_gradient_has_the_dtype_of_the_table(dtype: str) -> None:
     assert_close(got, want=summed(ids, c.astype(dtype), 4).astype(dtype), depth=3)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint32", "uint64"])
+def test_embedding_gradient_of_small_integers(dtype: str) -> None:
+    """11.6 Row numbers of other dtypes, in a table with more numbers than the dtype can count."""
+    ids, c = row_numbers((4, 5), 120).astype(dtype), normal(4, 5, 30)
+    got = slope(normal(integer(120, 120, 140), 30), ids, c)
+    assert_close(got[:120], want=summed(ids.astype(np.int64), c, 120), depth=10)
+    assert_zeros(np.append(got[120:], 0.0), beside=got)
+
+
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf], ids=str)
 def test_embedding_gradient_of_an_odd_cotangent(odd: float) -> None:
     """11.6 One number of the cotangent is nan or infinite: where it goes, and where it does not."""
