@@ -87,11 +87,11 @@ def test_learned_positions_start_normal() -> None:
     assert_below(abs(one - 0.682689), limit=5 * (0.2166 / n) ** 0.5, what="share within 1, error")
 
 
-@observe(shown="LearnedPositionalEmbedding(9, {size})(x{more}), its table being weight")
-def placed(tt: Any, size: int, more: str, x: Any, weight: Any) -> Any:
-    layer = tt.LearnedPositionalEmbedding(9, size)
+@observe(shown="{call}, where layer has nine positions and its table is weight")
+def placed(tt: Any, call: str, x: Any, weight: Any) -> Any:
+    layer = tt.LearnedPositionalEmbedding(9, x.shape[-1])
     layer.weight = tt.Parameter(weight)
-    return eval(f"layer(x{more})", {"layer": layer, "x": tt.Tensor(x), "np": np})
+    return eval(call, {"layer": layer, "x": tt.Tensor(x), "np": np})
 
 
 OFFSETS = {"": 0, ", 0": 0, ", 3": 3, ", offset=1": 1, ", offset=np.int64(5)": 5}
@@ -102,7 +102,7 @@ OFFSETS = {"": 0, ", 0": 0, ", 3": 3, ", offset=1": 1, ", offset=np.int64(5)": 5
 def test_learned_positions_are_added(shape: Any, more: str) -> None:
     """11.14 Values for several axes before the positions, and for offsets."""
     x, weight, offset = normal(*shape), normal(9, shape[-1], seed=1), OFFSETS[more]
-    got = placed(shape[-1], more, x, weight)
+    got = placed(f"layer(x{more})", x, weight)
     assert_close(got, want=x + weight[offset : offset + shape[-2]])
 
 

@@ -53,18 +53,25 @@ SLOPES = [
     case("again-and-again", "[1, 1, 2, 1, 1]"),
     case("one-column", "[4, 0, 4]", shape=(5, 1)),
     case("one-row", "[[0, 0]]", shape=(1, 3)),
+]
+
+PADDED = [
     case("padding-0", "[0, 1, 0, 1, 3]", ", padding_idx=0"),
     case("padding-from-the-end", "[3, 1, 3, 2]", ", padding_idx=-1"),
     case("padding-not-read", "[3, 1, 3]", ", padding_idx=2"),
 ]
 
 
-@observe(shown="embedding(ids, weight{more}).backward(cotangent); weight.grad")
-def slope(tt: Any, weight: Any, ids: Any, cotangent: Any, more: str = "") -> Any:
+@observe(shown="{call}.backward(cotangent); weight.grad")
+def walked(tt: Any, call: str, weight: Any, ids: Any, cotangent: Any) -> Any:
     table = tt.Tensor(weight, requires_grad=True)
-    names = {"tt": tt, "np": np, "ids": ids, "weight": table}
-    eval(f"tt.embedding(ids, weight{more})", names).backward(cotangent)
+    eval(call, {"tt": tt, "np": np, "ids": ids, "weight": table}).backward(cotangent)
     return table.grad
+
+
+def slope(weight: Any, ids: Any, cotangent: Any, more: str = "") -> Any:
+    """The gradient of a table; `more` are further arguments."""
+    return walked(f"tt.embedding(ids, weight{more})", weight, ids, cotangent)
 
 
 # ---- 11.6 ----------------------------------------------------------------------------------------
@@ -208,23 +215,21 @@ def test_embedding_of_one_table_twice() -> None:
 # ---- 11.2 once more, and 11.7 --------------------------------------------------------------------
 
 
-@observe(
-    shown="out = embedding({kind} of ids, weight); ids[...] = other; out.backward(c); weight.grad"
-)
-def slope_after_a_change(tt: Any, kind: str, weight: Any, ids: Any, other: Any, c: Any) -> Any:
+@observe(shown="out = embedding({asked}, weight); ids[...] = other; out.backward(c); weight.grad")
+def slope_after_a_change(tt: Any, asked: str, weight: Any, ids: Any, other: Any, c: Any) -> Any:
     table = tt.Tensor(weight, requires_grad=True)
-    out = tt.embedding(tt.Tensor(ids) if kind == "a Tensor" else ids, table)
+    out = tt.embedding(eval(asked, {"tt": tt, "ids": ids}), table)
     ids[...] = other
     out.backward(c)
     return table.grad
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int32", "uint64"])
-@pytest.mark.parametrize("kind", ["the array", "a Tensor"])
-def test_embedding_remembers_what_it_read(kind: str, dtype: str) -> None:
+@pytest.mark.parametrize("asked", ["ids", "tt.Tensor(ids)"])
+def test_embedding_remembers_what_it_read(asked: str, dtype: str) -> None:
     """11.2 The row numbers change between the call and the walk back."""
     ids, c = row_numbers((2, 4), 5).astype(dtype), normal(2, 4, 3)
-    got = slope_after_a_change(kind, normal(5, 3), ids.copy(), (ids + 1) % 5, c)
+    got = slope_after_a_change(asked, normal(5, 3), ids.copy(), (ids + 1) % 5, c)
     assert_close(got, want=summed(ids, c, 5), depth=10)
 
 
@@ -238,6 +243,12 @@ def test_padding_learns_nothing(padding: str) -> None:
     for more in (f", padding_idx={padding}", f", {padding}"):
         got = slope(normal(4, 2), ids, c, more)
         assert_close(got, want=summed(ids, c, 4, PADDINGS[padding]), depth=10)
+
+
+@pytest.mark.parametrize("each", PADDED, ids=str)
+def test_padding_gradients_are_pytorchs(each: Case) -> None:
+    """11.7 Gradients with a padding_idx, as PyTorch gives them."""
+    check_gradients("11", each)
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf], ids=str)
