@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import oracle
 from support.asserts import (
     assert_above,
     assert_alike,
@@ -18,7 +17,7 @@ from support.asserts import (
 )
 from support.expressions import evaluate
 from support.observe import observe
-from support.strategies import BASE_SEED, fill, integer, normal
+from support.strategies import BASE_SEED, integer, normal
 
 
 def row_numbers(shape: Any, rows: int, seed: int = 0) -> Any:
@@ -159,7 +158,7 @@ def padded_start(tt: Any, rows: int, padding: int, seed: int) -> Any:
     }
 
 
-@pytest.mark.parametrize("padding", [0, 1, -1])
+@pytest.mark.parametrize("padding", [1, 0, -1])
 def test_embedding_layer_starts_with_zeros_at_the_padding(padding: int) -> None:
     """11.10 The row of the padding, and the others beside those of a layer without it."""
     got = padded_start(integer(4, 3, 9), padding, integer(3, 1, 999))
@@ -209,7 +208,7 @@ def layer_gradients(tt: Any, ids: Any, c: Any, padding: int) -> Any:
     return {"plain": plain.weight.grad, "padded": padded.weight.grad}
 
 
-@pytest.mark.parametrize("padding", [0, 2, -1])
+@pytest.mark.parametrize("padding", [2, 0, -1])
 def test_embedding_layer_learns(padding: int) -> None:
     """11.11 The gradient of the table, in float32, in a layer without padding and in one with it."""
     ids, c = np.array([[0, 1, 3], [2, 0, 3]]), normal(2, 3, 3).astype(np.float32)
@@ -354,48 +353,6 @@ def test_tied_weights_under_other_optimizers(name: str) -> None:
 
 
 # ---- end to end: 11.24 ---------------------------------------------------------------------------
-
-
-IDS = [[3, 0, 2, 2], [1, 4, 0, 3]]
-
-
-def record(torch: Any) -> dict[str, Any]:
-    """A table, positions and a tied last layer of torch.nn in float64: values and gradients."""
-    F = torch.nn.functional
-    table, places = torch.nn.Embedding(5, 6, padding_idx=2), torch.nn.Embedding(9, 6)
-    for i, layer in enumerate((table, places)):
-        array = fill(tuple(layer.weight.shape), i, "normal", base=0)
-        layer.double().load_state_dict({"weight": torch.tensor(array)})
-    hidden = table(torch.tensor(IDS)) + places(torch.arange(3, 7))
-    out, c = F.linear(hidden, table.weight), fill((2, 4, 5), 7, "normal", base=0)
-    out.backward(torch.tensor(c))
-    state = {"table": table.state_dict()["weight"], "places": places.state_dict()["weight"]}
-    found = {"out": out.detach(), "d table": table.weight.grad, "d places": places.weight.grad}
-    return {k: v.numpy().copy() for k, v in (state | found).items()} | {"c": c}
-
-
-@observe(shown="a tied table and learned positions from offset 3 on, with PyTorch's states")
-def a_pytorch_model(tt: Any, ids: Any, table: Any, places: Any, c: Any) -> Any:
-    layers = tt.Embedding(5, 6, padding_idx=2), tt.LearnedPositionalEmbedding(9, 6)
-    names = [list(layer.state_dict()) for layer in layers]
-    for layer, array in zip(layers, (table, places), strict=True):
-        layer.weight.data = layer.weight.data.astype(np.float64)
-        layer.load_state_dict({"weight": array})
-    head = tt.Linear(6, 5, bias=False)
-    head.weight = layers[0].weight
-    out = head(layers[1](layers[0](ids), offset=3))
-    out.backward(c)
-    slopes = {"d table": layers[0].weight.grad, "d places": layers[1].weight.grad}
-    return {"out": out, "names": names, **slopes}
-
-
-def test_a_model_is_pytorchs() -> None:
-    """11.24 States of PyTorch's layers go in; values and all gradients come out."""
-    arrays = [oracle.own("11", name) for name in ("table", "places", "c")]
-    got = a_pytorch_model(IDS, *arrays)
-    assert_equal(got.pop("names"), want=[["weight"], ["weight"]])
-    want = {name: oracle.own("11", name) for name in ("out", "d table", "d places")}
-    assert_close(got, want=want, depth=10)
 
 
 @observe(shown="a Trainer on Sequential(Embedding(12, 8, padding_idx=0), Linear(8, 12)), y = x + 1")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import oracle
 from support.asserts import (
     assert_alike,
     assert_below,
@@ -16,7 +17,7 @@ from support.asserts import (
 )
 from support.expressions import evaluate
 from support.observe import observe
-from support.strategies import integer, normal
+from support.strategies import fill, integer, normal
 
 
 @observe
@@ -212,3 +213,48 @@ def test_learned_positions_are_as_before_after_a_refusal() -> None:
     got = after_a_refusal(weight.copy())
     assert_equal(got.pop("refused"), want=True)
     assert_unchanged(got, was={"weight": weight})
+
+
+# ---- end to end: 11.24 ---------------------------------------------------------------------------
+
+
+IDS = [[3, 0, 2, 2], [1, 4, 0, 3]]
+
+
+def record(torch: Any) -> dict[str, Any]:
+    """A table, positions and a tied last layer of torch.nn in float64: values and gradients."""
+    F = torch.nn.functional
+    table, places = torch.nn.Embedding(5, 6, padding_idx=2), torch.nn.Embedding(9, 6)
+    for i, layer in enumerate((table, places)):
+        array = fill(tuple(layer.weight.shape), i, "normal", base=0)
+        layer.double().load_state_dict({"weight": torch.tensor(array)})
+    hidden = table(torch.tensor(IDS)) + places(torch.arange(3, 7))
+    out, c = F.linear(hidden, table.weight), fill((2, 4, 5), 7, "normal", base=0)
+    out.backward(torch.tensor(c))
+    state = {"table": table.state_dict()["weight"], "places": places.state_dict()["weight"]}
+    found = {"out": out.detach(), "d table": table.weight.grad, "d places": places.weight.grad}
+    return {k: v.numpy().copy() for k, v in (state | found).items()} | {"c": c}
+
+
+@observe(shown="a tied table and learned positions from offset 3 on, with PyTorch's states")
+def a_pytorch_model(tt: Any, ids: Any, table: Any, places: Any, c: Any) -> Any:
+    layers = tt.Embedding(5, 6, padding_idx=2), tt.LearnedPositionalEmbedding(9, 6)
+    names = [list(layer.state_dict()) for layer in layers]
+    for layer, array in zip(layers, (table, places), strict=True):
+        layer.weight.data = layer.weight.data.astype(np.float64)
+        layer.load_state_dict({"weight": array})
+    head = tt.Linear(6, 5, bias=False)
+    head.weight = layers[0].weight
+    out = head(layers[1](layers[0](ids), offset=3))
+    out.backward(c)
+    slopes = {"d table": layers[0].weight.grad, "d places": layers[1].weight.grad}
+    return {"out": out, "names": names, **slopes}
+
+
+def test_a_model_is_pytorchs() -> None:
+    """11.24 States of PyTorch's layers go in; values and all gradients come out."""
+    arrays = [oracle.own("11", name) for name in ("table", "places", "c")]
+    got = a_pytorch_model(IDS, *arrays)
+    assert_equal(got.pop("names"), want=[["weight"], ["weight"]])
+    want = {name: oracle.own("11", name) for name in ("out", "d table", "d places")}
+    assert_close(got, want=want, depth=10)

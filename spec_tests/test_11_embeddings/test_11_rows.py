@@ -43,7 +43,7 @@ ROWS = [
     case("again-and-again", "[1, 1, 2, 1, 1]"),
     case("one-column", "[4, 0, 2]", shape=(5, 1)),
     case("one-row", "[[0, 0]]", shape=(1, 3)),
-    case("padding-0", "[0, 1, 0]", ", padding_idx=0"),
+    case("padding-0", "[1, 0, 0, 2]", ", padding_idx=0"),
     case("padding-from-the-end", "[3, 1, 3]", ", padding_idx=-1"),
     case("padding-by-position", "[2, 1]", ", 2"),
     case("padding-None", "[3, 1, 0]", ", None"),
