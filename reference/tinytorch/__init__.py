@@ -128,6 +128,11 @@ if TYPE_CHECKING:  # for editors; a kata that has no file yet is Any to them
     from tinytorch.tokenization import pre_tokenize as pre_tokenize
     from tinytorch.tokenization import count_pairs as count_pairs
     from tinytorch.tokenization import merge_pair as merge_pair
+    from tinytorch.embeddings import embedding as embedding
+    from tinytorch.embeddings import Embedding as Embedding
+    from tinytorch.embeddings import SinusoidalPositionalEncoding as SinusoidalPositionalEncoding
+    from tinytorch.embeddings import LearnedPositionalEmbedding as LearnedPositionalEmbedding
+    from tinytorch.embeddings import RotaryEmbedding as RotaryEmbedding
 
 EXPORTS = {
     "Tensor": "tensor",
@@ -248,6 +253,11 @@ EXPORTS = {
     "pre_tokenize": "tokenization",
     "count_pairs": "tokenization",
     "merge_pair": "tokenization",
+    "embedding": "embeddings",
+    "Embedding": "embeddings",
+    "SinusoidalPositionalEncoding": "embeddings",
+    "LearnedPositionalEmbedding": "embeddings",
+    "RotaryEmbedding": "embeddings",
 }
 KATAS = {
     "tensor": "01",
@@ -260,6 +270,7 @@ KATAS = {
     "dataloader": "08",
     "spatial": "09",
     "tokenization": "10",
+    "embeddings": "11",
 }
 
 
