@@ -69,7 +69,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_head(start)
         if mirror.stall:
             mirror.stall.wait(5)
-        mirror.served += self.wfile.write(mirror.body[start : mirror.cut])
+        rest = mirror.body[start : mirror.cut]
+        mirror.served += len(rest)  # before the caller can have it all
+        self.wfile.write(rest)
         return None
 
     def send_head(self, start: int) -> None:

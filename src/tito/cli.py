@@ -132,7 +132,7 @@ def status() -> int:
 
 @command(DAILY)
 def milestone(number: Number, *, long: bool = False, seed: int | None = None) -> int:
-    """Train on your own framework, to a target; ARGS=--long: longer; ARGS=--seed=7: from other draws."""
+    """Train on your own framework, to a target; ARGS="--long --seed=7"."""
     from tito.milestone import run as running
 
     seeds = [] if seed is None else [f"--seed={seed}"]
