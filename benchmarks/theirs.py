@@ -118,10 +118,8 @@ def max_pool() -> Step:
 
 
 def cnn_step(channels: tuple[int, ...], first: tuple[int, int, int], last: bool) -> Step:
-    model, x = (
-        same(cases.convolutional, channels, first),
-        laid_out(cases.normal(BATCH, 3, 32, 32), last),
-    )
+    model = same(cases.convolutional, channels, first)
+    x = laid_out(cases.normal(BATCH, 3, 32, 32), last)
     if last:
         model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.005)

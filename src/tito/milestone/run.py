@@ -181,8 +181,13 @@ def command(target: str) -> str:
 
 def again(of: Milestone) -> str:
     """The command that runs a milestone again, with the options of this process."""
-    options = " ".join(sys.argv[2:])
+    options = _options()
     return command(f"milestone-{of.number:02}") + (f' ARGS="{options}"' if options else "")
+
+
+def _options() -> str:
+    """What this process was asked for beside its script."""
+    return " ".join(sys.argv[2:])
 
 
 def seed(usual: int) -> int:
@@ -201,7 +206,7 @@ def folder(of: Milestone) -> Path:
 def checkpoint(of: Milestone, dataset: str) -> Path:
     """Where an interrupted run is kept: another file for other data, code or options."""
     files = [*sorted((under_test() / "tinytorch").glob("*.py")), of.path]
-    run = [*(file.read_bytes() for file in files), " ".join(sys.argv[2:]).encode()]
+    run = [*(file.read_bytes() for file in files), _options().encode()]
     code = hashlib.sha256(b"\0".join(run)).hexdigest()
     return folder(of) / f"{dataset}-{code[:8]}.npz"
 
