@@ -14,6 +14,7 @@ from support.asserts import (
     assert_alike,
     assert_below,
     assert_close,
+    assert_close_where_finite,
     assert_equal,
     assert_exact,
     assert_raises,
@@ -540,6 +541,16 @@ def test_exact_refuses_what_is_spoiled(spoil: Callable[[Any], Any]) -> None:
     """No spoiled answer passes."""
     with pytest.raises(ClauseFailure):
         assert_exact(spoil(GRID), want=GRID, ulps=4)
+
+
+def test_where_finite_leaves_nan_and_infinity_alike() -> None:
+    """Which of the two comes out is open, where they come out is not, nor any finite number."""
+    want = np.array([1.0, np.nan, 2.0])
+    assert_close_where_finite(np.array([1.0, np.inf, 2.0]), want=want)
+    for wrong in ([1.0, 3.0, 2.0], [1.0, np.nan, 2.5], [np.nan, np.nan, 2.0]):
+        failure(assert_close_where_finite, np.array(wrong), want=want)
+    assert failure(assert_close_where_finite, None, want=want).problem == "nothing came back"
+    assert "shape" in failure(assert_close_where_finite, want[:2], want=want).problem
 
 
 def test_alike_says_which_should_equal_which() -> None:

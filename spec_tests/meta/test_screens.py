@@ -91,6 +91,13 @@ PLANTED = [
         "defvjp(negative, lambda g, out, x: -g)",
         "defvjp(negative, lambda g, out, x: -np.ones_like(g))",
     ),
+    planted(  # kata 05 refuses it, kata 09 is to be looked at
+        "09",
+        "kernel-gradient-of-another-shape",
+        "test_conv2d_example_walked_back",
+        "slopes[1] = kernels.transpose(0, 3, 1, 2)",
+        "slopes[1] = kernels",
+    ),
 ]
 
 
@@ -160,6 +167,7 @@ RUNS = [
             "07/wrong/load-lets-errors-through",
         )
     ),
+    Run(("09/wrong/kernel-gradient-of-another-shape",)),
 ]
 
 
@@ -246,6 +254,7 @@ ROWS = [
     "printed",
     "your code",
     "what ran",
+    "stops at",
     "next",
 ]
 

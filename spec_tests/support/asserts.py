@@ -127,6 +127,15 @@ def assert_exact(got: Any, *, want: Any, ulps: float = 0.0, signed: bool = False
         raise failure
 
 
+def assert_close_where_finite(got: Any, *, want: Any) -> None:
+    """Finite where the right answer is, and close to it there; elsewhere nan or infinite, whichever."""
+    finite = np.isfinite(want)
+    if np.shape(got) != finite.shape:
+        return assert_close(got, want=want)  # says what differs
+    assert_equal(np.isfinite(got), want=finite)
+    assert_close(np.where(finite, got, 0.0), want=np.where(finite, want, 0.0))
+
+
 def assert_unchanged(got: Any, *, was: Any) -> None:
     """What a call must not write to is as it was before, to the last bit.
 
@@ -233,7 +242,12 @@ def show(value: Any) -> str:
     """A value as a learner would print it, a few lines at most."""
     if not isinstance(value, np.ndarray):
         text = value if isinstance(value, str) else repr(value)
-        return text if len(text) <= LONG else f"{text[: LONG - 100]} ... {text[-100:]}"
+        left = len(text) - LONG
+        return (
+            text
+            if left <= 0
+            else f"{text[: LONG - 100]} ... {left:,} letters more ... {text[-100:]}"
+        )
     if value.size > 40 or value.size == 0:
         return f"{np.array2string(value, threshold=8, edgeitems=2, separator=', ')}  shape {value.shape}"
     return np.array2string(value, separator=", ", max_line_width=88)

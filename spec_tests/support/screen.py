@@ -6,6 +6,7 @@ One text for the terminal, the JUnit report and an editor's test panel.
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import re
 import textwrap
@@ -47,7 +48,8 @@ def render(failure: ClauseFailure, docstring: str, test_id: str) -> str:
         ("looks like", failure.looks_like),
         ("printed", failure.call.printed),
         ("your code" if frame or sure else "what ran", _lines(frame, likely, sure)),
-        ("next", failure.next.format(kata=clause[:2]) or _next(clause, frame)),
+        ("stops at", _place(failure.frame) if failure.frame and not frame else ""),
+        ("next", failure.next.format(kata=clause[:2]) or _next(clause, failure.frame)),
     ]
     readme = f"  [{course.folder(clause[:2]).relative_to(ROOT)}/README.md]   {problem}"
     lines = [clause_lines(docstring), readme, *[_row(*row) for row in rows if row[1]]]
@@ -62,9 +64,14 @@ def _visible(text: str) -> str:
 def places(
     failure: ClauseFailure, clause: str, test_id: str
 ) -> tuple[Frame | None, list[Frame], bool]:
-    """Where the learner's code raised; what ran, the likeliest first, and whether it is this one."""
+    """Where the learner's code raised; what ran, the likeliest first, and whether it is this one.
+
+    A line of an earlier kata's file is left out where code of this kata ran: that led there.
+    """
     text = "\n".join(_typed(failure.call)[0])
-    return failure.frame, *culprits(failure, clause, test_id, text)
+    likely, sure = culprits(failure, clause, test_id, text)
+    frame = failure.frame
+    return frame if frame and (is_own(frame, clause[:2]) or not likely) else None, likely, sure
 
 
 def clause_lines(docstring: str) -> str:
@@ -148,7 +155,9 @@ def _evaluated(source: str) -> dict[str, str]:
 
 def _is_operation(expression: str) -> bool:
     """Whether an expression needs brackets before a method of its value can be called."""
-    return isinstance(ast.parse(expression, mode="eval").body, ast.BinOp | ast.UnaryOp)
+    with contextlib.suppress(SyntaxError):  # a text that is no expression
+        return isinstance(ast.parse(expression, mode="eval").body, ast.BinOp | ast.UnaryOp)
+    return False
 
 
 @cache

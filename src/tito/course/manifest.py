@@ -87,17 +87,21 @@ class Kata:
         return self.folder / f"{self.module}.py"
 
     @property
+    def spec(self) -> Path:
+        """The file of its spec; of one in several files, without the ending, their folder."""
+        return ROOT / "spec_tests" / f"test_{self.slug}.py"
+
+    @property
     def specs(self) -> tuple[Path, ...]:
         """The files of its spec: one, or a folder with one for each task, in the order of the tasks."""
-        whole = ROOT / "spec_tests" / f"test_{self.slug}.py"
-        parts = [whole.with_suffix("") / f"test_{self.id}_{task}.py" for task in self.tasks]
-        return tuple(part for part in parts if part.is_file()) or (whole,)
+        parts = [self.spec.with_suffix("") / f"test_{self.id}_{task}.py" for task in self.tasks]
+        return tuple(part for part in parts if part.is_file()) or (self.spec,)
 
     @property
     def suite(self) -> tuple[Path, ...]:
         """The files of its spec, and what they share: the other files of the spec's folder."""
-        folder = ROOT / "spec_tests" / f"test_{self.slug}"
-        return (*self.specs, *sorted({*folder.glob("*.py")} - {*self.specs}))
+        shared = {*self.spec.with_suffix("").glob("*.py")} - {*self.specs}
+        return (*self.specs, *sorted(shared))
 
     @property
     def blanks(self) -> list[str]:

@@ -45,9 +45,10 @@ class Watch:
 
     def loop(self, begin: Begin) -> None:
         """Look, again and again, until the suite itself has changed."""
-        suite, seen = stamps(SPECS / "support", *self.kata.suite), {"": 0}
+        suite, seen = (SPECS / "support", *self.kata.suite), {"": 0}
+        collected = stamps(*suite)
         try:
-            while stamps(SPECS / "support", *self.kata.suite) == suite:
+            while stamps(*suite) == collected:
                 now = stamps(self.impl / "tinytorch")
                 if now != seen:
                     seen, self.saved = now, time.monotonic()

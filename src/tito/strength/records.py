@@ -27,7 +27,7 @@ from tito.course.manifest import REFERENCE, ROOT, Kata, load
 from tito.run.engine import Job
 from tito.run.outcome import Verdict
 from tito.run.runner import run, spec_paths
-from tito.strength import variants
+from tito.strength import batches, variants
 from tito.strength.variants import Variant
 
 FOLDER = variants.FOLDER / "records"
@@ -90,10 +90,12 @@ def missing(kata: Kata) -> list[Variant]:
     """The variants without a record under their key.
 
     Raises:
-        Refusal: edits that no longer apply, since the reference was edited; all are listed.
+        Refusal: edits that no longer apply, since the reference was edited, of these or of archived
+            answers; all are listed.
     """
     if broken := list(filter(None, map(variants.broken, everything(kata)))):
         raise Refusal("\n".join(broken))
+    batches.archived(kata)  # refuses what no longer applies
     found = known(kata)
     return [v for v in everything(kata) if name(v) not in found]
 
