@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ class Case:
 
     Attributes:
         make: builds the inputs, returns what is timed.
-        calls: how many calls are one batch; a batch takes some 40 ms on a quiet machine.
+        calls: how many calls are one batch; a batch takes at least 40 ms on a quiet machine; of a row on two
+            threads ten times that, for after a pause its first calls are slow.
         limit: how much slower than an older commit it may be, as a ratio; None: it is not compared.
         threads: on each side, beside PyTorch; beside an older commit it is one.
     """
@@ -239,6 +241,46 @@ def loader(changed: bool) -> Step:
     return lambda: [batch for batch in batches]  # noqa: C416
 
 
+MERGES = 500
+
+
+def looked_up() -> tuple[Any, Any, Any]:
+    """A table of 4,096 rows, 8,192 ids, and the cotangent: each row is used twice, on average."""
+    ids = np.random.default_rng(0).integers(0, 4096, 8192)
+    return normal(4096, 128), ids, normal(8192, 128)
+
+
+def embedding() -> Step:
+    """Forward and backward."""
+    table, ids, g = looked_up()
+    weight = tt.Tensor(table, requires_grad=True)
+
+    def step() -> None:
+        weight.grad = None
+        tt.embedding(ids, weight).backward(g)
+
+    return step
+
+
+def prose() -> str:
+    """The READMEs of katas 01 to 11: English with code in it."""
+    paths = sorted((Path(__file__).parents[1] / "katas").glob("*/README.md"))[:11]
+    return "".join(path.read_text(encoding="utf-8") for path in paths)
+
+
+def learning() -> Step:
+    """Merges learned from a text."""
+    text = prose()
+    return lambda: tt.BPETokenizer().train(text, MERGES)
+
+
+def encoding() -> Step:
+    """The ids of a text."""
+    text, tokenizer = prose(), tt.BPETokenizer()
+    tokenizer.train(text, MERGES)
+    return lambda: tokenizer.encode(text)
+
+
 CASES = {
     "kernels alone: (768, 128) @ (128, 512)": Case(product, 100, limit=None),
     "small op, forward + backward": Case(small_operation, 1500, limit=1.05),
@@ -246,12 +288,15 @@ CASES = {
     "MLP 784-128-10, batch 64, Adam step": Case(lambda: training_step(SMALL, 64), 50),
     "MLP 784-512-512-10, batch 256, Adam step": Case(lambda: training_step(WIDE, 256), 4),
     "MLP 784-128-10, inference, batch 1": Case(lambda: inference(SMALL), 1500),
-    **{str(conv): Case(conv.make, 3, threads=2) for conv in CONVOLUTIONS},
-    "batch norm, 64 channels, 16x16": Case(batch_norm, 3, threads=2),
-    "max pool 2x2, 32 channels, 32x32": Case(max_pool, 3, threads=2),
-    **{name: Case(partial(cnn_step, *net), 1, threads=2) for name, net in NETWORKS.items()},
-    "loader, 50 batches of 128 pictures": Case(lambda: loader(changed=False), 1),
-    "loader, flipped and normalized": Case(lambda: loader(changed=True), 1),
+    **{str(conv): Case(conv.make, 20, threads=2) for conv in CONVOLUTIONS},
+    "batch norm, 64 channels, 16x16": Case(batch_norm, 20, threads=2),
+    "max pool 2x2, 32 channels, 32x32": Case(max_pool, 20, threads=2),
+    **{name: Case(partial(cnn_step, *net), 10, threads=2) for name, net in NETWORKS.items()},
+    "loader, 50 batches of 128 pictures": Case(lambda: loader(changed=False), 4),
+    "loader, flipped and normalized": Case(lambda: loader(changed=True), 4),
+    "embedding, 8,192 ids of 4,096 rows, width 128": Case(embedding, 20),
+    "BPE learns 500 merges, beside tokenizers": Case(learning, 1),
+    "BPE encodes, beside tokenizers": Case(encoding, 5),
 }
 
 

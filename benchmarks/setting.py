@@ -12,7 +12,7 @@ import numpy as np
 
 from tito.milestone.run import KEEPS_MEMORY
 
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+THREADS = tuple(f"{what}_NUM_THREADS" for what in ("OPENBLAS", "OMP", "MKL", "RAYON"))
 
 
 def environment(threads: int = 1, **more: str) -> dict[str, str]:

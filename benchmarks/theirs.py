@@ -14,6 +14,7 @@ from typing import Any
 
 import cases
 import sides
+import tokenizers
 import torch
 from cases import BATCH, CONVOLUTIONS, NETWORKS, NORM, POOL, SMALL, WIDE, Step, examples, walk
 from torch import nn
@@ -157,6 +158,40 @@ def loader(changed: bool) -> Step:
     return lambda: [batch for batch in batches]  # noqa: C416
 
 
+def embedding() -> Step:
+    weight, ids, g = map(torch.tensor, cases.looked_up())
+    weight.requires_grad_()
+
+    def step() -> None:
+        weight.grad = None
+        F.embedding(ids, weight).backward(g)
+
+    return step
+
+
+def learning() -> Step:
+    """The library tokenizers, on as many threads: GPT-2's pieces, all bytes, as many merges."""
+    text, size = cases.prose(), 256 + cases.MERGES
+    pieces = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pieces.alphabet()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=size, initial_alphabet=alphabet, show_progress=False
+    )
+
+    def step() -> tokenizers.Tokenizer:
+        learner = tokenizers.Tokenizer(tokenizers.models.BPE())
+        learner.pre_tokenizer = pieces
+        learner.train_from_iterator([text], trainer)
+        return learner
+
+    return step
+
+
+def encoding() -> Step:
+    text, tokenizer = cases.prose(), learning()()
+    return lambda: tokenizer.encode(text)
+
+
 def forms(row: str, make: Callable[[bool], Step]) -> Iterator[tuple[str, Callable[[], Step]]]:
     """A row in both layouts."""
     yield row, lambda: make(False)
@@ -174,6 +209,9 @@ ROWS: dict[str, Callable[[], Step]] = {
     "max pool 2x2, 32 channels, 32x32": max_pool,
     "loader, 50 batches of 128 pictures": lambda: loader(changed=False),
     "loader, flipped and normalized": lambda: loader(changed=True),
+    "embedding, 8,192 ids of 4,096 rows, width 128": embedding,
+    "BPE learns 500 merges, beside tokenizers": learning,
+    "BPE encodes, beside tokenizers": encoding,
 }
 for conv in CONVOLUTIONS:
     ROWS |= forms(str(conv), lambda last, conv=conv: convolution(conv, last))
