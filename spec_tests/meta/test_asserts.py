@@ -483,6 +483,13 @@ def test_show(value: Any, text: str) -> None:
     assert show(value) == text
 
 
+def test_a_long_text_says_how_much_is_left_out() -> None:
+    """Beginning and end stand there; what is between them is counted."""
+    text = show("a" * 900 + "b" * 5000 + "c" * 100)
+    assert text == "a" * 900 + " ... 5,000 letters more ... " + "c" * 100
+    assert show("b" * 1000) == "b" * 1000
+
+
 def test_show_stays_small() -> None:
     """No array fills the screen, and up to forty numbers are shown whole."""
     assert show(np.arange(40)).count(",") == 39

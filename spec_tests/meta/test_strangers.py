@@ -147,6 +147,17 @@ def test_archive(course: Course) -> None:
     assert "tito strangers 02 reference/variants/strangers/02-first.toml --screens" in ran.text
 
 
+def test_an_archive_that_no_longer_applies(course: Course) -> None:
+    """The reference was edited: the records step lists it, long before the archive is run."""
+    folder = course.root / "reference" / "variants" / "strangers"
+    folder.mkdir()
+    lost = WRONG.format(id="lost", value="6 * x").replace('replace = "triple"', 'replace = "t"')
+    (folder / "02-first.toml").write_text(lost, encoding="utf-8")
+    ran = course.tito("records", "02")
+    assert ran.code == 1
+    assert "lost: its piece 't' stands 0 times" in ran.text
+
+
 def test_a_mistake_on_another_design(course: Course) -> None:
     """A wrong answer may build on a right one, and share the lesson of another."""
     path = course.root / "reference" / "variants" / "wrong" / "02_tripling.toml"
