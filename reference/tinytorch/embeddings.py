@@ -100,11 +100,12 @@ defvjp(lookup, lookup_gradient)
 def _indices(input: Any, rows: int) -> Array:
     """Row numbers as an array of their own: what the caller's becomes later changes no gradient."""
     given = np.asarray(input.data if isinstance(input, Tensor) else input)
-    if not given.size:
-        given = given.astype(np.intp)  # an empty list is float64 to NumPy
+    if not given.size and isinstance(input, (list, tuple)):
+        given = given.astype(np.intp)  # float64 to NumPy
     if given.dtype.kind not in "iu":
+        value = given.flat[0] if given.size else "none"
         raise TypeError(
-            f"embedding takes integers as row numbers; got {given.flat[0]} of dtype {given.dtype}: pass "
+            f"embedding takes integers as row numbers; got {value} of dtype {given.dtype}: pass "
             "ints or an integer array (Tensor([0, 1]) is float32; Tensor(np.array([0, 1])) is not)"
         )
     outside = given[(given < 0) | (given >= rows)]
@@ -331,7 +332,7 @@ class RotaryEmbedding(Module):
 
     def __init__(self, dim: int, base: float = 10_000.0) -> None:
         self.dim = _even("dim", dim)
-        if not base > 0:
+        if isinstance(base, str | None) or not base > 0:
             raise ValueError(f"base is a number above 0; got {base!r}")
         self.base = base
 

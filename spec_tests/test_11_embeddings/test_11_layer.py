@@ -176,7 +176,9 @@ def layer_called(tt: Any, ids: Any, weight: Any) -> Any:
     layer.weight.data[...] = weight * 2
     found["written to"] = layer(tt.Tensor(ids)).data.copy()
     layer.load_state_dict({"weight": weight * 3})
-    found["loaded"] = layer.eval()(ids)
+    found["loaded"] = (out := layer.eval()(ids)).data
+    out.sum().backward()
+    found["uses in eval mode"] = layer.weight.grad[:, 0]
     layer.train()
     found["by name"] = layer(input=ids[0]).data.copy()
     layer.weight = tt.Parameter(np.concatenate([weight, weight * 4]))
@@ -195,6 +197,7 @@ def test_embedding_layer_computes_embedding() -> None:
     assert_equal(got.pop("left on it"), want=[])
     want = {"replaced": weight[ids], "written to": 2 * weight[ids], "loaded": 3 * weight[ids]}
     want |= {"by name": 3 * weight[ids[0]], "longer": 4 * weight[ids]}
+    want["uses in eval mode"] = np.array([1.0, 0, 1, 1])
     assert_close(got, want=want)
 
 

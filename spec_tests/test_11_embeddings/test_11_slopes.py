@@ -286,10 +286,29 @@ def test_embedding_gradient_of_a_row_read_often(where: str) -> None:
     assert_close(got, want=want.astype(np.float32))
 
 
-@observe(shown="the note of embedding(ids, weight)")
-def notes(tt: Any, weight: Any, ids: Any) -> Any:
+@pytest.mark.parametrize("uses", [4, 40, 400])
+def test_embedding_gradient_of_uses_that_cancel(uses: int) -> None:
+    """11.8 Large numbers that cancel, and small ones between them, in a row that is read a few times."""
+    small = fill((uses, 2), 3, "positive").astype(np.float32)
+    large = np.float32([[2e9, -1e9]])
+    c = np.concatenate([large, small, -large])
+    want = small.sum(0, dtype=np.float64).astype(np.float32)
+    got = slope(np.zeros((2, 2), np.float32), np.ones(uses + 2, int), c)
+    assert_exact(got[1], want=want, ulps=1)
+
+
+def test_embedding_gradient_is_rounded_once() -> None:
+    """11.8 A table in float16: the sum lies a little above the middle between two of its numbers."""
+    scale = np.float16(2.0 ** integer(0, 0, 3))
+    c = np.float16([[1.0], [2**-11], [2**-24]]) * scale
+    got = slope(np.zeros((1, 1), np.float16), [0, 0, 0], c)
+    assert_exact(got[0], want=np.float16([(1 + 2**-10) * scale]))
+
+
+@observe(shown="the note of embedding(ids, weight, padding_idx)")
+def notes(tt: Any, weight: Any, ids: Any, padding: Any) -> Any:
     table, fixed = tt.Tensor(weight, requires_grad=True), tt.Tensor(weight)
-    out = tt.embedding(ids, table)
+    out = tt.embedding(ids, table, padding)
     with tt.no_grad():
         without = tt.embedding(ids, table)
     parents = [p for p in out.note.parents if p is not None]
@@ -302,13 +321,14 @@ def notes(tt: Any, weight: Any, ids: Any) -> Any:
     }
 
 
+@pytest.mark.parametrize("padding", [None, 0])
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3)], ids=str)
-def test_embedding_leaves_one_note(shape: Any) -> None:
+def test_embedding_leaves_one_note(shape: Any, padding: int | None) -> None:
     """11.9 The parents of the result's note, and no note where there is nothing to learn."""
     rows = integer(4, 2, 9)
     want = {"parents": [True], "requires_grad": True, "shape": (*shape, rows)}
     want["none"] = {"fixed": [True, False], "no_grad": [True, False]}
-    assert_equal(notes(normal(rows, rows), row_numbers(shape, rows)), want=want)
+    assert_equal(notes(normal(rows, rows), row_numbers(shape, rows), padding), want=want)
 
 
 @observe(
@@ -390,11 +410,12 @@ def counted_steps(tt: Any, sizes: Any) -> Any:
     for rows, size, shape in sizes:
         table = tt.Tensor(np.ones((rows, size)), requires_grad=True)
         ids = np.arange(int(np.prod(shape))).reshape(shape) * 7 % rows
-        before, count[0] = sys.gettrace(), 0
+        before, listed, count[0] = sys.gettrace(), ids.tolist(), 0
         sys.settrace(traced)
         try:
             out = tt.embedding(ids, table, padding_idx=1)
             out.backward(out.data)
+            tt.embedding(listed, table)
         finally:
             sys.settrace(before)
         counts.append(count[0])
