@@ -377,7 +377,7 @@ class BPETokenizer:
             return self.special_tokens
         allowed = list(allowed_special)
         for text in allowed:
-            if text not in self.special_tokens:
+            if not isinstance(text, str) or text not in self.special_tokens:
                 raise ValueError(
                     f"{text!r} is no special token of this tokenizer; it has {list(self.special_tokens)}"
                 )

@@ -214,7 +214,20 @@ def test_characters_of_all_planes_come_back(seed: int) -> None:
 
 # ---- 10.13, 10.14: special tokens ----------------------------------------------------------------
 
-SPECIALS = ["<s>", "<s>>", "[.]", "a|b", "\u00e9\u00e9", "<s><s>x", " the", "(", "\\d", "^"]
+SPECIALS = [
+    "<s>",
+    "<s>>",
+    "[.]",
+    "a|b",
+    "\u00e9\u00e9",
+    "<s><s>x",
+    " the",
+    "(",
+    "\\d",
+    "^",
+    "e#",
+    "#ee!",
+]
 
 
 def cut_at(text: str, allowed: Any) -> list[Any]:
@@ -259,7 +272,7 @@ ALLOWED = {
     "specials[1::-1]": ["<s>", "<s>>"],
     "['<s>', '<s>']": ["<s>"],
     "(x for x in specials[2:5])": ["[.]", "a|b", "\u00e9\u00e9"],
-    "tuple(specials[6:])": [" the", "(", "\\d", "^"],
+    "tuple(specials[6:])": [" the", "(", "\\d", "^", "e#", "#ee!"],
     "tokenizer.special_tokens": SPECIALS,
     "specials": SPECIALS,
     "'all'": SPECIALS,
@@ -275,6 +288,7 @@ SPECIAL_TEXTS = {
     "parts of it": "<s <s>> s> <<s>>",
     "spaces around": "ab  <s>  ab \n<s>\n ab",
     "a word around": "ab's<s>'s ab<s>ab",
+    "one begins in another": "e#ee! #ee!e# e##ee!",
     "none": "ab ab",
 }
 
@@ -334,6 +348,7 @@ def test_special_tokens_of_two() -> None:
         ("['']", "''"),
         ("[256]", "256"),
         ("[None]", "None"),
+        ("[['<s>']]", "['<s>']"),
         ("(x for x in ['<s>', '<S>'])", "'<S>'"),
     ],
 )
@@ -421,6 +436,18 @@ def test_a_remembered_piece_costs_nothing_by_its_length() -> None:
     assert_below(
         long, limit=1.2 * short + 100, what="steps for long words, per step for short ones"
     )
+
+
+def test_a_remembered_piece_is_counted_in_characters() -> None:
+    """10.23 Words of sixty letters with two bytes each, in a second call, beside words of four."""
+    letter = chr(integer(0x436, 0x430, 0x44F))
+    texts = [" ".join([letter * size] * 20) for size in (4, 60)] * 2
+    alone = steps_of_encoding("tt.pre_tokenize(text)", [], texts)
+    got = steps_of_encoding("tokenizer.encode(text)", [list(letter.encode())], texts)
+    assert_equal(got["sizes"][2:], want=[20 * 4 + 19, 20 * 60 + 19])
+    short, long = (got["steps"][i] - alone["steps"][i] for i in (2, 3))
+    limit = 1.2 * short + 100
+    assert_below(long, limit=limit, what="steps for long words, per step for short ones")
 
 
 def test_a_piece_is_remembered_in_one_call() -> None:

@@ -226,6 +226,7 @@ DAMAGED = {
     "not UTF-8 in a special token": "json.dumps(state).encode().replace(b'<s>', b'<s\\xff>')",
     "UTF-16": "content.decode().encode('utf-16')",
     "zeros": "bytes(40)",
+    "200,000 brackets": "b'[' * 200_000",
     "a list": "[state]",
     "a number": "3",
     "null": "None",
