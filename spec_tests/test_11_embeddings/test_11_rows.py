@@ -250,9 +250,6 @@ NO_INTEGERS = {  # an input, and what the message names
     "tt.Tensor([[{n}, {n}], [{n}, {n}]])": ("float32", "{n}."),
     "tt.Tensor({n})": ("float32", "{n}."),
     "float('nan')": ("float64", "nan"),
-    "np.zeros(0)": ("float64",),
-    "np.zeros((2, 0), bool)": ("bool",),
-    "tt.Tensor([])": ("float32",),
     "True": ("bool", "True"),
     "[False, False]": ("bool", "False"),
     "np.array([True])": ("bool", "True"),
@@ -261,6 +258,9 @@ NO_INTEGERS = {  # an input, and what the message names
     "[None]": ("object", "None"),
     "'row{n}'": ("row{n}",),
     "{n}j": ("complex128", "{n}j"),
+    "np.zeros(0)": ("float64",),
+    "np.zeros((2, 0), bool)": ("bool",),
+    "tt.Tensor([])": ("float32",),
 }
 
 
