@@ -393,7 +393,7 @@ class MultiHeadAttention(Module):
 
     def _demand_widths(self, query: Shape, key: Shape, value: Shape) -> None:
         """Refuse inputs of another width, and those that do not go together."""
-        fits = len(query) > 1 and query[-1:] == key[-1:] == (self.embed_dim,)
+        fits = min(len(query), len(key)) > 1 and query[-1] == key[-1] == self.embed_dim
         if not fits or query[:-2] != key[:-2] or key != value:
             raise ValueError(
                 f"MultiHeadAttention({self.embed_dim}, {self.num_heads}) takes query (..., L, "
