@@ -98,12 +98,13 @@ def filled(
 
 
 def bools(*shape: int, seed: int = 0, share: float = 0.6) -> Any:
-    """A mask of bools in which every row of keys shows at least one key and, of several, hides one."""
-    rng = np.random.default_rng([BASE_SEED, seed, 12])
+    """A mask of bools: of three keys or more each row shows at least two and hides one; of two it hides one."""
+    rng, keys = np.random.default_rng([BASE_SEED, seed, 12]), shape[-1]
     mask = rng.random(shape) < share
-    first = rng.integers(0, max(shape[-1], 1), (*shape[:-1], 1))
-    places = np.arange(shape[-1])
-    return (mask | (places == first)) & (places != (first + 1) % max(shape[-1], 2))
+    first = rng.integers(0, max(keys, 1), (*shape[:-1], 1))
+    place = (np.arange(keys) - first) % max(keys, 1)  # counted from the first that is shown
+    shown = min(2, max(1, keys - 1))
+    return (mask | (place < shown)) & (place != shown)
 
 
 def added(mask: Any, shape: Shape, causal: bool = False) -> Any:

@@ -583,7 +583,7 @@ REFUSED = {  # arguments, and what the message names
     "{n}, 1.0": ("1.0",),
     "{n}, None": ("None",),
     "{n}, {n} + 1": ("{n}",),
-    "{n}1, 9": ("{n}1", "9"),
+    "{n}1, 7": ("{n}1", "7"),
     "{n}2, {n}": ("{n}2", "{n}"),
     "12, 4, num_kv_heads=3": ("4", "3"),
     "12, 4, num_kv_heads=8": ("4", "8"),

@@ -69,6 +69,8 @@ OPTIONS = {  # further arguments, and the same for the formula; the mask is that
 def asked(name: str, mask: Any) -> tuple[str, dict[str, Any]]:
     """Further arguments of a call, and the options of the formula."""
     more, options = OPTIONS[name]
+    if "causal" in name:  # else a query might see no two keys, and nothing would flow
+        mask = mask | (np.arange(mask.shape[-1]) < 2)
     chosen = {k: mask if k == "mask" else v for k, v in options.items()}
     return more.replace("{mask}", str(mask.tolist())), chosen
 
