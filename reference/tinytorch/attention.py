@@ -137,7 +137,7 @@ def attention(
     sums[sums == 0] = 1
     used = weights if kept is None else weights * kept
     out = (_shared(used, key) @ value).reshape(*query.shape[:-1], value.shape[-1])
-    out /= sums  # E or EV numbers a query, where dividing the weights would take S
+    out /= sums  # EV numbers a query; to divide the weights would take S
     return out, (weights, sums, out)
 
 

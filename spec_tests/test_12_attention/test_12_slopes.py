@@ -450,15 +450,13 @@ def test_attention_leaves_one_note(learns: int) -> None:
     """12.16 Whom the result's note leads to, and who gets a gradient, for each choice of operands."""
     flags = [bool(learns >> i & 1) for i in range(4)]
     arrays, mask = filled((3, 5), (4, 2), (2,)), normal(3, 5, seed=3)
-    c = cotangent(arrays)
-    got = alone(arrays, mask, c, flags)
+    got = alone(arrays, mask, c := cotangent(arrays), flags)
     names = [name for name, flag in zip(NAMES, flags, strict=True) if flag]
     said = {"parents": [[n] for n in names], "requires_grad": any(flags), "learned": names}
     assert_equal({name: got[name] for name in said}, want=said)
     slopes = dict(zip(NAMES, sloped(*arrays, c, mask=mask), strict=True))
     slopes["mask"] = slopes["mask"].sum(0)
-    for name in names:
-        assert_close(got["slopes"][name], want=slopes[name], depth=10)
+    assert_close({n: got["slopes"][n] for n in names}, want={n: slopes[n] for n in names}, depth=10)
 
 
 @observe(shown="the notes of scaled_dot_product_attention(q, k, v{more}), also under no_grad()")
