@@ -10,6 +10,7 @@ from support.oracle import Case
 from support.strategies import BASE_SEED, fill
 
 CALL = "tt.scaled_dot_product_attention(a, b, c{})"
+ASK = "tt.scaled_dot_product_attention(q, k, v{})"  # where a cotangent is called c
 KEYS = np.array([[0.0], [math.log(3)]])  # the README's worked example
 QUERIES, VALUES = np.array([[1.0], [0.0]]), np.array([[0.0], [8.0]])
 Shape = tuple[int, ...]

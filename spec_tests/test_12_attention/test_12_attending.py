@@ -21,6 +21,7 @@ from support.observe import observe
 from support.oracle import Case, check_values
 from support.strategies import integer, normal, real, seeds
 from test_12_attention.by_hand import (
+    ASK,
     BOOLS,
     CALL,
     CAUSAL,
@@ -581,25 +582,27 @@ def test_shared_keys_without_heads() -> None:
 # ---- 12.11: dropout ------------------------------------------------------------------------------
 
 
-@observe(
-    shown="scaled_dot_product_attention(q, k, v{more}, dropout_p={p}, generator=g); Dropout({p}, g) of ones"
-)
-def dropped(tt: Any, arrays: Any, more: str, p: str, seed: int) -> Any:
+@observe(shown="{call}, twice, and Dropout({p}, g)(ones)")
+def dropped(tt: Any, arrays: Any, call: str, p: str, seed: int) -> Any:
     q, k, v = (tt.Tensor(a) for a in arrays)
     names = {"tt": tt, "np": np, "q": q, "k": k, "v": v}
-    call, found = f"tt.scaled_dot_product_attention(q, k, v{more}, dropout_p={p}", {}
-    ones = np.ones((*q.shape[:-1], k.shape[-2]), q.dtype)
+    found, ones = {}, np.ones((*q.shape[:-1], k.shape[-2]), q.dtype)
     for name in ("own", "default"):
         generators = [np.random.default_rng(seed) if name == "own" else None for _ in range(2)]
         tt.manual_seed(seed)
-        first = eval(call + ", generator=g)", names | {"g": generators[0]})
-        second = eval(call + ", generator=g)", names | {"g": generators[0]})
+        first = eval(call, names | {"g": generators[0]})
+        second = eval(call, names | {"g": generators[0]})
         tt.manual_seed(seed)
         layer = tt.Dropout(eval(p, {"np": np}), generators[1])
         factors = [layer(tt.Tensor(ones)).data.copy() for _ in range(2)]
         found |= {f"{name}, first": first, f"{name}, second": second}
         found |= {f"{name}, factors": factors[0], f"{name}, second factors": factors[1]}
     return found
+
+
+def dropping(more: str, p: str) -> str:
+    """The call with dropout."""
+    return ASK.format(f"{more}, dropout_p={p}, generator=g")
 
 
 def check_dropped(got: Any, arrays: Any, **options: Any) -> None:
@@ -617,7 +620,7 @@ def check_dropped(got: Any, arrays: Any, **options: Any) -> None:
 def test_dropout_drops_weights(p: str, dtype: str) -> None:
     """12.11 Two calls with one generator, then with manual_seed's: the numbers that kata 03 draws."""
     arrays = [a.astype(dtype) for a in filled((4, 7), (3, 2), (2, 2))]
-    check_dropped(dropped(arrays, "", p, integer(3, 1, 999)), arrays)
+    check_dropped(dropped(arrays, dropping("", p), p, integer(3, 1, 999)), arrays)
 
 
 @pytest.mark.parametrize("more", ["masked", "causal", "shared"])
@@ -626,7 +629,8 @@ def test_dropout_beside_other_options(more: str) -> None:
     arrays = filled((4, 7), (3, 2), (2, 4), 2 if more == "shared" else None)
     mask = bools(4, 7)
     texts = {"masked": f", np.array({mask.tolist()})", "causal": ", is_causal=True"}
-    got = dropped(arrays, texts.get(more, ", enable_gqa=True"), "0.4", integer(3, 1, 999))
+    call = dropping(texts.get(more, ", enable_gqa=True"), "0.4")
+    got = dropped(arrays, call, "0.4", integer(3, 1, 999))
     masks = mask if more == "masked" else None
     check_dropped(got, arrays, mask=masks, causal=more == "causal")
 
@@ -635,17 +639,18 @@ def test_dropout_beside_other_options(more: str) -> None:
 def test_dropout_of_everything(p: str) -> None:
     """12.11 Every weight is dropped; and beside it half of them."""
     arrays = filled((4, 9), (3, 2), (2,))
-    got, half = (dropped(arrays, "", each, integer(3, 1, 999)) for each in (p, "0.5"))
+    seed = integer(3, 1, 999)
+    got, half = (dropped(arrays, dropping("", each), each, seed) for each in (p, "0.5"))
     assert_zeros(got["own, first"], beside=half["own, first"])
     assert_zeros(got["default, second"], beside=half["default, second"])
 
 
-@observe(shown="the next draws after scaled_dot_product_attention(q, k, v{more}, generator=g)")
-def draws_after(tt: Any, arrays: Any, more: str, seed: int) -> Any:
+@observe(shown="the next draws after {call}")
+def draws_after(tt: Any, arrays: Any, call: str, seed: int) -> Any:
     g, fresh = np.random.default_rng(seed), np.random.default_rng(seed)
     tt.manual_seed(seed)
-    call = f"tt.scaled_dot_product_attention(*tensors{more}, generator=g)"
-    names = {"tt": tt, "np": np, "g": g, "tensors": [tt.Tensor(a) for a in arrays]}
+    q, k, v = (tt.Tensor(a) for a in arrays)
+    names = {"tt": tt, "np": np, "g": g, "q": q, "k": k, "v": v}
     try:
         result = eval(call, names)
     except (ValueError, TypeError):
@@ -659,7 +664,7 @@ def draws_after(tt: Any, arrays: Any, more: str, seed: int) -> Any:
 def test_no_dropout_draws_nothing(more: str) -> None:
     """12.11 The generator that was passed and the default one; the result."""
     arrays = filled((3, 5), (4, 2), (2,))
-    got = draws_after(arrays, more, integer(3, 1, 999))
+    got = draws_after(arrays, ASK.format(f"{more}, generator=g"), integer(3, 1, 999))
     assert_equal(got["after"], want=got["fresh"])
     assert_close(got["result"], want=attended(*arrays))
 
@@ -780,7 +785,9 @@ def test_attention_refuses_a_dropout(p: str, more: str) -> None:
 def test_attention_refuses_before_it_draws(more: str) -> None:
     """12.12 The generators after a refusal, where some dropout was asked for."""
     more += "" if "dropout_p" in more else ", dropout_p=0.5"
-    got = draws_after(filled((3, 5), (4, 2), (2,)), more, integer(3, 1, 999))
+    call = ASK.format(f"{more}, generator=g")
+    got = draws_after(filled((3, 5), (4, 2), (2,)), call, integer(3, 1, 999))
     assert_equal(got["after"], want=got["fresh"])
-    got = draws_after([*filled((3, 5), (4, 2))[:2], np.ones((4, 2))], ", dropout_p=0.5", 5)
+    call = ASK.format(", dropout_p=0.5, generator=g")
+    got = draws_after([*filled((3, 5), (4, 2))[:2], np.ones((4, 2))], call, 5)
     assert_equal(got["after"], want=got["fresh"])

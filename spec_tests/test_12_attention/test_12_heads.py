@@ -238,11 +238,11 @@ def test_layer_starts_without_biases() -> None:
 # ---- 12.19, 12.20: project and merge -------------------------------------------------------------
 
 
-@observe(shown="{call} with other weights: {method}", uses=(with_state,))
-def asked(tt: Any, call: str, state: Any, method: str, inputs: Any) -> Any:
+@observe(shown="layer = {call} with other weights; {ask}", uses=(with_state,))
+def asked(tt: Any, call: str, state: Any, ask: str, inputs: Any) -> Any:
     layer = with_state(tt, call, state)
     tensors = dict(zip("xyz", [tt.Tensor(a) for a in inputs], strict=False))
-    found = eval(f"layer.{method}", {"tt": tt, "np": np, "layer": layer, **tensors})
+    found = eval(ask, {"tt": tt, "np": np, "layer": layer, **tensors})
     return list(found) if isinstance(found, (tuple, list)) else [found]
 
 
@@ -284,7 +284,7 @@ def test_project_gives_heads(call: str, before: Any) -> None:
     """12.19 Fresh numbers, row by row of the weight, for none to two axes before."""
     (heads, few), bias = LAYERS[call], "bias" not in call
     state, inputs = state_of(6, heads, few, bias), vectors(*[(*before, n, 6) for n in (3, 5, 5)])
-    got = asked(call, state, "project(x, y, z)", inputs)
+    got = asked(call, state, "layer.project(x, y, z)", inputs)
     parts = parts_of(6, heads, few)
     want = [projected(state, x, part) for x, part in zip(inputs, parts, strict=True)]
     assert_close(got, want=want)
@@ -295,7 +295,7 @@ def test_project_of_several_roles(ask: str) -> None:
     """12.19 Some of query, key and value are left out, None, or given by name."""
     call, known, inputs = roles(ask)
     state = state_of(6, 2)
-    got = asked("tt.MultiHeadAttention(6, 2)", state, f"project{call}", known)
+    got = asked("tt.MultiHeadAttention(6, 2)", state, f"layer.project{call}", known)
     want = [projected(state, x, p) for x, p in zip(inputs, parts_of(6, 2), strict=True)]
     assert_close(got, want=want)
 
@@ -304,7 +304,7 @@ def test_project_of_several_roles(ask: str) -> None:
 def test_project_of_nothing(shape: str) -> None:
     """12.19 No batches, no positions: the shapes."""
     got = asked(
-        "tt.MultiHeadAttention(6, 2)", state_of(6, 2), "project(x)", [np.zeros(eval(shape))]
+        "tt.MultiHeadAttention(6, 2)", state_of(6, 2), "layer.project(x)", [np.zeros(eval(shape))]
     )
     *before, length, _ = eval(shape)
     assert_equal([a.shape for a in got], want=[(*before, 2, length, 3)] * 3)
@@ -317,18 +317,18 @@ def test_merge_puts_heads_side_by_side(call: str, before: Any) -> None:
     (heads, few), bias = LAYERS[call], "bias" not in call
     state = state_of(6, heads, few, bias)
     found = normal(*before, heads, integer(5, 2, 5), 6 // heads)
-    got = asked(call, state, "merge(x)", [found])
+    got = asked(call, state, "layer.merge(x)", [found])
     assert_close(got, want=[merged(state, found)])
 
 
 # ---- 12.21: a call -------------------------------------------------------------------------------
 
 
-@observe(shown="{call} with other weights: layer{ask}, then backward(c)", uses=(with_state,))
+@observe(shown="layer = {call} with other weights; {ask}.backward(c)", uses=(with_state,))
 def walked(tt: Any, call: str, state: Any, ask: str, known: Any, c: Any) -> Any:
     layer = with_state(tt, call, state)
     leaves = dict(zip("xyz", [tt.Tensor(a, requires_grad=True) for a in known], strict=False))
-    out = eval(f"layer{ask}", {"tt": tt, "np": np, "layer": layer, **leaves})
+    out = eval(ask, {"tt": tt, "np": np, "layer": layer, **leaves})
     result = out.data.copy()
     out.backward(c)
     slopes = {name: p.grad for name, p in layer.named_parameters()}
@@ -356,7 +356,7 @@ def test_layer_by_hand(call: str, names: str) -> None:
     state, known = state_of(6, heads, few, bias), vectors((2, 3, 6), (2, 5, 6), (2, 5, 6))
     ask = {"xxx": "(x)", "xyy": "(x, y)", "xyz": "(x, y, z)"}[names]
     c = normal(2, 3, 6, seed=9)
-    got = walked(call, state, ask, known, c)
+    got = walked(call, state, f"layer{ask}", known, c)
     check_walked(got, known, names, state, c, heads, few)
 
 
@@ -365,7 +365,7 @@ def test_layer_of_several_roles(ask: str) -> None:
     """12.21 Some of query, key and value are left out, None, or given by name; no batch axis."""
     state, (call, known, _) = state_of(6, 2), roles(ask, ())
     c, names = normal(3, 6, seed=9), ROLES[ask].replace("w", "z")
-    got = walked("tt.MultiHeadAttention(6, 2)", state, call, known, c)
+    got = walked("tt.MultiHeadAttention(6, 2)", state, f"layer{call}", known, c)
     check_walked(got, known, names, state, c, 2)
 
 
@@ -392,7 +392,7 @@ def test_layer_with_masks(ask: str, more: str) -> None:
     few, known = (1 if more else None), vectors((2, 3, 6))
     state, c = state_of(6, 2, few), normal(2, 3, 6, seed=9)
     ask_for = ask.replace("{mask}", str(SEEN.tolist()))
-    got = walked(f"tt.MultiHeadAttention(6, 2{more})", state, ask_for, known, c)
+    got = walked(f"tt.MultiHeadAttention(6, 2{more})", state, f"layer{ask_for}", known, c)
     check_walked(got, known, "xxx", state, c, 2, few, **CALLS[ask])
 
 
@@ -403,7 +403,7 @@ def test_layer_with_a_mask_for_each_text() -> None:
     mask[1, ..., integer(3, 2, 4) :] = False
     c = normal(2, 3, 6, seed=9)
     ask = f"(x, y, attn_mask=np.array({mask.tolist()}))"
-    got = walked("tt.MultiHeadAttention(6, 3)", state, ask, known, c)
+    got = walked("tt.MultiHeadAttention(6, 3)", state, f"layer{ask}", known, c)
     check_walked(got, known, "xyy", state, c, 3, mask=mask)
 
 
@@ -477,7 +477,7 @@ def test_layer_keeps_the_dtype(dtype: str) -> None:
     state, known, c = state_of(6, 2), vectors((2, 3, 6), (2, 5, 6)), normal(2, 3, 6, seed=9)
     narrow = {name: array.astype(dtype) for name, array in state.items()}
     cut = [a.astype(dtype) for a in known]
-    got = walked("tt.MultiHeadAttention(6, 2)", narrow, "(x, y)", cut, c.astype(dtype))
+    got = walked("tt.MultiHeadAttention(6, 2)", narrow, "layer(x, y)", cut, c.astype(dtype))
     dtypes = {str(a.dtype) for a in (got["result"], *got["slopes"].values())}
     assert_equal(sorted(dtypes), want=[dtype])
     limit = 6.0 * abs(layer(state, [known[0], known[1], known[1]], 2)).max()
@@ -509,7 +509,7 @@ def test_layer_of_nothing(shape: str) -> None:
     """12.21 No batches and no positions: the shape of the result and of the gradients."""
     shape = eval(shape)
     c, state = np.zeros(shape), state_of(6, 2)
-    got = walked("tt.MultiHeadAttention(6, 2)", state, "(x, is_causal=True)", [c], c)
+    got = walked("tt.MultiHeadAttention(6, 2)", state, "layer(x, is_causal=True)", [c], c)
     shapes = {name: array.shape for name, array in {**state, "x": c}.items()}
     assert_equal({name: got["slopes"][name].shape for name in shapes}, want=shapes)
     assert_equal(got["result"].shape, want=shape)
@@ -552,12 +552,12 @@ def test_layer_drops_weights(p: float, generator: bool) -> None:
     assert_close({name: got[name] for name in want}, want=want)
 
 
-@observe(shown="the next draw after a call of MultiHeadAttention(6, 2{more})")
-def draws_after(tt: Any, more: str, x: Any, seed: int) -> Any:
+@observe(shown="the next draw after a call of {call}")
+def draws_after(tt: Any, call: str, x: Any, seed: int) -> Any:
     g, fresh = np.random.default_rng(seed), np.random.default_rng(seed)
-    layer = eval(f"tt.MultiHeadAttention(6, 2{more}, generator=g)", {"tt": tt, "g": g})
+    layer = eval(call, {"tt": tt, "g": g})
     tt.MultiHeadAttention(6, 2, generator=fresh)
-    out = (layer.eval() if "0.5" in more else layer)(tt.Tensor(x))
+    out = (layer.eval() if layer.dropout else layer)(tt.Tensor(x))
     return {"after": g.random(), "fresh": fresh.random(), "shape": out.shape}
 
 
@@ -565,7 +565,8 @@ def draws_after(tt: Any, more: str, x: Any, seed: int) -> Any:
 def test_layer_draws_nothing_without_dropout(more: str) -> None:
     """12.22 In training mode with dropout 0, and in eval mode with another."""
     x = normal(2, integer(3, 2, 5), 6)
-    got = draws_after(more, x, integer(3, 1, 999))
+    call = f"tt.MultiHeadAttention(6, 2{more}, generator=g)"
+    got = draws_after(call, x, integer(3, 1, 999))
     assert_equal(got["after"], want=got["fresh"])
     assert_equal(got["shape"], want=x.shape)
 
@@ -607,12 +608,12 @@ def test_layer_refuses_settings(arguments: str) -> None:
     assert_raises(evaluate, call, np.ones(1), error="ValueError", says=says)
 
 
-@observe(shown="the next draw after MultiHeadAttention({arguments}) was refused, and without it")
-def draws_after_refusal(tt: Any, arguments: str, seed: int) -> Any:
+@observe(shown="the next draw after {call} was refused, and without it")
+def draws_after_refusal(tt: Any, call: str, seed: int) -> Any:
     rng, fresh, error = np.random.default_rng(seed), np.random.default_rng(seed), "none"
     tt.manual_seed(seed)
     try:
-        eval(f"tt.MultiHeadAttention({arguments})", {"tt": tt, "rng": rng})
+        eval(call, {"tt": tt, "rng": rng})
     except ValueError:
         error = "ValueError"
     after = [rng.random(), tt.rand(1).item()]
@@ -628,7 +629,8 @@ def test_layer_refuses_before_it_draws(arguments: str) -> None:
     """12.23 The generator that was passed and the default one after a refusal."""
     arguments = arguments.replace("{n}", str(integer(5, 3, 9)))
     for more in (", generator=rng", ""):
-        got = draws_after_refusal(arguments + more, integer(3, 1, 999))
+        call = f"tt.MultiHeadAttention({arguments}{more})"
+        got = draws_after_refusal(call, integer(3, 1, 999))
         assert_equal(got["error"], want="ValueError")
         assert_equal(got["after"], want=got["fresh"])
 
@@ -744,7 +746,9 @@ def test_layer_is_pytorchs(name: str) -> None:
     state, known, mask, c = net_inputs(name)
     more = f", attn_mask=np.array({mask.tolist()})" if kind == "bools" else ""
     ask = f"({roles}{more}{', is_causal=True' * (kind == 'causal')})"
-    got = walked(f"tt.MultiHeadAttention({arguments})", state, ask, list(known.values()), c)
+    got = walked(
+        f"tt.MultiHeadAttention({arguments})", state, f"layer{ask}", list(known.values()), c
+    )
     assert_close(got["result"], want=own("12", f"layer/{name}/out"))
     used = [*state, *sorted(set(roles.split(", ")))]
     want = {n: own("12", f"layer/{name}/{n}") for n in used}

@@ -20,6 +20,7 @@ from support.observe import observe
 from support.oracle import Case, check_gradients
 from support.strategies import LAYOUTS, fill, integer, normal, seeds
 from test_12_attention.by_hand import (
+    ASK,
     BOOLS,
     CALL,
     CAUSAL,
@@ -250,13 +251,10 @@ def test_gradients_of_large_scores(far: float, dtype: str) -> None:
         assert_close(got[0], want=want[0], terms=abs(far), depth=10)
 
 
-@observe(
-    shown="scaled_dot_product_attention(q, k, v{more}, dropout_p={p}, generator=g), then backward(cotangent)"
-)
-def dropped_slopes(tt: Any, arrays: Any, more: str, p: float, seed: int, cotangent: Any) -> Any:
+@observe(shown="{call}.backward(cotangent)")
+def dropped_slopes(tt: Any, arrays: Any, call: str, p: float, seed: int, cotangent: Any) -> Any:
     q, k, v = leaves = [tt.Tensor(a, requires_grad=True) for a in arrays]
     names = {"tt": tt, "np": np, "q": q, "k": k, "v": v, "g": np.random.default_rng(seed)}
-    call = f"tt.scaled_dot_product_attention(q, k, v{more}, dropout_p={p}, generator=g)"
     eval(call, names).backward(cotangent)
     ones = tt.Tensor(np.ones((*q.shape[:-1], k.shape[-2]), q.dtype))
     factors = tt.Dropout(p, np.random.default_rng(seed))(ones).data
@@ -269,7 +267,8 @@ def test_gradients_under_dropout(more: str, p: float) -> None:
     """12.13 What was dropped passes nothing on, what was kept is scaled; with other options."""
     arrays = filled((4, 7), (3, 2), (2, 4), 2 if "gqa" in more else None)
     c = cotangent(arrays)
-    got = dropped_slopes(arrays, more, p, integer(3, 1, 999), c)
+    call = ASK.format(f"{more}, dropout_p={p}, generator=g")
+    got = dropped_slopes(arrays, call, p, integer(3, 1, 999), c)
     want = sloped(*arrays, c, factors=got["factors"], causal="causal" in more)[:3]
     assert_close(got["slopes"], want=want, depth=10)
 
@@ -332,15 +331,13 @@ def test_a_mask_learns_alone() -> None:
 # ---- 12.15: dtypes, memory -----------------------------------------------------------------------
 
 
-@observe(
-    shown="scaled_dot_product_attention(q, k, v, mask{more}), each array {layout}; backward(c)"
-)
-def placed(tt: Any, arrays: Any, mask: Any, c: Any, more: str, layout: str = "x") -> Any:
+@observe(shown="{call}, each array {layout}; then backward(c)")
+def placed(tt: Any, arrays: Any, mask: Any, c: Any, call: str, layout: str = "x") -> Any:
     q, k, v, c = laid = [eval(layout, {"np": np, "x": a}) for a in (*arrays, c)]
     mask = None if mask is None else eval(layout, {"np": np, "x": mask})
     leaves = [tt.Tensor(a, requires_grad=True) for a in laid[:3]]
-    names = {"tt": tt, "leaves": leaves, "mask": mask}
-    out = eval(f"tt.scaled_dot_product_attention(*leaves, mask{more})", names)
+    names = dict(zip("qkv", leaves, strict=True)) | {"tt": tt, "mask": mask}
+    out = eval(call, names)
     result = out.data.copy()
     kept = {"query": q, "key": k, "value": v, "cotangent": c}
     kept |= {} if mask is None else {"mask": mask}
@@ -364,7 +361,7 @@ def test_dtypes_stay(name: str, dtype: str) -> None:
     mask = {"masked": bools(3, 5), "floats": np.round(normal(3, 5) * 4) / 4}.get(name)
     more, options = ", is_causal=True" * (name == "causal"), {"causal": name == "causal"}
     c, wide = cotangent(arrays).astype(dtype), [a.astype(float) for a in arrays]
-    got = placed(arrays, mask, c, more)
+    got = placed(arrays, mask, c, ASK.format(f", mask{more}"))
     want = [attended(*wide, mask=mask, **options)]
     want += sloped(*wide, c.astype(float), mask=mask, **options)[:3]
     assert_close([got["result"], *got["slopes"]], want=[w.astype(dtype) for w in want], depth=4)
@@ -380,7 +377,7 @@ def test_any_memory_order(layout: str, name: str) -> None:
         ", enable_gqa=True" * (name == "shared"),
     )
     c = cotangent(arrays)
-    got = placed(arrays, mask, c, more, LAYOUTS[layout])
+    got = placed(arrays, mask, c, ASK.format(f", mask{more}"), LAYOUTS[layout])
     want = [attended(*arrays, mask=mask), *sloped(*arrays, c, mask=mask)[:3]]
     assert_close([got["result"], *got["slopes"]], want=want, depth=10)
 
@@ -393,7 +390,12 @@ def test_attention_writes_to_nothing(kind: str, lengths: Any) -> None:
     masks = {"bools": np.ones(lengths, bool), "floats": normal(*lengths), "none": None}
     mask = masks.get(kind, np.full(lengths, -np.inf))
     c = cotangent(arrays)
-    got = placed([a.copy() for a in arrays], None if mask is None else mask.copy(), c.copy(), "")
+    got = placed(
+        [a.copy() for a in arrays],
+        None if mask is None else mask.copy(),
+        c.copy(),
+        ASK.format(", mask"),
+    )
     was = dict(zip(("query", "key", "value", "cotangent"), (*arrays, c), strict=True))
     was |= {"result": got["result"]} | ({} if mask is None else {"mask": mask})
     assert_unchanged(got["kept"], was=was)
@@ -459,16 +461,16 @@ def test_attention_leaves_one_note(learns: int) -> None:
     assert_close({n: got["slopes"][n] for n in names}, want={n: slopes[n] for n in names}, depth=10)
 
 
-@observe(shown="the notes of scaled_dot_product_attention(q, k, v{more}), also under no_grad()")
-def notes(tt: Any, arrays: Any, more: str) -> Any:
-    names = {"tt": tt, "np": np, "leaves": [tt.Tensor(a, requires_grad=True) for a in arrays]}
-    call = f"tt.scaled_dot_product_attention(*leaves{more})"
+@observe(shown="the notes of {call}, also under no_grad()")
+def notes(tt: Any, arrays: Any, call: str) -> Any:
+    leaves = [tt.Tensor(a, requires_grad=True) for a in arrays]
+    names = dict(zip("qkv", leaves, strict=True)) | {"tt": tt, "np": np}
     out = eval(call, names)
     with tt.no_grad():
         without = eval(call, names)
     parents = [p for p in out.note.parents if p is not None]
     return {
-        "parents": [[p is leaf for leaf in names["leaves"]].index(True) for p in parents],
+        "parents": [[p is leaf for leaf in leaves].index(True) for p in parents],
         "under no_grad": [without.note is None, without.requires_grad],
         "values": [out, without],
     }
@@ -481,21 +483,20 @@ def notes(tt: Any, arrays: Any, more: str) -> Any:
 def test_options_leave_no_note_of_their_own(more: str) -> None:
     """12.16 The note leads to query, key and value, whatever the options are."""
     arrays = filled((3, 5), (4, 2), (2, integer(2, 1, 4)))
-    got = notes(arrays, more)
+    got = notes(arrays, ASK.format(more))
     want = attended(*arrays, causal="causal" in more, scale=2 if "scale" in more else None)
     assert_close(got.pop("values"), want=[want, want])
     assert_equal(got, want={"parents": [0, 1, 2], "under no_grad": [True, False]})
 
 
-@observe(shown="out.backward(c), twice; between call and walk other calls were made and walked")
-def walked_twice(tt: Any, arrays: Any, others: Any, more: str, c: Any) -> Any:
+@observe(shown="{call}.backward(c), twice; between call and walk other calls were made and walked")
+def walked_twice(tt: Any, arrays: Any, others: Any, call: str, c: Any) -> Any:
     leaves = [tt.Tensor(a, requires_grad=True) for a in arrays]
-    names = {"tt": tt, "np": np, "leaves": leaves}
-    call = "tt.scaled_dot_product_attention(*leaves{})"
-    out = eval(call.format(more), names)
+    names = dict(zip("qkv", leaves, strict=True)) | {"tt": tt, "np": np}
+    out = eval(call, names)
     strangers = [tt.Tensor(a, requires_grad=True) for a in others]
-    eval(call.format(more), names | {"leaves": strangers}).backward(c)
-    eval(call.format(", scale=3.0"), names)
+    eval(call, names | dict(zip("qkv", strangers, strict=True))).backward(c)
+    tt.scaled_dot_product_attention(*leaves, scale=3.0)
     out.backward(c)
     once = [leaf.grad.copy() for leaf in leaves]
     out.backward(c)
@@ -511,7 +512,7 @@ def test_walking_back_twice(name: str) -> None:
     c = cotangent(arrays)
     want = [s for _ in range(2) for s in sloped(*arrays, c, **options)[:3]]
     want += sloped(*others, c, **options)[:3]
-    assert_close(walked_twice(arrays, others, more, c), want=want, depth=10)
+    assert_close(walked_twice(arrays, others, ASK.format(more), c), want=want, depth=10)
 
 
 @observe(shown="(attention + other).backward(c), then other + attention: other.grad")
@@ -535,10 +536,8 @@ def test_the_cotangent_is_only_read() -> None:
 # ---- systems: 12.25, 12.26 -----------------------------------------------------------------------
 
 
-@observe(
-    shown="scaled_dot_product_attention(q, k, v{more}), forward and back: how many steps Python makes"
-)
-def counted_steps(tt: Any, more: str, shapes: Any) -> Any:
+@observe(shown="{call}, forward and back: how many steps Python makes (bytecodes)")
+def counted_steps(tt: Any, call: str, shapes: Any) -> Any:
     import sys
 
     count = [0]
@@ -549,14 +548,14 @@ def counted_steps(tt: Any, more: str, shapes: Any) -> Any:
         return traced
 
     counts = []
-    for q, k, v in shapes:
-        leaves = [tt.Tensor(np.ones(s), requires_grad=True) for s in (q, k, v)]
-        mask = np.ones((q[-2], k[-2]), bool)
-        names = {"tt": tt, "np": np, "leaves": leaves, "mask": mask}
+    for sizes in shapes:
+        leaves = [tt.Tensor(np.ones(size), requires_grad=True) for size in sizes]
+        mask = np.ones((sizes[0][-2], sizes[1][-2]), bool)
+        names = dict(zip("qkv", leaves, strict=True)) | {"tt": tt, "np": np, "mask": mask}
         before, count[0] = sys.gettrace(), 0
         sys.settrace(traced)
         try:
-            out = eval(f"tt.scaled_dot_product_attention(*leaves{more})", names)
+            out = eval(call, names)
             out.backward(out.data)
         finally:
             sys.settrace(before)
@@ -584,29 +583,24 @@ def test_steps_do_not_grow(large: str, more: str) -> None:
     """12.25 Steps for a small call and for one with many queries, keys, numbers or batches."""
     big, small = list(LARGE[large]), sizes(8, 8, 4, 2, 3)
     big[list(LARGE).index(large)] -= integer(0, 0, 5)
-    got = counted_steps(more, [small, small, sizes(*big)])
+    got = counted_steps(ASK.format(more), [small, small, sizes(*big)])
     assert_equal(got["size"], want=int(np.prod(sizes(*big)[0])))
     assert_below(got["large"] / got["small"], limit=1.3, what="steps, per step of a small call")
 
 
-@observe(
-    shown="bytes that scaled_dot_product_attention(q, k, v{more}) keeps beside operands and result"
-)
-def kept_memory(tt: Any, arrays: Any, more: str, learns: bool) -> Any:
+@observe(shown="bytes that {call} keeps beside operands and result")
+def kept_memory(tt: Any, arrays: Any, call: str, learns: bool) -> Any:
     import tracemalloc
 
     leaves = [tt.Tensor(a, requires_grad=learns) for a in arrays]
     mask = np.ones((arrays[0].shape[-2], arrays[1].shape[-2]), bool)
     mask[:, 0] = False
-    names = {"tt": tt, "np": np, "mask": mask}
-    few = [tt.Tensor(a[..., :2, :]) for a in arrays]
-    eval(
-        f"tt.scaled_dot_product_attention(*few{more.replace('mask', 'mask[:2, :2]')})",
-        names | {"few": few},
-    )
+    names = dict(zip("qkv", leaves, strict=True)) | {"tt": tt, "np": np, "mask": mask}
+    few = dict(zip("qkv", [tt.Tensor(a[..., :2, :]) for a in arrays], strict=True))
+    eval(call, names | few | {"mask": mask[:2, :2]})  # imports
     tracemalloc.start()
     try:
-        out = eval(f"tt.scaled_dot_product_attention(*leaves{more})", names | {"leaves": leaves})
+        out = eval(call, names)
         return {"kept": tracemalloc.get_traced_memory()[0] - out.data.nbytes, "size": out.size}
     finally:
         tracemalloc.stop()
@@ -618,7 +612,7 @@ def test_what_a_graph_keeps(learns: bool, more: str) -> None:
     """12.26 Bytes that are there after a call, while its operands learn and while they do not."""
     length = integer(100, 90, 120)
     arrays = [a.astype(np.float32) for a in filled((length, 110), (8, 8), (2, 4))]
-    got = kept_memory(arrays, more, learns)
+    got = kept_memory(arrays, ASK.format(more), learns)
     assert_equal(got["size"], want=arrays[0].size)
     weights, mask = 2 * 4 * length * 110 * 4, length * 110 * 4 * ("mask" in more)
     limit = weights * (1 + ("dropout" in more)) + mask + 4 * arrays[0].nbytes
@@ -626,14 +620,13 @@ def test_what_a_graph_keeps(learns: bool, more: str) -> None:
     assert_below(max(got["kept"], 0), limit=limit, what="bytes kept beside operands and result")
 
 
-@observe(shown="the most bytes that attention and its walk back take, beside operands and result")
-def most_memory(tt: Any, arrays: Any, more: str, back: bool) -> Any:
+@observe(shown="the most bytes that {call} and its walk back take, beside operands and result")
+def most_memory(tt: Any, arrays: Any, call: str, back: bool) -> Any:
     import tracemalloc
 
     leaves = [tt.Tensor(a, requires_grad=True) for a in arrays]
     mask = np.ones((arrays[0].shape[-2], arrays[1].shape[-2]), bool)
-    names = {"tt": tt, "np": np, "mask": mask, "leaves": leaves}
-    call = f"tt.scaled_dot_product_attention(*leaves{more})"
+    names = dict(zip("qkv", leaves, strict=True)) | {"tt": tt, "np": np, "mask": mask}
     eval(call, names).backward(np.ones((*arrays[0].shape[:-1], arrays[2].shape[-1]), np.float32))
     for leaf in leaves:
         leaf.grad = None
@@ -652,7 +645,7 @@ def test_forward_and_back_take_few_squares(more: str) -> None:
     """12.26 The peak of a call and its walk back, with 300 queries and keys."""
     length = integer(300, 280, 320)
     arrays = [a.astype(np.float32) for a in filled((length, length), (8, 8), (4,))]
-    got = most_memory(arrays, more, True)
+    got = most_memory(arrays, ASK.format(more), True)
     assert_equal(got["size"], want=arrays[0].size)
     limit = 4 * 4 * length**2 * 4 + 30 * arrays[0].nbytes + 50_000
     assert_below(got["peak"], limit=limit, what="bytes at the peak")
@@ -662,7 +655,7 @@ def test_shared_keys_are_not_copied() -> None:
     """12.26 One query, 16 heads of it, and one head of many keys: the peak of a call."""
     keys = integer(2000, 1900, 2200)
     arrays = [a.astype(np.float32) for a in filled((1, keys), (64, 64), (16,), 1)]
-    got = most_memory(arrays, ", enable_gqa=True", False)
+    got = most_memory(arrays, ASK.format(", enable_gqa=True"), False)
     assert_equal(got["size"], want=16 * 64)
     limit = 4 * 16 * keys * 4 + 3 * 2 * arrays[1].nbytes + 50_000
     assert_below(got["peak"], limit=limit, what="bytes at the peak")
