@@ -125,10 +125,9 @@ def test_each_query_is_by_itself() -> None:
     ],
     ids=str,
 )
-@pytest.mark.parametrize("more", ["", ", is_causal=True", ", np.array(True), enable_gqa=True"])
+@pytest.mark.parametrize("more", ["", ", is_causal=True", ", np.ones((1, 1), bool)"])
 def test_attention_of_nothing(lengths: Any, sizes: Any, before: Any, more: str) -> None:
     """12.3 No queries, no numbers in a value, no batches, no heads: shape and dtype; one size is drawn."""
-    more = more.replace(", enable_gqa=True", ", enable_gqa=True" * (0 not in before))
     n = integer(6, 5, 9)
     arrays = [a.astype(np.float32) for a in filled(lengths, sizes, (n, *before))]
     got = evaluate(CALL.format(more), *arrays)
@@ -352,7 +351,7 @@ def test_the_future_does_not_matter() -> None:
     """12.7 Keys and values from a place on are others: the rows before it are the same to the bit."""
     (q, k, v), t = filled((6, 6), (4, 2), (2,)), integer(3, 1, 5)
     late = np.arange(6)[:, None] >= t
-    other = [np.where(late, a[..., ::-1] * 1e3 + 1, a) for a in (k, v)]
+    other = [np.where(late, a[..., ::-1] + 1, a) for a in (k, v)]
     got = two_results(CALL.format(", is_causal=True"), [q, k, v], [q, *other])
     assert_alike({n: a[:, :t] for n, a in got.items()}, "first", "second", exactly=True)
     assert_close(got["second"], want=attended(q, *other, causal=True), depth=10)
@@ -564,7 +563,7 @@ def dropped(tt: Any, arrays: Any, call: str, p: str, seed: int) -> Any:
     names = {"tt": tt, "np": np, "q": q, "k": k, "v": v}
     found, ones = {}, np.ones((*q.shape[:-1], k.shape[-2]), q.dtype)
     for name in ("own", "default"):
-        generators = [np.random.default_rng(seed) if name == "own" else None for _ in range(2)]
+        generators = [np.random.default_rng(seed + 1) if name == "own" else None for _ in range(2)]
         tt.manual_seed(seed)
         first = eval(call, names | {"g": generators[0]})
         second = eval(call, names | {"g": generators[0]})

@@ -523,7 +523,7 @@ def test_layer_of_nothing(shape: str) -> None:
     uses=(with_state,),
 )
 def dropped(tt: Any, p: float, state: Any, x: Any, seed: int, generator: bool) -> Any:
-    drawn = f"np.random.default_rng({seed})" if generator else "None"
+    drawn = f"np.random.default_rng({seed + 1})" if generator else "None"
     tt.manual_seed(seed)
     layer = with_state(tt, f"tt.MultiHeadAttention(6, 2, {p}, generator={drawn})", state)
     model, found = tt.Sequential(layer), {}
@@ -533,7 +533,7 @@ def dropped(tt: Any, p: float, state: Any, x: Any, seed: int, generator: bool) -
     model.train()
     found["third"] = layer(tt.Tensor(x))
     tt.manual_seed(seed)
-    rng = np.random.default_rng(seed) if generator else None
+    rng = np.random.default_rng(seed + 1) if generator else None
     tt.MultiHeadAttention(6, 2, p, generator=rng)
     factors = tt.Dropout(p, rng)
     ones = tt.Tensor(np.ones((*x.shape[:-2], 2, x.shape[-2], x.shape[-2])))
