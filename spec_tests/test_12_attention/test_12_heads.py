@@ -349,11 +349,13 @@ def check_walked(
 
 
 @every_layer
+@pytest.mark.parametrize("keys", [5, 3])
 @pytest.mark.parametrize("names", ["xxx", "xyy", "xyz"])
-def test_layer_by_hand(call: str, names: str) -> None:
-    """12.21 Values and all gradients, of one sequence, of two, and of three different inputs."""
+def test_layer_by_hand(call: str, names: str, keys: int) -> None:
+    """12.21 Values and all gradients, of one sequence, of two, and of three inputs, also of one length."""
     (heads, few), bias = LAYERS[call], "bias" not in call
-    state, known = state_of(6, heads, few, bias), vectors((2, 3, 6), (2, 5, 6), (2, 5, 6))
+    state = state_of(6, heads, few, bias)
+    known = vectors((2, 3, 6), (2, keys, 6), (2, keys, 6))
     ask = {"xxx": "(x)", "xyy": "(x, y)", "xyz": "(x, y, z)"}[names]
     c = normal(2, 3, 6, seed=9)
     got = walked(call, state, f"layer{ask}", known, c)
