@@ -133,6 +133,9 @@ if TYPE_CHECKING:  # for editors; a kata that has no file yet is Any to them
     from tinytorch.embeddings import SinusoidalPositionalEncoding as SinusoidalPositionalEncoding
     from tinytorch.embeddings import LearnedPositionalEmbedding as LearnedPositionalEmbedding
     from tinytorch.embeddings import RotaryEmbedding as RotaryEmbedding
+    from tinytorch.attention import causal_mask as causal_mask
+    from tinytorch.attention import scaled_dot_product_attention as scaled_dot_product_attention
+    from tinytorch.attention import MultiHeadAttention as MultiHeadAttention
 
 EXPORTS = {
     "Tensor": "tensor",
@@ -258,6 +261,9 @@ EXPORTS = {
     "SinusoidalPositionalEncoding": "embeddings",
     "LearnedPositionalEmbedding": "embeddings",
     "RotaryEmbedding": "embeddings",
+    "causal_mask": "attention",
+    "scaled_dot_product_attention": "attention",
+    "MultiHeadAttention": "attention",
 }
 KATAS = {
     "tensor": "01",
@@ -271,6 +277,7 @@ KATAS = {
     "spatial": "09",
     "tokenization": "10",
     "embeddings": "11",
+    "attention": "12",
 }
 
 
