@@ -24,8 +24,6 @@ from tinytorch.embeddings import Embedding, LearnedPositionalEmbedding
 from tinytorch.layers import Dropout, Linear, Module, Parameter
 from tinytorch.tensor import Tensor, randn
 
-ROWS = 128  # that are added up in the dtype of the numbers; such sums meet in float64
-
 # ---- layer normalization -------------------------------------------------------------------------
 
 
@@ -95,7 +93,14 @@ def layer_normalization(
 
 
 def layer_normalization_gradients(
-    needed: Sequence[bool], g: Array, saved: Any, x: Array, weight: Any, bias: Any, size: int, **_: Any
+    needed: Sequence[bool],
+    g: Array,
+    saved: Any,
+    x: Array,
+    weight: Any,
+    bias: Any,
+    size: int,
+    **_: Any,
 ) -> list[Array | None]:
     """The fused rule of `layer_normalization`: the gradients of x, weight and bias.
 
@@ -143,8 +148,8 @@ def _dot(a: Array, b: Array) -> Array:
 
 
 def _total(rows: Array) -> Array:
-    """The sum of all rows: of a few at a time in their dtype, and of these sums in float64."""
-    starts = np.arange(0, max(1, len(rows)), ROWS)
+    """The sum of all rows: of 128 at a time in their dtype, and of these sums in float64."""
+    starts = np.arange(0, len(rows), 128)
     parts = np.add.reduceat(rows, starts, axis=0) if len(rows) else rows
     return parts.sum(axis=0, dtype=np.float64).astype(rows.dtype)
 
@@ -375,7 +380,9 @@ class GPT(Module):
         self.n_head = whole("n_head", n_head, 1)
         self.n_embd = whole("n_embd", n_embd, 1)
         if self.n_embd % self.n_head:
-            raise ValueError(f"n_head={n_head} does not divide n_embd={n_embd}: heads share the width")
+            raise ValueError(
+                f"n_head={n_head} does not divide n_embd={n_embd}: heads share the width"
+            )
         self.dropout = Dropout(dropout, generator)
         self.token_embedding = Embedding(self.vocab_size, self.n_embd, generator=generator)
         self.position_embedding = LearnedPositionalEmbedding(

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_13_transformers.by_hand import NORMS, SHAPES, normed
 from hypothesis import given
 from hypothesis import strategies as st
 from support.asserts import (
@@ -29,6 +28,7 @@ from support.expressions import (
 from support.observe import observe
 from support.oracle import Case, check_values
 from support.strategies import LAYOUTS, fill, integer, normal, positive, real, seeds
+from test_13_transformers.by_hand import NORMS, SHAPES, normed
 
 NORM = "tt.layer_norm(a, {}, b, c)"
 every_shape = pytest.mark.parametrize("name", SHAPES)
@@ -160,7 +160,10 @@ REFUSED = {  # the arguments of layer_norm, and what the message names
     "last-axis": (f"{ONES.format('(2, {n})')}, 3", ("(2, {n})", "(3,)")),
     "last-axis-of-1": (f"{ONES.format('({n}, 1)')}, {{n}}", ("({n}, 1)", "({n},)")),
     "first-axis-instead": (f"{ONES.format('({n}, 3)')}, {{n}}", ("({n}, 3)", "({n},)")),
-    "two-axes-exchanged": (f"{ONES.format('(2, 3, {n})')}, ({{n}}, 3)", ("(2, 3, {n})", "({n}, 3)")),
+    "two-axes-exchanged": (
+        f"{ONES.format('(2, 3, {n})')}, ({{n}}, 3)",
+        ("(2, 3, {n})", "({n}, 3)"),
+    ),
     "same-count": (f"{ONES.format('(2, 2, {n})')}, (1, {{n}})", ("(2, 2, {n})", "(1, {n})")),
     "too-few-axes": (f"{ONES.format('{n}')}, (1, {{n}})", ("({n},)", "(1, {n})")),
     "no-axes": ("tt.Tensor({n}.0), 1", ("()", "(1,)")),
@@ -250,7 +253,10 @@ def of_no_rows(tt: Any, shape: Any, last: Any) -> Any:
     leaves = [tt.Tensor(np.ones(s), requires_grad=True) for s in (shape, last, last)]
     out = tt.layer_norm(leaves[0], last, *leaves[1:])
     out.backward(np.ones(out.shape))
-    return {"shapes": [out.shape, *(t.grad.shape for t in leaves)], "sums": [float(t.grad.sum()) for t in leaves]}
+    return {
+        "shapes": [out.shape, *(t.grad.shape for t in leaves)],
+        "sums": [float(t.grad.sum()) for t in leaves],
+    }
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (2, 0, 3), (0, 2, 3)], ids=str)
@@ -270,7 +276,9 @@ def notes(tt: Any, x: Any, w: Any, b: Any, needs: Any) -> Any:
         without = tt.layer_norm(leaves[0], x.shape[-1], *leaves[1:])
     parents = [p for p in out.note.parents if p is not None] if out.note else []
     return {
-        "parents": [["x", "weight", "bias"][k] for p in parents for k in range(3) if leaves[k] is p],
+        "parents": [
+            ["x", "weight", "bias"][k] for p in parents for k in range(3) if leaves[k] is p
+        ],
         "requires_grad": out.requires_grad,
         "under no_grad": [without.note is None, without.requires_grad],
         "shape": out.shape,
@@ -289,7 +297,9 @@ def test_layer_norm_leaves_one_note(needs: str) -> None:
 
 def test_layer_norm_is_followed() -> None:
     """13.4 No part of the result is cut off from its operands."""
-    assert_followed(NORM.format(4), 3 * normal(3, 4), normal(4, seed=1), normal(4, seed=2), learns="abc")
+    assert_followed(
+        NORM.format(4), 3 * normal(3, 4), normal(4, seed=1), normal(4, seed=2), learns="abc"
+    )
 
 
 # ---- 13.25 ---------------------------------------------------------------------------------------
@@ -308,7 +318,9 @@ def counted_steps(tt: Any, sizes: Any) -> Any:
 
     counts = []
     for shape in sizes:
-        leaves = [tt.Tensor(np.arange(float(np.prod(s))).reshape(s), True) for s in (shape, shape[-1:])]
+        leaves = [
+            tt.Tensor(np.arange(float(np.prod(s))).reshape(s), True) for s in (shape, shape[-1:])
+        ]
         before, count[0] = sys.gettrace(), 0
         sys.settrace(traced)
         try:
