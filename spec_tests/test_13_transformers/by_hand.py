@@ -177,7 +177,7 @@ def gpt(ids: Any, state: State, heads: int) -> Any:
     )
     for k in range(len({name.split(".")[1] for name in state if name.startswith("blocks.")})):
         x = block(x, part(state, f"blocks.{k}."), heads, "causal")
-    return norm(x, part(state, "norm.")) @ state["lm_head.weight"].T
+    return norm(x, part(state, "norm.")) @ state["token_embedding.weight"].T
 
 
 def slope(function: Any, state: State, name: str, c: Any, seed: int = 0) -> tuple[float, Any]:

@@ -379,6 +379,7 @@ def test_parts_refuse(call: str) -> None:
 
 # ---- PyTorch: 13.26 ------------------------------------------------------------------------------
 
+
 def record(torch: Any) -> dict[str, Any]:
     """A TransformerEncoderLayer in float64, pre-norm, tanh GELU, causal: values and every gradient."""
     gelu = torch.nn.GELU(approximate="tanh")
