@@ -47,20 +47,24 @@ def made(tt: Any, call: str) -> Any:
     }
 
 
+def start(call: str, n: int) -> dict[str, Any]:
+    """The Parameters of a layer at the start: shape, dtype, values."""
+    sizes, *there = LAYERS[call]
+    shape = tuple(int(s) for s in sizes.replace("{n}", str(n)).split())
+    values = {"weight": np.ones(shape).tolist(), "bias": np.zeros(shape).tolist()}
+    pairs = zip(values.items(), there, strict=True)
+    return {k: [shape, "float32", v] for (k, v), is_there in pairs if is_there}
+
+
 @every_layer
 def test_layer_norm_layer_has_its_parameters(call: str) -> None:
     """13.5 Names, shapes, dtype and start of the Parameters, and which are None."""
-    n, (sizes, *there) = integer(4, 2, 9), LAYERS[call]
-    shape = tuple(int(s) for s in sizes.replace("{n}", str(n)).split())
-    names = [name for name, is_there in zip(("weight", "bias"), there, strict=True) if is_there]
-    start = {"weight": np.ones(shape).tolist(), "bias": np.zeros(shape).tolist()}
-    got = made(call.replace("{n}", str(n)))
-    assert_equal(got["arrays"], want={k: [shape, "float32", start[k]] for k in names})
-    assert_equal(
-        [got["parameters"], got["state"], got["Parameters"]],
-        want=[names, names, [True] * len(names)],
-    )
-    assert_equal(got["None"], want=[k for k in ("weight", "bias") if k not in names])
+    n = integer(4, 2, 9)
+    got, want = made(call.replace("{n}", str(n))), start(call, n)
+    assert_equal(got["arrays"], want=want)
+    assert_equal([got["parameters"], got["state"]], want=[list(want), list(want)])
+    assert_equal(got["Parameters"], want=[True] * len(want))
+    assert_equal(got["None"], want=[k for k in ("weight", "bias") if k not in want])
 
 
 @every_layer
