@@ -145,7 +145,8 @@ def _shape(normalized_shape: Any) -> tuple[int, ...]:
 
 def _total(rows: Array) -> Array:
     """The sum of all rows, (D,), added up in float64: many float32 numbers lose digits on the way."""
-    return rows.sum(axis=0, dtype=np.float64).astype(rows.dtype)
+    total: Array = rows.sum(axis=0, dtype=np.float64)
+    return total.astype(rows.dtype)
 
 
 class LayerNorm(Module):

@@ -117,8 +117,8 @@ def test_layer_norm_does_not_know_where_zero_is() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_layer_norm_far_from_zero(dtype: str) -> None:
-    """13.1 Numbers near 100 in float32, and near a million in float64: their mean square is no help."""
-    far = real(128.0, 100.0, 150.0) * (1.0 if dtype == "float32" else 1e4)
+    """13.1 Numbers near 100 in float32, and near 100,000 in float64: their mean square is no help."""
+    far = real(128.0, 100.0, 150.0) * (1.0 if dtype == "float32" else 1e3)
     x = (normal(4, 50) + far).astype(dtype)
     got = evaluate("tt.layer_norm(a, 50)", x)
     assert_close(got, want=normed(x.astype(np.float64), 50).astype(dtype), depth=5)
