@@ -28,7 +28,7 @@ from support.expressions import (
 from support.observe import observe
 from support.oracle import Case, check_values
 from support.strategies import LAYOUTS, fill, integer, normal, positive, real, seeds
-from test_13_transformers.by_hand import NORMS, SHAPES, normed
+from test_13_transformers.by_hand import FEW, NORMS, SHAPES, normed
 
 NORM = "tt.layer_norm(a, {}, b, c)"
 every_shape = pytest.mark.parametrize("name", SHAPES)
@@ -71,6 +71,7 @@ def test_layer_norm_values(name: str) -> None:
     assert_close(evaluate(f"tt.layer_norm(a, {last})", x), want=normed(x, last), depth=10)
 
 
+@FEW
 @given(st.lists(st.integers(1, 4), max_size=3), st.integers(2, 9), seeds)
 def test_layer_norm_of_drawn_sizes(shape: list[int], size: int, seed: int) -> None:
     """13.1 Drawn shapes of x."""

@@ -245,18 +245,18 @@ def check_shares(shares: Any, p: Any, n: int) -> None:
 def texts(tt: Any, state: Any, a: int, b: int) -> Any:
     model, prompt = loaded(tt, "GPT(50, 8, 1, 1, 1)", state), [3, 1]
     tt.manual_seed(5)
-    found = {"a": model.generate(prompt, 20, seed=a), "b": model.generate(prompt, 20, seed=b)}
-    found["after others"] = model.generate(prompt, 20, seed=a)
-    found["of NumPy"] = model.generate(prompt, 20, 1.0, None, None, np.int64(a))
+    found = {"a": model.generate(prompt, 12, seed=a), "b": model.generate(prompt, 12, seed=b)}
+    found["after others"] = model.generate(prompt, 12, seed=a)
+    found["of NumPy"] = model.generate(prompt, 12, 1.0, None, None, np.int64(a))
     found["untouched"] = tt.rand(3).data
     tt.manual_seed(5)
     found["fresh"] = tt.rand(3).data
     for name in ("None", "None again"):
         tt.manual_seed(a)
-        found[name] = model.generate(prompt, 20)
-    found["None, later"] = model.generate(prompt, 20, seed=None)
+        found[name] = model.generate(prompt, 12)
+    found["None, later"] = model.generate(prompt, 12, seed=None)
     other = loaded(tt, "GPT(50, 8, 1, 1, 1)", state)
-    return found | {"another model": other.generate(prompt, 20, seed=a)}
+    return found | {"another model": other.generate(prompt, 12, seed=a)}
 
 
 @pytest.mark.parametrize("a", [0, 7])
