@@ -136,6 +136,12 @@ if TYPE_CHECKING:  # for editors; a kata that has no file yet is Any to them
     from tinytorch.attention import causal_mask as causal_mask
     from tinytorch.attention import scaled_dot_product_attention as scaled_dot_product_attention
     from tinytorch.attention import MultiHeadAttention as MultiHeadAttention
+    from tinytorch.transformers import layer_norm as layer_norm
+    from tinytorch.transformers import LayerNorm as LayerNorm
+    from tinytorch.transformers import MLP as MLP
+    from tinytorch.transformers import TransformerBlock as TransformerBlock
+    from tinytorch.transformers import GPT as GPT
+    from tinytorch.transformers import token_probabilities as token_probabilities
 
 EXPORTS = {
     "Tensor": "tensor",
@@ -264,6 +270,12 @@ EXPORTS = {
     "causal_mask": "attention",
     "scaled_dot_product_attention": "attention",
     "MultiHeadAttention": "attention",
+    "layer_norm": "transformers",
+    "LayerNorm": "transformers",
+    "MLP": "transformers",
+    "TransformerBlock": "transformers",
+    "GPT": "transformers",
+    "token_probabilities": "transformers",
 }
 KATAS = {
     "tensor": "01",
@@ -278,6 +290,7 @@ KATAS = {
     "tokenization": "10",
     "embeddings": "11",
     "attention": "12",
+    "transformers": "13",
 }
 
 
