@@ -27,6 +27,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 td, th { padding: .2rem 1.4rem .2rem 0; text-align: left; border-bottom: 1px solid var(--line) }
 .pictures { display: flex; flex-wrap: wrap; gap: .9rem } figure { margin: 0 } .wide img { width: 18rem }
 img { width: 4.7rem; image-rendering: pixelated; display: block; border: 1px solid var(--line) }
+pre { font-size: .85rem; white-space: pre-wrap; border-left: 3px solid var(--line); padding-left: 1rem }
 figcaption { font-size: .8rem; text-align: center } svg { width: 100%; height: auto } footer { margin-top: 2.5rem; opacity: .7 }
 """
 
@@ -85,6 +86,11 @@ def table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
 
 def _cells(tag: str, row: Sequence[object]) -> str:
     return "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in row)
+
+
+def passage(text: str) -> str:
+    """A text with its lines as they are."""
+    return f"<pre>{escape(text)}</pre>"
 
 
 def plot(values: Sequence[float], label: str, share: bool = False) -> str:
