@@ -133,7 +133,10 @@ def test_gpt_counts_as_many_as_gpt_2(bias: bool) -> None:
     table, places = counted(9, 2, 1, 2, bias) - base, counted(3, 7, 1, 2, bias) - base
     two, four = (counted(3, 2, 2, d, bias) - counted(3, 2, 1, d, bias) for d in (2, 4))
     square = (four - 2 * two) // 8  # a layer has square * D * D + rest * D
-    layer, last = square * 768 + (two - 4 * square) // 2, (base - table // 2 - 2 * places // 5 - two) // 2
+    layer, last = (
+        square * 768 + (two - 4 * square) // 2,
+        (base - table // 2 - 2 * places // 5 - two) // 2,
+    )
     got = (50257 * table // 12 + 1024 * places // 10 + 12 * layer + last) * 768
     assert_equal(got, want=124_439_808 if bias else 124_337_664)
 

@@ -34,8 +34,7 @@ Progress = Callable[[str, int, int | None], None]  # file name, bytes done, byte
 VARIABLE = "TINYTORCH_DATA"
 FETCH = "run: make data (it puts a good copy in its place)"
 ELSEWHERE = (
-    f"set {VARIABLE}=FOLDER to a folder that has it; "
-    "the milestones run on the bundled digits meanwhile"
+    f"set {VARIABLE}=FOLDER to a folder that has it; the milestones run on bundled data meanwhile"
 )
 _TIMEOUT = 20  # seconds without a byte before the next mirror gets its turn
 _CHUNK = 1 << 16  # bytes between two calls of the progress function

@@ -40,7 +40,7 @@ from tito.milestone import cifar10, datasets, drawing
 
 console = Console(highlight=False, soft_wrap=True)
 
-TWO_THREADS_FROM = 4  # a CNN's products are large enough to be shared by two cores
+TWO_THREADS = {4}  # a CNN's products are large enough to be shared by two cores
 
 # glibc gives freed memory back to the system after each step, and the next step pays for every page
 # once more: half of a small network's time. Above these limits it keeps what it has.
@@ -125,7 +125,7 @@ def run(number: int | str, implementation: Path, options: Sequence[str] = ()) ->
         if trouble := unreadable(kata.file(implementation)):
             raise Refusal(f"{trouble}\n  next: fix that line, then: make test-{kata.id}")
     path = os.pathsep.join([str(implementation.resolve()), str(ROOT / "src")])
-    threads = {"OPENBLAS_NUM_THREADS": "2" if found.number >= TWO_THREADS_FROM else "1"}
+    threads = {"OPENBLAS_NUM_THREADS": "2" if found.number in TWO_THREADS else "1"}
     environment = threads | KEEPS_MEMORY | os.environ | {"PYTHONPATH": path}
     command = [sys.executable, "-m", "tito.milestone.run", str(found.path), *options]
     with subprocess.Popen(command, env=environment) as process:
