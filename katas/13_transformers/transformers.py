@@ -33,8 +33,6 @@ from tinytorch.embeddings import Embedding, LearnedPositionalEmbedding
 from tinytorch.layers import Dropout, Linear, Module, Parameter
 from tinytorch.tensor import Tensor, randn
 
-ROWS = 128  # that are added up in the dtype of the numbers; such sums meet in float64
-
 # ---- layer normalization -------------------------------------------------------------------------
 
 
@@ -86,7 +84,14 @@ def layer_normalization(
 
 
 def layer_normalization_gradients(
-    needed: Sequence[bool], g: Array, saved: Any, x: Array, weight: Any, bias: Any, size: int, **_: Any
+    needed: Sequence[bool],
+    g: Array,
+    saved: Any,
+    x: Array,
+    weight: Any,
+    bias: Any,
+    size: int,
+    **_: Any,
 ) -> list[Array | None]:
     """The fused rule of `layer_normalization`: the gradients of x, weight and bias.
 

@@ -61,6 +61,7 @@ def scaled_dot_product_attention(
     attn_mask: Any = None,
     dropout_p: float = 0.0,
     is_causal: bool = False,
+    *,
     scale: float | None = None,
     enable_gqa: bool = False,
     generator: np.random.Generator | None = None,
@@ -136,7 +137,7 @@ def attention(
     sums[sums == 0] = 1
     used = weights if kept is None else weights * kept
     out = (_shared(used, key) @ value).reshape(*query.shape[:-1], value.shape[-1])
-    out /= sums  # E or EV numbers a query, where dividing the weights would take S
+    out /= sums  # EV numbers a query; to divide the weights would take S
     return out, (weights, sums, out)
 
 
@@ -392,7 +393,7 @@ class MultiHeadAttention(Module):
 
     def _demand_widths(self, query: Shape, key: Shape, value: Shape) -> None:
         """Refuse inputs of another width, and those that do not go together."""
-        fits = len(query) > 1 and query[-1:] == key[-1:] == (self.embed_dim,)
+        fits = min(len(query), len(key)) > 1 and query[-1] == key[-1] == self.embed_dim
         if not fits or query[:-2] != key[:-2] or key != value:
             raise ValueError(
                 f"MultiHeadAttention({self.embed_dim}, {self.num_heads}) takes query (..., L, "

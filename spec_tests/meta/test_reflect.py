@@ -66,6 +66,16 @@ ANSWERS = {  # what the reference measures; the explanations speak of these numb
     "11-onehot": 153.6,
     "11-slowest": 47117,
     "11-lost": 91.5,
+    "12-square": 8.41,
+    "12-twice": 3.99,
+    "12-numbers": 2.36,
+    "12-wasted": 49.2,
+    "12-sharp": 0.791,
+    "13-parameters": 804.1,
+    "13-flops": 4.77,
+    "13-attention": 8.25,
+    "13-guess": 4.22,
+    "13-larger": 0.001,
 }
 measured = cache(measure)
 SMALL = """

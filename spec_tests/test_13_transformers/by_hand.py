@@ -6,9 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
+from hypothesis import settings
 from support.oracle import Case
 from support.strategies import BASE_SEED, fill
 
+FEW = settings(max_examples=25)
 SHAPES: dict[str, tuple[Any, Any]] = {  # of x, and the sizes that are normalized
     "vector": ((5,), 5),
     "matrix": ((3, 4), 4),

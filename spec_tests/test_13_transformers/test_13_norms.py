@@ -78,9 +78,9 @@ def test_layer_norm_layer_keeps_its_arguments(call: str) -> None:
     assert_equal(got["eps"], want=[eps, affine])
 
 
-@observe(shown="LayerNorm({arguments}), with this weight and bias, of x: result and gradients")
-def layer_called(tt: Any, arguments: str, x: Any, w: Any, b: Any, c: Any) -> Any:
-    layer = eval(f"tt.LayerNorm({arguments})", {"tt": tt})
+@observe(shown="{call}, with this weight and bias, of x: result and gradients")
+def layer_called(tt: Any, call: str, x: Any, w: Any, b: Any, c: Any) -> Any:
+    layer = eval(call, {"tt": tt})
     for name, array in (("weight", w), ("bias", b)):
         if getattr(layer, name) is not None:
             setattr(layer, name, tt.Parameter(array))
@@ -110,7 +110,7 @@ def test_layer_norm_layer_computes_layer_norm(arguments: str) -> None:
     v = w if there[0] else np.ones(np.atleast_1d(last))
     want = [normed(x, last, v, b if there[1] else None, eps)]
     want += slopes(x, last, v, c, eps)[: 1 + sum(there)]
-    assert_close(layer_called(arguments, x, w, b, c), want=want, depth=100)
+    assert_close(layer_called(f"tt.LayerNorm({arguments})", x, w, b, c), want=want, depth=100)
 
 
 @observe(shown="a LayerNorm, its weight replaced, written to, loaded, in eval mode; what it gives")

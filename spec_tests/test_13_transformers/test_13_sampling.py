@@ -18,6 +18,7 @@ from support.asserts import (
 )
 from support.observe import observe
 from support.strategies import LAYOUTS, fill, integer, normal, real, seeds
+from test_13_transformers.by_hand import FEW
 
 
 @observe(shown="{call}")
@@ -252,6 +253,7 @@ def test_top_p_looks_at_what_temperature_has_left() -> None:
     assert_close(got, want=[np.array([1.0, 0.0, 0.0]), two / two.sum()])
 
 
+@FEW
 @given(st.integers(2, 12), st.integers(1, 12), st.floats(0.05, 0.95), seeds)
 def test_top_p_of_drawn_sizes(size: int, k: int, share: float, seed: int) -> None:
     """13.18 Drawn logits, top_k and top_p; shares that lie at a border are moved away from it."""

@@ -13,7 +13,7 @@ from support.expressions import gradients
 from support.observe import observe
 from support.oracle import Case, check_gradients
 from support.strategies import LAYOUTS, fill, integer, normal, real, seeds
-from test_13_transformers.by_hand import NORMS, SHAPES, normed, slopes
+from test_13_transformers.by_hand import FEW, NORMS, SHAPES, normed, slopes
 
 NORM = "tt.layer_norm(a, {}, b, c)"
 every_shape = pytest.mark.parametrize("name", SHAPES)
@@ -68,6 +68,7 @@ def test_layer_norm_gradients_of_some_operands(name: str) -> None:
     assert_close(gradients(call, c, *arrays), want=[d[k] for k in want], depth=100)
 
 
+@FEW
 @given(st.lists(st.integers(1, 4), max_size=3), st.integers(2, 9), seeds)
 def test_layer_norm_gradients_of_drawn_sizes(shape: list[int], size: int, seed: int) -> None:
     """13.2 Drawn shapes of x."""

@@ -51,10 +51,15 @@ def watched(tt, sizes, state, dropout=0.0):
     return model, calls
 
 
-@observe(shown="GPT(...).generate({how})", uses=(loaded,))
-def generated(tt: Any, call: str, state: Any, how: str, prompt: Any) -> Any:
+@observe(shown="{asked}  # model = {call}", uses=(loaded,))
+def written(tt: Any, call: str, state: Any, asked: str, prompt: Any) -> Any:
     model = loaded(tt, call, state)
-    return eval(f"model.generate({how})", {"model": model, "tt": tt, "np": np, "prompt": prompt})
+    return eval(asked, {"model": model, "tt": tt, "np": np, "prompt": prompt})
+
+
+def generated(call: str, state: Any, how: str, prompt: Any) -> Any:
+    """What a model writes; `how` are the arguments of generate."""
+    return written(call, state, f"model.generate({how})", prompt)
 
 
 def tokens(shape: Any, many: int, seed: int = 0) -> Any:
@@ -240,18 +245,18 @@ def check_shares(shares: Any, p: Any, n: int) -> None:
 def texts(tt: Any, state: Any, a: int, b: int) -> Any:
     model, prompt = loaded(tt, "GPT(50, 8, 1, 1, 1)", state), [3, 1]
     tt.manual_seed(5)
-    found = {"a": model.generate(prompt, 20, seed=a), "b": model.generate(prompt, 20, seed=b)}
-    found["after others"] = model.generate(prompt, 20, seed=a)
-    found["of NumPy"] = model.generate(prompt, 20, 1.0, None, None, np.int64(a))
+    found = {"a": model.generate(prompt, 12, seed=a), "b": model.generate(prompt, 12, seed=b)}
+    found["after others"] = model.generate(prompt, 12, seed=a)
+    found["of NumPy"] = model.generate(prompt, 12, 1.0, None, None, np.int64(a))
     found["untouched"] = tt.rand(3).data
     tt.manual_seed(5)
     found["fresh"] = tt.rand(3).data
     for name in ("None", "None again"):
         tt.manual_seed(a)
-        found[name] = model.generate(prompt, 20)
-    found["None, later"] = model.generate(prompt, 20, seed=None)
+        found[name] = model.generate(prompt, 12)
+    found["None, later"] = model.generate(prompt, 12, seed=None)
     other = loaded(tt, "GPT(50, 8, 1, 1, 1)", state)
-    return found | {"another model": other.generate(prompt, 20, seed=a)}
+    return found | {"another model": other.generate(prompt, 12, seed=a)}
 
 
 @pytest.mark.parametrize("a", [0, 7])
@@ -397,10 +402,9 @@ def test_generate_drops_nothing() -> None:
 # ---- 13.24 ---------------------------------------------------------------------------------------
 
 
-@observe(shown="GPT(20, 4, ...).generate({arguments})")
-def asked(tt: Any, arguments: str) -> Any:
-    model = tt.GPT(20, 4, 1, 1, 2)
-    return eval(f"model.generate({arguments})", {"model": model, "tt": tt, "np": np})
+@observe(shown="{call}  # model = GPT(20, 4, 1, 1, 2)")
+def asked_for(tt: Any, call: str) -> Any:
+    return eval(call, {"model": tt.GPT(20, 4, 1, 1, 2), "tt": tt, "np": np})
 
 
 REFUSED = {  # the arguments of generate, the error, and what the message names
@@ -445,21 +449,22 @@ def test_generate_refuses(arguments: str) -> None:
     """13.24 Prompts, counts, seeds and options that are none; the message names the value."""
     n, (error, says) = str(integer(5, 2, 9)), REFUSED[arguments]
     says = tuple(s.replace("{n}", n) for s in says)
-    assert_raises(asked, arguments.replace("{n}", n), error=error, says=says)
+    call = f"model.generate({arguments})".replace("{n}", n)
+    assert_raises(asked_for, call, error=error, says=says)
 
 
 @observe(
-    shown="model.generate({arguments}), which is refused: calls of the model, draws, modes",
+    shown="{call}, which is refused: calls of the model, draws, modes",
     uses=(watched,),
 )
-def refused(tt: Any, arguments: str, state: Any, seed: int) -> Any:
+def refused(tt: Any, call: str, state: Any, seed: int) -> Any:
     model, calls = watched(tt, (9, 3, 1, 2, 4), state)
     tt.manual_seed(seed)
     before = tt.rand(1).item()
     tt.manual_seed(seed)
     error = "none"
     try:
-        eval(f"model.generate({arguments})", {"model": model})
+        eval(call, {"model": model})
     except (ValueError, IndexError, TypeError) as refusal:
         error = type(refusal).__name__
     drawn = tt.rand(1).item() != before
@@ -480,7 +485,7 @@ EARLY = {
 @pytest.mark.parametrize("arguments", EARLY)
 def test_generate_refuses_before_it_begins(arguments: str) -> None:
     """13.24 The model is not called and nothing is drawn before a refusal; the mode is as it was."""
-    got = refused(arguments, filled(gpt_state(9, 3, 1, 4)), integer(3, 1, 999))
+    got = refused(f"model.generate({arguments})", filled(gpt_state(9, 3, 1, 4)), integer(3, 1, 999))
     assert_equal(
         got, want={"error": EARLY[arguments], "calls": 0, "drawn": False, "training": True}
     )
