@@ -337,8 +337,8 @@ def changed_by_later(model, ids):
 
 
 def ink(weight):
-    """Weights of an attention as a picture: the darker, the more is looked at."""
-    return 255 * (1 - weight / weight.max())
+    """Weights of an attention as a picture: the darker, the more; what each looks at most is black."""
+    return 255 * (1 - weight / weight.max(axis=-1, keepdims=True))
 
 
 def maps(model, ids):

@@ -94,9 +94,9 @@ def passage(text: str) -> str:
 
 
 def plot(values: Sequence[float], label: str, share: bool = False) -> str:
-    """A curve as SVG, on a logarithmic scale where all values are positive; shares from 0 to 1."""
+    """A curve as SVG, on a logarithmic scale where positive values are a decade apart; shares from 0 to 1."""
     points = means(values, 300)
-    logarithmic = bool((points > 0).all()) and not share
+    logarithmic = not share and 0 < 10 * points.min() < points.max()
     y = np.log10(points) if logarithmic else points
     low, high = np.floor(y.min()), max(np.ceil(y.max()), np.floor(y.min()) + 1)
     ticks = np.arange(low, high + 1) if logarithmic else np.linspace(low, high, 5)
