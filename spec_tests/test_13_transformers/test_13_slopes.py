@@ -116,15 +116,14 @@ def test_a_row_pulls_neither_sum_nor_length() -> None:
 
 @pytest.mark.parametrize("texts", [1, 100], ids=["rows", "texts"])
 def test_layer_norm_gradients_of_many_rows(texts: int) -> None:
-    """13.2 In float32, 60,000 rows that pull one way: each digit of the sums counts."""
-    n, ones = integer(600, 590, 610) * 100, np.ones(2, np.float32)
-    x = normal(n, 2, seed=4).astype(np.float32)
-    c = np.abs(normal(n, 2, seed=5)).astype(np.float32) + np.float32(real(1.3, 1.1, 1.9))
-    c[:, 0] *= np.sign(x[:, 0])
-    want = [np.float32(v) for v in slopes(np.float64(x), 2, 1.0, np.float64(c))[1:]]
-    x, c = (a.reshape(texts, -1, 2) for a in (x, c))
-    got = gradients(NORM.format(2), c, x, ones, ones)[1:]
-    assert_close(got, want=want, depth=0.1, terms=np.abs(want[1]).max())
+    """13.2 In float32, 100,000 rows whose cotangents are alike: each digit of the sums counts."""
+    n, one = integer(1000, 990, 1010) * 100, np.ones(4, np.float32)
+    x = np.repeat(normal(1, 4, seed=4), n, axis=0).astype(np.float32)
+    alike = [real(u, 1.1, 1.9, seed=s) for s, u in enumerate((1.2, 1.3, 1.7, 1.8))]
+    c = np.repeat(np.array([alike]), n, axis=0).astype(np.float32)
+    want = [np.float32(v) for v in slopes(np.float64(x), 4, 1.0, np.float64(c))[1:]]
+    got = gradients(NORM.format(4), *(a.reshape(texts, -1, 4) for a in (c, x)), one, one)[1:]
+    assert_close(got, want=want)
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf], ids=str)
