@@ -1,11 +1,13 @@
 """The numbers of the milestones, asserted: pytest milestones --impl=reference (default: src).
 
-m03 and m04 run on the bundled digits, and on MNIST and CIFAR-10 as well wherever these are; the
-test's name says which.
+m03 to m05 run on bundled data, and on MNIST, CIFAR-10 and Shakespeare as well wherever these are;
+the test's name says which.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import importlib.util
 import json
 import os
@@ -116,6 +118,114 @@ def test_m04_cnn_names(dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (named == test_labels).mean() >= m04.TARGETS[dataset]
 
 
+@pytest.mark.timeout(600)
+def test_m05_transformer_reverses(tmp_path: Path) -> None:
+    """A block reverses at least 99 % of new words, and each place looks at the one opposite."""
+    m05 = script(5)
+    _, exact, looks = m05.reverse_words(tmp_path / "checkpoint", m05.RECIPES["words"])
+    assert m05.REVERSED == 0.99
+    assert exact >= m05.REVERSED
+    opposite = looks.mean(axis=(0, 1)).argmax(axis=-1)
+    assert (opposite == np.arange(m05.LENGTH)[::-1]).mean() > 0.9
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("dataset", ["alice", *["shakespeare"] * is_here([cifar10.SHAKESPEARE])])
+def test_m05_transformer_reads(
+    dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The GPT's loss on all that was held out, below its target and that of counted pairs; no look ahead."""
+    m05 = script(5)
+    if dataset == "alice":
+        monkeypatch.setenv(datasets.VARIABLE, str(tmp_path))
+    text, recipe = m05.Text.of(stage.shakespeare_or_alice()[0], 0), m05.RECIPES[dataset]
+    model = m05.read(text, tmp_path / "checkpoint", recipe).model
+    loss, (most, less) = m05.whole_loss(model, text, recipe), m05.TARGETS[dataset]
+    assert m05.TARGETS["shakespeare"] == (1.93, 0.4)
+    assert loss <= most
+    assert m05.pairs_loss(text) - loss >= less
+    assert m05.changed_by_later(model, text.held[: recipe.block]) == 0.0
+
+
+# ---- the parts of m05 ----------------------------------------------------------------------------
+
+
+class Counting:
+    """Stands for a model that knows nothing: the same logits everywhere; it notes what it is asked."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.asked = size, list[Any]()
+
+    def eval(self) -> None:
+        pass
+
+    def __call__(self, ids: Any) -> Any:
+        from tinytorch import zeros
+
+        self.asked.append(ids)
+        return zeros(*ids.shape, self.size)
+
+
+@pytest.mark.parametrize("length", [2, 8, 9, 10, 16, 17, 18, 100])
+def test_m05_whole_loss_leaves_nothing_out(length: int) -> None:
+    """Windows side by side hold each token but the last once, in order; each target is the next one."""
+    m05, ids = script(5), np.arange(length)
+    pairs = list(m05.side_by_side(ids, 8, batch=3))
+    assert np.concatenate([x.ravel() for x, _ in pairs]).tolist() == list(range(length - 1))
+    assert all((y == x + 1).all() and x.shape[1] <= 8 for x, y in pairs)
+    model = Counting(length)
+    assert m05.mean_loss(model, pairs) == pytest.approx(np.log(length), abs=1e-6)
+    assert len(model.asked) == len(pairs)
+
+
+def test_m05_counted_pairs_are_no_match() -> None:
+    """What counting gets on a text where pairs decide everything, and on one where they do not."""
+    m05 = script(5)
+    certain, open_ = m05.Text.of("ab" * 5000, 0), m05.Text.of("aabb" * 2500, 0)
+    assert m05.pairs_loss(certain) < 0.001
+    assert m05.pairs_loss(open_) == pytest.approx(np.log(2), abs=0.001)
+
+
+def test_m05_probe_finds_a_model_that_looks_ahead() -> None:
+    """Without the mask, predictions change with later characters; with it, none does."""
+    m05 = script(5)
+    text, tiny = m05.Text.of(datasets.load_alice(), 0), m05.Recipe(2, 2, 8, 16, 4, 10)
+    model = m05.reader(text, tiny).model
+    assert m05.changed_by_later(model, text.held[:16]) == 0.0
+    for block in model.blocks:
+        block.forward = lambda x, forward=block.forward, **_: forward(x)
+    for parameter in model.parameters():
+        parameter.data *= 10  # a new model hardly looks at anything
+    assert m05.changed_by_later(model, text.held[:16]) > 0.5
+
+
+def test_m05_bits_count_bytes_once() -> None:
+    """A model that guesses among V tokens needs log2 V bits for each, whatever these stand for."""
+    m05, words = script(5), datasets.load_alice()
+    for merges in (0, 20):
+        text = m05.Text.of(words, merges)
+        many = text.tokenizer.vocab_size
+        assert text.tokenizer.decode(text.learn) + text.tokenizer.decode(text.held) == words
+        assert text.held_bytes == len(text.tokenizer.decode(text.held[1:]).encode())
+        wanted = np.log2(many) * (len(text.held) - 1) / text.held_bytes
+        assert m05.bits(np.log(many), text) == pytest.approx(wanted)
+
+
+@pytest.mark.timeout(300)
+def test_m05_goes_as_in_pytorch() -> None:
+    """Fifty steps of Shakespeare's model in float64: the losses that PyTorch has recorded."""
+    m05, theirs = script(5), importlib.import_module("m05_in_pytorch")
+    text, recipe = m05.Text.of(datasets.load_alice(), 0), theirs.of_shakespeare(m05)
+    trainer, draw = m05.reader(text, recipe), m05.random_batches(text.learn, recipe)
+    shapes = {name: p.shape for name, p in trainer.model.named_parameters()}
+    for parameter in trainer.model.parameters():
+        parameter.data = parameter.data.astype(np.float64)
+    trainer.model.load_state_dict(theirs.start(shapes))
+    recorded = json.loads(theirs.RECORD.read_text("utf-8"))["losses"]
+    ours = [trainer.train_step(*draw(step)) for step in range(theirs.STEPS)]
+    np.testing.assert_allclose(ours, recorded, rtol=1e-9)
+
+
 # ---- Ctrl-C, and going on ------------------------------------------------------------------------
 
 SHORT = (16, 0.2, 3, 64, 0.01)  # a recipe for a moment
@@ -170,6 +280,29 @@ def test_m04_goes_on_where_it_was_stopped(place: Path, monkeypatch: pytest.Monke
         assert resumed.history == whole.history
         for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
             np.testing.assert_array_equal(a.data, b.data)
+
+
+def test_m05_goes_on_where_it_was_stopped(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped at any step: the same weights and the same history."""
+    m05, checkpoint = script(5), place / "checkpoint"
+    monkeypatch.setattr(m05, "LINE", 4)
+    monkeypatch.setattr(m05, "SAVE", 8)
+    text, tiny = m05.Text.of(datasets.load_alice(), 0), m05.Recipe(1, 2, 8, 16, 4, 18)
+    whole = m05.read(text, checkpoint, tiny)
+    checkpoint.unlink()
+    for step in (3, 8, 17):
+        with monkeypatch.context() as patch:
+            patch.setattr(stage, "progress", stopping_at(step))
+            with pytest.raises(
+                KeyboardInterrupt, match=rf"after {step} of 18 steps.* milestone-05"
+            ):
+                m05.read(text, checkpoint, tiny)
+        resumed = m05.read(text, checkpoint, tiny)
+        assert resumed.history == whole.history
+        for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+            np.testing.assert_array_equal(a.data, b.data)
+        assert m05.read(text, checkpoint, tiny).history == whole.history  # nothing is done again
+        checkpoint.unlink()
 
 
 def test_seed_is_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,6 +407,48 @@ def test_without_mnist_the_digits_are_named(
     assert "MNIST is not in" in said
     assert "make data" in said
     assert "on the bundled digits" in said
+
+
+SHORTEST = {"words": 2, "alice": 3, "alice tokens": 3}  # steps
+
+
+def test_m05_without_shakespeare_reads_alice(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where Shakespeare is not, the run says so; a miss is exit code 1, and the report has all parts."""
+    m05 = script(5)
+    for part, steps in SHORTEST.items():
+        monkeypatch.setitem(
+            m05.RECIPES, part, dataclasses.replace(m05.RECIPES[part], steps=steps, merges=0)
+        )
+    assert stage.play(m05.main) == 1
+    said = capsys.readouterr().out
+    for words in (
+        "Shakespeare is not in",
+        "make data",
+        "on five chapters of Alice",
+        "nats (target ≤",
+    ):
+        assert words in said
+    page = (place / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 2 + 2 * 4
+    assert "<pre>" in page
+    assert "http" not in page
+    found = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
+    assert [claim["unit"] for claim in found["claims"]] == ["nats", "nats", "%", "%"]
+    assert list(place.glob("*.npz")) == []
+
+
+def test_damaged_shakespeare_is_not_passed_over(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A text that is another one ends the run with its name, never with Alice."""
+    m05 = script(5)
+    (tmp_path / "input.txt").write_text("To be, or not to be")
+    assert stage.play(m05.main) == 1
+    said = capsys.readouterr().out
+    assert "input.txt does not hold input.txt" in said
+    assert "next: " in said
 
 
 def test_damaged_mnist_is_not_passed_over(

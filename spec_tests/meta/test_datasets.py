@@ -28,6 +28,7 @@ from tito.milestone.datasets import (
     DataFile,
     Dataset,
     fetch,
+    load_alice,
     load_digits,
     load_mnist,
     parse_idx,
@@ -342,7 +343,7 @@ def test_fetch_offline_lists_the_reasons(mirror: Mirror, refusing: str, tmp_path
     """When no mirror serves the file, the message has each mirror's reason and the ways out."""
     mirror.status = 404
     reasons = f"{refusing}: Connection refused", f"{mirror.url}: HTTP 404 Not Found"
-    with failure(*reasons, "make data", "TINYTORCH_DATA=FOLDER", "bundled digits"):
+    with failure(*reasons, "make data", "TINYTORCH_DATA=FOLDER", "bundled data"):
         fetch([described(CONTENT, refusing, mirror.url)], tmp_path)
 
 
@@ -549,3 +550,26 @@ def test_digits_missing_on_disk_are_named(tmp_path: Path) -> None:
     """A bundled file that is gone is named with the command that restores it."""
     with failure(tmp_path / "digits.gz", "git checkout"):
         load_digits(tmp_path)
+
+
+# --- texts ---
+
+
+def test_alice_is_the_text_that_its_page_describes() -> None:
+    """Five chapters, ASCII, as many characters as bundled/README.md says, no word of its publisher's."""
+    text, page = load_alice(), (datasets.BUNDLED / "README.md").read_text(encoding="utf-8")
+    assert text.count("\nCHAPTER ") == 4
+    assert text.isascii()
+    assert f"{len(text):,} characters" in page
+    assert f"| {len(set(text))} different ones" in page
+    assert datasets.ALICE.sha256 in page
+    assert "Gutenberg" not in text
+
+
+def test_alice_changed_says_how_to_get_her_back(tmp_path: Path) -> None:
+    """Another text under her name is refused, and so is none."""
+    with failure("alice.txt is not in", "make data"):
+        load_alice(tmp_path)
+    put(tmp_path / "alice.txt", b"Down, down, down.")
+    with failure("alice.txt does not hold alice.txt", "git checkout"):
+        load_alice(tmp_path)

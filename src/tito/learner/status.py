@@ -57,5 +57,7 @@ def _earned(kata: Kata, milestone: Milestone, impl: Path, red: str) -> str:
     found = report(milestone, impl)
     if found and found["passed"]:
         lent = f", with lent {', '.join(found['lent'])}" if found["lent"] else ""
-        return f"[green]earned: {found['number']:.2%} on {escape(found['dataset'])}{lent}[/]"
+        number = found["number"]  # a share, or, above 1, a loss
+        shown = f"{number:.2%}" if number <= 1 else f"{number:.3f} nats"
+        return f"[green]earned: {shown} on {escape(found['dataset'])}{lent}[/]"
     return f"opens after kata {kata.id}" if red else f"open: {milestone.command}"

@@ -148,9 +148,11 @@ def _mutants(katas: dict[str, Any], manifest: Manifest) -> list[str]:
 
 
 def _trainings(trainings: Sequence[dict[str, Any]]) -> list[str]:
-    head = ("milestone", "data", "command", "date", "test accuracy", "whole command")
+    head = ("milestone", "data", "command", "date", "test accuracy or loss", "whole command")
     texts = ("milestone", "data", "command", "date")
+    numbers = [f"{t['percent']} %" if "percent" in t else f"{t['nats']} nats" for t in trainings]
     rows = [
-        (*[t[key] for key in texts], f"{t['percent']} %", f"{t['seconds']} s") for t in trainings
+        (*[t[key] for key in texts], number, f"{t['seconds']} s")
+        for t, number in zip(trainings, numbers, strict=True)
     ]
     return _rows(head, rows, texts=4)

@@ -34,8 +34,7 @@ Progress = Callable[[str, int, int | None], None]  # file name, bytes done, byte
 VARIABLE = "TINYTORCH_DATA"
 FETCH = "run: make data (it puts a good copy in its place)"
 ELSEWHERE = (
-    f"set {VARIABLE}=FOLDER to a folder that has it; "
-    "the milestones run on the bundled digits meanwhile"
+    f"set {VARIABLE}=FOLDER to a folder that has it; the milestones run on bundled data meanwhile"
 )
 _TIMEOUT = 20  # seconds without a byte before the next mirror gets its turn
 _CHUNK = 1 << 16  # bytes between two calls of the progress function
@@ -104,6 +103,12 @@ DIGITS = DataFile(
     "digits",
     "digits.gz",
     "077f56d07ad2b1f5d67f79f8dae45ba200843760fac9413a984cc1e0aa42b5ec",
+    fix="run: git checkout -- src/tito/milestone/bundled",
+)
+ALICE = DataFile(
+    "alice",
+    "alice.txt",
+    "a4958edd96844ac42eb754d98c7c10b6122c6acc5bf6b28ba71bb04e1fbc54fd",
     fix="run: git checkout -- src/tito/milestone/bundled",
 )
 DIGITS_TRAIN = 1437  # of 1797 rows; src/tito/milestone/bundled/README.md says how they were drawn
@@ -279,6 +284,33 @@ def load_digits(folder: Path = BUNDLED) -> Dataset:
     images, labels = rows[:, :64].reshape(-1, 8, 8), rows[:, 64].astype(np.int64)
     train, test = slice(DIGITS_TRAIN), slice(DIGITS_TRAIN, None)
     return Dataset("digits", images[train].copy(), labels[train], images[test].copy(), labels[test])
+
+
+def load_text(file: DataFile, folder: Path) -> str:
+    """A text, checked against its sum.
+
+    Raises:
+        DataError: the file is missing or another one.
+    """
+    path = _found(file, folder)
+    content = read_content(path, file.fix)
+    verify(content, file, path)
+    return content.decode("utf-8")
+
+
+def load_alice(folder: Path = BUNDLED) -> str:
+    """The bundled text: the first five chapters of "Alice's Adventures in Wonderland", 57,866 characters.
+
+    Source: Lewis Carroll (1865), public domain; see src/tito/milestone/bundled/README.md.
+
+    Raises:
+        DataError: the bundled file is missing or changed.
+
+    Example:
+        >>> load_alice()[:31]
+        'CHAPTER I. Down the Rabbit-Hole'
+    """
+    return load_text(ALICE, folder)
 
 
 # --- fetching ---

@@ -27,6 +27,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 td, th { padding: .2rem 1.4rem .2rem 0; text-align: left; border-bottom: 1px solid var(--line) }
 .pictures { display: flex; flex-wrap: wrap; gap: .9rem } figure { margin: 0 } .wide img { width: 18rem }
 img { width: 4.7rem; image-rendering: pixelated; display: block; border: 1px solid var(--line) }
+pre { font-size: .85rem; white-space: pre-wrap; border-left: 3px solid var(--line); padding-left: 1rem }
 figcaption { font-size: .8rem; text-align: center } svg { width: 100%; height: auto } footer { margin-top: 2.5rem; opacity: .7 }
 """
 
@@ -87,10 +88,15 @@ def _cells(tag: str, row: Sequence[object]) -> str:
     return "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in row)
 
 
+def passage(text: str) -> str:
+    """A text with its lines as they are."""
+    return f"<pre>{escape(text)}</pre>"
+
+
 def plot(values: Sequence[float], label: str, share: bool = False) -> str:
-    """A curve as SVG, on a logarithmic scale where all values are positive; shares from 0 to 1."""
+    """A curve as SVG, on a logarithmic scale where positive values are a decade apart; shares from 0 to 1."""
     points = means(values, 300)
-    logarithmic = bool((points > 0).all()) and not share
+    logarithmic = not share and 0 < 10 * points.min() < points.max()
     y = np.log10(points) if logarithmic else points
     low, high = np.floor(y.min()), max(np.ceil(y.max()), np.floor(y.min()) + 1)
     ticks = np.arange(low, high + 1) if logarithmic else np.linspace(low, high, 5)

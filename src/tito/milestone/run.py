@@ -40,7 +40,7 @@ from tito.milestone import cifar10, datasets, drawing
 
 console = Console(highlight=False, soft_wrap=True)
 
-TWO_THREADS_FROM = 4  # a CNN's products are large enough to be shared by two cores
+TWO_THREADS = {4}  # a CNN's products are large enough to be shared by two cores
 
 # glibc gives freed memory back to the system after each step, and the next step pays for every page
 # once more: half of a small network's time. Above these limits it keeps what it has.
@@ -49,12 +49,13 @@ KEEPS_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "1073741824", "MALLOC_MMAP_THRESHOLD_"
 
 @dataclass(frozen=True)
 class Claim:
-    """One number and the target it must reach (with `at_most`: stay under); both are shares."""
+    """One number and the target it must reach (with `at_most`: stay under); shares, or in a unit."""
 
     what: str
     value: float
     target: float
     at_most: bool = False
+    unit: str = "%"
 
     @property
     def holds(self) -> bool:
@@ -62,7 +63,13 @@ class Claim:
 
     def __str__(self) -> str:
         sign = "≤" if self.at_most else "≥"
-        return f"{self.what}: {100 * self.value:.2f} % (target {sign} {100 * self.target:g} %)"
+        target = f"{100 * self.target:g} %" if self.unit == "%" else f"{self.target:g} {self.unit}"
+        return f"{self.what}: {self.shown} (target {sign} {target})"
+
+    @property
+    def shown(self) -> str:
+        """The number as a text."""
+        return f"{100 * self.value:.2f} %" if self.unit == "%" else f"{self.value:.3f} {self.unit}"
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,7 @@ def run(number: int | str, implementation: Path, options: Sequence[str] = ()) ->
         if trouble := unreadable(kata.file(implementation)):
             raise Refusal(f"{trouble}\n  next: fix that line, then: make test-{kata.id}")
     path = os.pathsep.join([str(implementation.resolve()), str(ROOT / "src")])
-    threads = {"OPENBLAS_NUM_THREADS": "2" if found.number >= TWO_THREADS_FROM else "1"}
+    threads = {"OPENBLAS_NUM_THREADS": "2" if found.number in TWO_THREADS else "1"}
     environment = threads | KEEPS_MEMORY | os.environ | {"PYTHONPATH": path}
     command = [sys.executable, "-m", "tito.milestone.run", str(found.path), *options]
     with subprocess.Popen(command, env=environment) as process:
@@ -246,6 +253,24 @@ def cifar10_or_digits() -> tuple[list[Path], datasets.Dataset | None, str]:
     return [], datasets.load_digits(), "the bundled digits (8×8)"
 
 
+def shakespeare_or_alice() -> tuple[str, str, str]:
+    """Tiny Shakespeare where it is, else the bundled chapters of "Alice's Adventures in Wonderland".
+
+    Returns:
+        the text, "shakespeare" or "alice", and what the data is called.
+
+    Raises:
+        datasets.DataError: Shakespeare is there, and damaged: that is not passed over.
+    """
+    place = datasets.data_folder()
+    if datasets.find(cifar10.SHAKESPEARE, place):
+        return datasets.load_text(cifar10.SHAKESPEARE, place), "shakespeare", "tiny Shakespeare"
+    console.print(
+        f"Tiny Shakespeare is not in {short(place)}: this run asserts the bundled text instead. To get Shakespeare: make data"
+    )
+    return datasets.load_alice(), "alice", "five chapters of Alice in Wonderland"
+
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Within this block Ctrl-C is passed over: whoever presses it twice shall not lose the save."""
@@ -282,7 +307,7 @@ def finish(result: Result, sections: Sequence[tuple[str, str]], metrics: dict[st
     verdict = f"Data: {result.dataset}. The target is {'reached' if result.passed else 'missed'}."
     lines = [*map(str, result.claims), verdict]
     foot = f"Computed with the tinytorch in {under_test().name}/. Again: {again(of)}"
-    title, number = f"{of.id} · {of.title} · {of.year}", f"{100 * result.number:.2f} %"
+    title, number = f"{of.id} · {of.title} · {of.year}", result.claims[0].shown
     html = drawing.page(title, number, result.passed, lines, sections, foot)
     (place / "report.html").write_text(html, encoding="utf-8")
     found = {"milestone": of.id, "number": result.number, "dataset": result.dataset}
