@@ -86,11 +86,6 @@ def test_no_ids(way: str) -> None:
 
 
 NO_IDS = {
-    "ids[0]": "0",
-    "np.array(ids[0])": "",
-    "tt.Tensor(ids[0])": "",
-    "None": "None",
-    "'12'": "12",
     "[0, 2.0]": "2.0",
     "np.array([0.0, 2.0])": "0.0",
     "tt.Tensor([2.0])": "2.0",
@@ -104,6 +99,11 @@ NO_IDS = {
     "np.array([[0, 1], [1, 0]])": "[0, 1]",
     "[(0,)]": "(0,)",
     "iter([0, 0.5])": "0.5",
+    "ids[0]": "0",
+    "np.array(ids[0])": "",
+    "tt.Tensor(ids[0])": "",
+    "None": "None",
+    "'12'": "12",
 }
 
 
