@@ -273,6 +273,25 @@ def test_training_again() -> None:
     assert_equal(got["last"][0]["merges"], want=slow([second], 3))
 
 
+@observe(
+    shown="[vocab_size, len(merges), id of <s>] before, after train(text, 5) and after train(text, 0)"
+)
+def sizes(tt: Any, text: str) -> Any:
+    tokenizer = tt.BPETokenizer([(97, 98)], ["<s>"])
+    found = []
+    for limit in (None, 5, 0):
+        if limit is not None:
+            tokenizer.train(text, limit)
+        found.append([tokenizer.vocab_size, len(tokenizer.merges), tokenizer.special_tokens["<s>"]])
+    return found
+
+
+def test_training_with_no_merge_begins_anew() -> None:
+    """10.17 The size is asked for before and after; zero merges leave none of those before."""
+    want = [[258, 1, 257], [262, 5, 261], [257, 0, 256]]
+    assert_equal(sizes(some_text(30, 34)), want=want)
+
+
 def test_training_moves_special_tokens() -> None:
     """10.17 Their ids are behind the merges, in the order in which they were given."""
     first, second = some_text(30, 32), some_text(30, 33)
