@@ -748,9 +748,8 @@ def test_layer_is_pytorchs(name: str) -> None:
     state, known, mask, c = net_inputs(name)
     more = f", attn_mask=np.array({mask.tolist()})" if kind == "bools" else ""
     ask = f"({roles}{more}{', is_causal=True' * (kind == 'causal')})"
-    got = walked(
-        f"tt.MultiHeadAttention({arguments})", state, f"layer{ask}", list(known.values()), c
-    )
+    layer = f"tt.MultiHeadAttention({arguments})"
+    got = walked(layer, state, f"layer{ask}", list(known.values()), c)
     assert_close(got["result"], want=own("12", f"layer/{name}/out"))
     used = [*state, *sorted(set(roles.split(", ")))]
     want = {n: own("12", f"layer/{name}/{n}") for n in used}

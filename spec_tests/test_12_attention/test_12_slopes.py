@@ -386,16 +386,11 @@ def test_any_memory_order(layout: str, name: str) -> None:
 @pytest.mark.parametrize("kind", ["none", "bools", "floats", "hiding"])
 def test_attention_writes_to_nothing(kind: str, lengths: Any) -> None:
     """12.15 Operands, mask, cotangent and result afterwards, and whose memory result and gradients have."""
-    arrays = filled(lengths, (4, 2), (2, 3))
+    arrays, ask = filled(lengths, (4, 2), (2, 3)), ASK.format(", mask")
     masks = {"bools": np.ones(lengths, bool), "floats": normal(*lengths), "none": None}
-    mask = masks.get(kind, np.full(lengths, -np.inf))
-    c = cotangent(arrays)
-    got = placed(
-        [a.copy() for a in arrays],
-        None if mask is None else mask.copy(),
-        c.copy(),
-        ASK.format(", mask"),
-    )
+    mask, c = masks.get(kind, np.full(lengths, -np.inf)), cotangent(arrays)
+    given = [[a.copy() for a in arrays], None if mask is None else mask.copy(), c.copy()]
+    got = placed(*given, ask)
     was = dict(zip(("query", "key", "value", "cotangent"), (*arrays, c), strict=True))
     was |= {"result": got["result"]} | ({} if mask is None else {"mask": mask})
     assert_unchanged(got["kept"], was=was)
