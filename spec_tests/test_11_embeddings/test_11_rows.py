@@ -83,15 +83,6 @@ def test_embedding_of_drawn_sizes(rows: int, size: int, shape: list[int], seed: 
         assert_exact(got, want=weight[ids])
 
 
-@pytest.mark.parametrize("rows", [200, 40_001, 140_000])
-def test_embedding_reads_far_rows(rows: int) -> None:
-    """11.1 Tables whose rows take 8, 16 and 18 bits to count: rows near the powers of two."""
-    weight = np.arange(float(rows))[:, None] + integer(1, 1, 99)
-    ids = np.array([7, 127, 128, 199, 32_767, 32_768, 40_000, 65_535, 65_536, 131_072, 139_999])
-    ids = ids[ids < rows]
-    assert_close(evaluate(f"tt.embedding({ids.tolist()}, a)", weight), want=weight[ids])
-
-
 @pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 3), (2, 0, 3)], ids=str)
 def test_embedding_of_no_rows(shape: Any) -> None:
     """11.1 Shape and dtype of what an input of size 0 reads; D is drawn."""

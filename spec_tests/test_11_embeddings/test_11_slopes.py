@@ -374,30 +374,6 @@ def test_walking_back_writes_to_nothing(shape: Any) -> None:
     assert_equal(got["gradient shares memory"], want=False)
 
 
-@observe(shown="weight.grad of embedding(ids, weight), and the cotangent that it was made from")
-def handed_on(tt: Any, weight: Any, ids: Any) -> Any:
-    same, cotangents = tt.primitive(lambda x, /: x.copy()), []
-
-    def rule(g, out, x):
-        cotangents.append(np.ones_like(x))
-        return cotangents[-1]
-
-    tt.defvjp(same, rule)
-    table = tt.Tensor(weight, requires_grad=True)
-    same(tt.embedding(ids, table)).sum().backward()
-    shared = bool(np.shares_memory(table.grad, cotangents[0]))
-    return {"gradient": table.grad, "shares memory with the cotangent": shared}
-
-
-@pytest.mark.parametrize("step", [1, -1], ids=["in order", "backwards"])
-def test_the_cotangent_is_not_handed_on(step: int) -> None:
-    """11.9 Each row is read once, in the order of the table: the gradient is an array of its own."""
-    rows = integer(3, 2, 9)
-    got = handed_on(normal(rows, 2), np.arange(rows)[::step])
-    assert_equal(got["shares memory with the cotangent"], want=False)
-    assert_close(got["gradient"], want=np.ones((rows, 2)))
-
-
 @observe(shown="(embedding(ids, weight) + other).backward(cotangent), then other + ...: other.grad")
 def beside(tt: Any, weight: Any, ids: Any, cotangent: Any) -> Any:
     found = []
@@ -504,12 +480,10 @@ def most_memory(tt: Any, weight: Any, ids: Any, cotangent: Any) -> Any:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("often", [0, 150])
-def test_no_matrix_of_zeros_and_ones(often: int) -> None:
-    """11.22 A long table of few columns, one row of it read often: the peak of a call and its walk back."""
-    rows, c, ids = integer(6000, 5000, 7000), np.ones((3000, 2), np.float32), np.arange(3000)
-    ids[: 20 * often : 2] = integer(9, 0, 99)
-    got = most_memory(np.zeros((rows, 2), np.float32), ids, c)
-    assert_equal(got["read"], want=6000.0)
+def test_no_matrix_of_zeros_and_ones() -> None:
+    """11.22 A long table of few columns: the peak of a call and its walk back."""
+    rows, c = integer(6000, 5000, 7000), np.ones((300, 2), np.float32)
+    got = most_memory(np.zeros((rows, 2), np.float32), row_numbers((300,), rows), c)
+    assert_equal(got["read"], want=600.0)
     limit = 4 * rows * 2 * 4 + 20 * c.nbytes + 50_000
     assert_below(got["peak"], limit=limit, what="bytes at the peak")
