@@ -16,6 +16,7 @@ from support.asserts import (
     assert_unchanged,
     assert_zeros,
 )
+from support.expressions import evaluate
 from support.observe import observe
 from support.oracle import Case, check_gradients
 from support.strategies import BASE_SEED, LAYOUTS, fill, integer, normal, real, seeds
@@ -392,6 +393,33 @@ def test_the_cotangent_is_only_read() -> None:
     assert_close(beside(normal(3, 3), ids, c), want=[c, c])
 
 
+@observe(shown="same(embedding(ids, weight)).sum().backward(), where the rule of `same` keeps what it gives")
+def handed_on(tt: Any, weight: Any, ids: Any) -> Any:
+    kept = []
+
+    def rule(g, out, x):
+        kept.append(np.ones_like(x))
+        return kept[-1]
+
+    same = tt.primitive(lambda x, /: x * 1)
+    tt.defvjp(same, rule)
+    table = tt.Tensor(weight, requires_grad=True)
+    same(tt.embedding(ids, table)).sum().backward()
+    return {"shares memory": np.shares_memory(table.grad, kept[0]), "gradient": table.grad}
+
+
+@pytest.mark.parametrize("ids", ["in order", "some in order", "one", "matrix"])
+def test_embedding_gradient_is_new_memory(ids: str) -> None:
+    """11.9 Each row is read once, in order: the gradient holds the cotangent's numbers, not its memory."""
+    rows = 2 * integer(3, 2, 5)
+    some = {"in order": np.arange(rows), "some in order": np.arange(rows - 1), "one": np.array(0)}
+    read = some.get(ids, np.arange(rows).reshape(2, -1))
+    rows = 1 if ids == "one" else rows
+    got = handed_on(normal(rows, 3).astype(np.float32), read)
+    assert_close(got["gradient"], want=summed(read, np.ones((*read.shape, 3)), rows).astype("f4"))
+    assert_equal(got["shares memory"], want=False)
+
+
 # ---- systems: 11.21, 11.22 -----------------------------------------------------------------------
 
 
@@ -487,3 +515,26 @@ def test_no_matrix_of_zeros_and_ones() -> None:
     assert_equal(got["read"], want=600.0)
     limit = 4 * rows * 2 * 4 + 20 * c.nbytes + 50_000
     assert_below(got["peak"], limit=limit, what="bytes at the peak")
+
+
+def test_no_box_as_wide_as_the_longest_run() -> None:
+    """11.22 Each row is read once, and one of them hundreds of times more: the peak."""
+    rows = integer(600, 500, 700)
+    ids, c = np.append(np.arange(rows), np.full(600, 3)), np.ones((rows + 600, 4), np.float32)
+    got = most_memory(np.zeros((rows, 4), np.float32), ids, c)
+    assert_equal(got["read"], want=4.0 * (rows + 600))
+    limit = 4 * rows * 4 * 4 + 20 * c.nbytes + 50_000
+    assert_below(got["peak"], limit=limit, what="bytes at the peak")
+
+
+# ---- 11.1, 11.6 once more, at the end: they are slow for a matrix of zeros and ones -----------------
+
+
+def test_embedding_reads_far_rows() -> None:
+    """11.1 Rows whose numbers need more than 15 bits, and more than 16, are read, and learn."""
+    rows = 70_003
+    ids = np.array([7, 32_768, 0, 65_535, 65_536, 69_999]) + integer(0, 0, 3)
+    weight = np.arange(float(rows))[:, None]
+    assert_exact(evaluate("tt.embedding(b, a)", weight, ids), want=weight[ids])
+    got = slope(weight, ids, c := normal(6, 1))
+    assert_close(got, want=summed(ids, c, rows))
