@@ -290,6 +290,16 @@ def test_equal_says_which_names_differ() -> None:
     assert failure(assert_equal, (2, 2), want=(2, 3)).note == ""
 
 
+def test_equal_says_where_long_lists_differ() -> None:
+    """In lists within lists the first difference has a place, and a NumPy number says what it is."""
+    want = [[i, [i + 1, i + 2]] for i in range(20)]
+    got = [[i, [i + 1, i + 2 + (i > 16)]] for i in range(20)]
+    said = failure(assert_equal, got, want=want).note
+    assert said == "first difference at [17][1][1]: 20, expected 19"
+    said = failure(assert_equal, [np.asarray(4)], want=[4]).note
+    assert said.startswith("first difference at [0]: 4, an array or a NumPy number of dtype int64")
+
+
 @pytest.mark.parametrize("want", [3, 2.5, "x", True, (1, 2), [1, 2], {"a": 1}, None], ids=repr)
 def test_equal_is_not_talked_into_it(want: Any) -> None:
     """An object that says yes to every comparison is not the answer."""

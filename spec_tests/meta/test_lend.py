@@ -141,5 +141,5 @@ def test_a_milestone_on_lent_code_says_so(lent: Course) -> None:
     found = {"passed": True, "number": 0.97, "dataset": "digits", "lent": ["01", "02"]}
     report.write_text(json.dumps(found))
     assert "earned: 97.00% on digits, with lent 01, 02" in lent.tito("status").text
-    report.write_text(json.dumps(found | {"number": 1.9056}))  # a loss
-    assert "earned: 1.906 nats on digits, with lent 01, 02" in lent.tito("status").text
+    report.write_text(json.dumps(found | {"number": 0.9056, "unit": "nats"}))
+    assert "earned: 0.906 nats on digits, with lent 01, 02" in lent.tito("status").text

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.xray import REDUCED, Sample, read, read_pairs, where
+from support.xray import REDUCED, Sample, is_odd, read, read_pairs, where
 
 Slip = Callable[[Sample, Any], Any]
 SEEDS = (0, 1, 2)
@@ -286,6 +286,16 @@ def test_right_answers_get_no_explanation(shapes: list[tuple[int, ...]]) -> None
         assert read(right) == read(rounded) == ""
         assert read_pairs([(s.got, s.want) for s in right]) == ""
     assert read([]) == read_pairs([]) == ""
+
+
+def test_nan_that_was_given_is_no_overflow() -> None:
+    """Where nan or an infinity was given, the X-ray speaks of these, and not of exp."""
+    want = np.arange(1.0, 8.0)
+    got = np.where(want == 3, np.nan, want)
+    given = {"weights": [np.array([1.0, np.inf])], "ids": [1, 2]}
+    assert is_odd(given) and not is_odd({"text": "nan", "ids": [1, None]})
+    assert "exp overflows" in read_pairs([(got, want)])
+    assert "nan or an infinity was given" in read_pairs([(got, want)], is_odd(given))
 
 
 @every_set

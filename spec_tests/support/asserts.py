@@ -16,6 +16,7 @@ from support.observe import ClauseFailure, LearnerError, kinds
 
 FACTORS = {"float64": 1e5, "float32": 256.0}  # x eps x M: 2.2e-11 and 3.1e-5, see docs/testing.md
 LONG = 1000  # letters that a screen shows of a value
+SHORT = 60  # letters in which everybody sees what differs
 EPS = {name: float(np.finfo(name).eps) for name in FACTORS}
 
 
@@ -241,7 +242,7 @@ def assert_raises(
 def show(value: Any) -> str:
     """A value as a learner would print it, a few lines at most."""
     if not isinstance(value, np.ndarray):
-        text = value if isinstance(value, str) else repr(value)
+        text = value if isinstance(value, str) else repr(_bare(value))
         left = len(text) - LONG
         return (
             text
@@ -251,6 +252,15 @@ def show(value: Any) -> str:
     if value.size > 40 or value.size == 0:
         return f"{np.array2string(value, threshold=8, edgeitems=2, separator=', ')}  shape {value.shape}"
     return np.array2string(value, separator=", ", max_line_width=88)
+
+
+def _bare(value: Any) -> Any:
+    """Plain data whose NumPy numbers are Python's: 4, not array(4)."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return value.item()
+    if isinstance(value, dict):
+        return {key: _bare(each) for key, each in value.items()}
+    return type(value)(map(_bare, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _compared(got: Any, want: Any, problem: str, /, **texts: str) -> ClauseFailure:
@@ -285,10 +295,28 @@ def _identical(got: Any, before: Any) -> bool:
 
 
 def _which(got: Any, want: Any) -> str:
-    """Which of several named values differ."""
-    if not isinstance(want, dict) or not isinstance(got, dict):
+    """Which of several named values differ; in a list, the first that does."""
+    if isinstance(want, dict) and isinstance(got, dict):
+        return f"differs: {', '.join(str(k) for k, v in want.items() if k not in got or not _same(got[k], v))}"
+    if show(got) != show(want) and len(show(want)) < SHORT:
         return ""
-    return f"differs: {', '.join(str(k) for k, v in want.items() if k not in got or not _same(got[k], v))}"
+    place, got, want = _deepest(got, want)
+    if not place:
+        return ""
+    found, expected = ("an array" if np.ndim(v) else show(v)[:SHORT] for v in (got, want))
+    if found == expected:
+        found, expected = (f"{show(v)[:SHORT]}, {_kind(v)}" for v in (got, want))
+    return f"first difference at {place}: {found}, expected {expected}"
+
+
+def _deepest(got: Any, want: Any) -> tuple[str, Any, Any]:
+    """Where in lists within lists the first difference is, and both sides of it."""
+    lists = isinstance(want, (list, tuple)) and type(got) is type(want) and len(got) == len(want)
+    for i, (g, w) in enumerate(zip(got, want, strict=True)) if lists else ():
+        if not _same(g, w):
+            place, *both = _deepest(g, w)
+            return f"[{i}]{place}", both[0], both[1]
+    return "", got, want
 
 
 def tolerance(got: Any, want: Any, terms: Any = None, depth: float = 1.0) -> Any:

@@ -63,6 +63,15 @@ def gradients(tt: Any, expression: str, cotangent: Any, *arrays: Any) -> Any:
     return [t.grad for t in tensors.values()]
 
 
+def loaded(tt: Any, call: str, state: Any) -> Any:
+    """A module in float64, with a state."""
+    model = eval(f"tt.{call}", {"tt": tt, "np": np})
+    for parameter in model.parameters():
+        parameter.data = parameter.data.astype(np.float64)
+    model.load_state_dict(state)
+    return model
+
+
 def anew(tensor: Any, others: dict[int, Any]) -> Any:
     """The array of a tensor, computed once more from its notes with other arrays for some leaves.
 

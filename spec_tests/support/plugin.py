@@ -173,7 +173,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         and not _option(item.config, "--raw")
     ):
         pairs = [f.pair for f in failures if f.pair]
-        error.xray = error.xray or xray.read_pairs(pairs) or xray.where(failures)
+        odd = any(xray.is_odd(f.call.arguments) for f in failures if f.pair)
+        error.xray = error.xray or xray.read_pairs(pairs, odd) or xray.where(failures)
         error.looks_like = lessons.lesson(number, item.name, error) or error.xray
         report.longrepr = screen.render(error, docstring, parameter)
     places = _places(error, docstring, parameter)

@@ -25,6 +25,7 @@ from support.observe import USES, Call, ClauseFailure, Frame, LearnerError
 
 LINE_LIMIT = 12
 VALUE_LIMIT = 6
+FURTHER = 12  # functions that ran and are named
 WIDTH = 100
 
 
@@ -190,8 +191,20 @@ def _end_of(lines: list[str]) -> list[str]:
 
 def _spelled(value: Any) -> str:
     """A value as it is typed; a text that is a call, such as the making of a net, as that call."""
+    if isinstance(value, dict) and any(isinstance(v, np.ndarray) for v in value.values()):
+        return "{" + ",\n ".join(f"{k!r}: {_brief(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)) and any(isinstance(v, np.ndarray) for v in value):
+        return "[" + ",\n ".join(map(_brief, value)) + "]"
     is_call = isinstance(value, str) and re.fullmatch(r"[\w.]+\(.*\)", value)
     return str(value).replace("tt.", "") if is_call else repr(value)
+
+
+def _brief(value: Any) -> str:
+    """An array among others on one line, a long one by its ends."""
+    if not isinstance(value, np.ndarray) or value.ndim == 0:
+        return str(value) if isinstance(value, np.ndarray) else repr(value)
+    text = np.array2string(value.ravel(), threshold=4, edgeitems=2, separator=", ", precision=4)
+    return text if value.ndim == 1 and value.size <= 4 else f"{text}  shape {value.shape}"
 
 
 def _argument(name: str, value: Any) -> str:
@@ -216,7 +229,7 @@ def _row(name: str, text: str) -> str:
 
 def _lines(frame: Frame | None, likely: list[Frame], sure: bool) -> str:
     """The line that raised, and the entry that led to it; else what ran, further ones by name."""
-    first, others = likely[:1], [other.function for other in likely[1:6]]
+    first, others = likely[:1], [other.function for other in likely[1:FURTHER]]
     if frame:
         return "\n".join(map(_place, [frame, *(f for f in first if not _leads_to(frame, f))]))
     more = "" if sure or not others else f"\n{', '.join(others)}"

@@ -33,6 +33,7 @@ class Sample:
         uses: the contributions of each use of the tensor, in order.
         before: what stood in `.grad` before.
         limit: the tolerance of the comparison.
+        odd: whether it was computed of something that holds nan or infinities.
     """
 
     got: Any
@@ -43,6 +44,7 @@ class Sample:
     uses: tuple[Array, ...] = ()
     before: Array | None = None
     limit: Any = None
+    odd: bool = False
 
 
 Prediction = tuple[str, str, Callable[[Sample], Array | None]]
@@ -317,6 +319,8 @@ def _not_finite(samples: Sequence[Sample]) -> str:
     ]
     if len(bad) < len(samples):
         return ""
+    if any(s.odd for s in bad):
+        return "not finite where the value is, and nan or an infinity was given: 0 * nan, 0 * inf and inf - inf are nan, so what must not count is left out (np.where), not multiplied by 0 or taken away again"
     if all(np.isnan(np.asarray(s.got)).any() for s in bad):
         return "nan where the value is finite: inf / inf, inf - inf, 0 / 0, 0 * inf, or the log or root of a negative number; where exp overflows first, use the stable form"
     return "not finite where the value is: exp overflowed, log(0) or a division by zero; use the stable form"
@@ -428,13 +432,26 @@ def _summed(gradient: Any, shape: tuple[int, ...]) -> Array:
     return np.asarray(found.sum(axes, keepdims=True)) if axes else found
 
 
-def read_pairs(pairs: Sequence[tuple[Any, Any]]) -> str:
+def is_odd(value: Any) -> bool:
+    """Whether plain data holds nan or an infinity."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return any(map(is_odd, value))
+    array = np.asarray(value)
+    return array.dtype.kind == "f" and not np.isfinite(array).all()
+
+
+def read_pairs(pairs: Sequence[tuple[Any, Any]], odd: bool = False) -> str:
     """Explain comparisons of which nothing but both sides is known.
 
     On small or square inputs a factor can be a coincidence, so there only the kinds are tried that
     cannot fit distinct values by accident.
+
+    Args:
+        odd: whether nan or infinities were given.
     """
-    samples = [Sample(got, np.asarray(want)) for got, want in pairs[:200]]
+    samples = [Sample(got, np.asarray(want), odd=odd) for got, want in pairs[:200]]
     generic = [s for s in samples if s.want.size >= 5 and 2 not in s.want.shape]
     if generic:
         return read(generic[:50])

@@ -393,7 +393,9 @@ def test_the_cotangent_is_only_read() -> None:
     assert_close(beside(normal(3, 3), ids, c), want=[c, c])
 
 
-@observe(shown="same(embedding(ids, weight)).sum().backward(), where the rule of `same` keeps what it gives")
+@observe(
+    shown="same(embedding(ids, weight)).sum().backward(), where the rule of `same` keeps what it gives"
+)
 def handed_on(tt: Any, weight: Any, ids: Any) -> Any:
     kept = []
 

@@ -17,7 +17,7 @@ from support.asserts import (
     assert_raises,
     assert_unchanged,
 )
-from support.expressions import evaluate
+from support.expressions import evaluate, loaded
 from support.observe import observe
 from support.strategies import BASE_SEED, fill, integer, normal, real
 from test_13_transformers.by_hand import (
@@ -31,15 +31,6 @@ from test_13_transformers.by_hand import (
     part,
     slope,
 )
-
-
-def loaded(tt, call, state):
-    """A module in float64, with a state."""
-    model = eval(f"tt.{call}", {"tt": tt, "np": np})
-    for parameter in model.parameters():
-        parameter.data = parameter.data.astype(np.float64)
-    model.load_state_dict(state)
-    return model
 
 
 @observe(shown="{call}, with a state of its names: its result for x", uses=(loaded,))

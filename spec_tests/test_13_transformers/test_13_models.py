@@ -18,19 +18,10 @@ from support.asserts import (
     assert_unchanged,
     assert_zeros,
 )
-from support.expressions import evaluate
+from support.expressions import evaluate, loaded
 from support.observe import observe
 from support.strategies import BASE_SEED, fill, integer, normal, real
 from test_13_transformers.by_hand import filled, gpt, gpt_state, slope
-
-
-def loaded(tt, call, state):
-    """A model in float64, with a state."""
-    model = eval(f"tt.{call}", {"tt": tt, "np": np})
-    for parameter in model.parameters():
-        parameter.data = parameter.data.astype(np.float64)
-    model.load_state_dict(state)
-    return model
 
 
 @observe(shown="{call}, with a state of its names: the logits of ids", uses=(loaded,))

@@ -14,18 +14,10 @@ from support.asserts import (
     assert_raises,
     assert_unchanged,
 )
+from support.expressions import loaded
 from support.observe import observe
 from support.strategies import BASE_SEED, integer, real
 from test_13_transformers.by_hand import filled, gpt, gpt_state
-
-
-def loaded(tt, call, state):
-    """A model in float64, with a state."""
-    model = eval(f"tt.{call}", {"tt": tt, "np": np})
-    for parameter in model.parameters():
-        parameter.data = parameter.data.astype(np.float64)
-    model.load_state_dict(state)
-    return model
 
 
 def watched(tt, sizes, state, dropout=0.0):

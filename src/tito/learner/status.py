@@ -57,7 +57,7 @@ def _earned(kata: Kata, milestone: Milestone, impl: Path, red: str) -> str:
     found = report(milestone, impl)
     if found and found["passed"]:
         lent = f", with lent {', '.join(found['lent'])}" if found["lent"] else ""
-        number = found["number"]  # a share, or, above 1, a loss
-        shown = f"{number:.2%}" if number <= 1 else f"{number:.3f} nats"
+        share = found["unit"] == "%"
+        shown = f"{found['number']:.2%}" if share else f"{found['number']:.3f} {found['unit']}"
         return f"[green]earned: {shown} on {escape(found['dataset'])}{lent}[/]"
     return f"opens after kata {kata.id}" if red else f"open: {milestone.command}"

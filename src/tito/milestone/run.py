@@ -81,10 +81,6 @@ class Result:
     claims: tuple[Claim, ...]
 
     @property
-    def number(self) -> float:
-        return self.claims[0].value
-
-    @property
     def passed(self) -> bool:
         return all(claim.holds for claim in self.claims)
 
@@ -303,20 +299,22 @@ def finish(result: Result, sections: Sequence[tuple[str, str]], metrics: dict[st
         sections: the report's parts: titles, each with HTML made by `tito.milestone.drawing`.
         metrics: further plain values to keep.
     """
-    of, place = result.milestone, folder(result.milestone)
+    of, place, first = result.milestone, folder(result.milestone), result.claims[0]
     verdict = f"Data: {result.dataset}. The target is {'reached' if result.passed else 'missed'}."
     lines = [*map(str, result.claims), verdict]
     foot = f"Computed with the tinytorch in {under_test().name}/. Again: {again(of)}"
-    title, number = f"{of.id} · {of.title} · {of.year}", result.claims[0].shown
-    html = drawing.page(title, number, result.passed, lines, sections, foot)
+    title = f"{of.id} · {of.title} · {of.year}"
+    html = drawing.page(title, first.shown, result.passed, lines, sections, foot)
     (place / "report.html").write_text(html, encoding="utf-8")
-    found = {"milestone": of.id, "number": result.number, "dataset": result.dataset}
-    found["lent"] = [k.id for k in load().katas if is_lent(k.file(under_test()))]
-    record = (
-        found
-        | {"passed": result.passed, "claims": [asdict(claim) for claim in result.claims]}
-        | metrics
-    )
+    record = {
+        "milestone": of.id,
+        "number": first.value,
+        "unit": first.unit,
+        "dataset": result.dataset,
+        "lent": [k.id for k in load().katas if is_lent(k.file(under_test()))],
+        "passed": result.passed,
+        "claims": [asdict(claim) for claim in result.claims],
+    } | metrics
     (place / "metrics.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     for claim in result.claims:
         mark = "[green]✓" if claim.holds else "[red]✗"

@@ -96,6 +96,7 @@ def report(milestone: Milestone, impl: Path) -> dict[str, Any] | None:
             "id": milestone.id,
             "passed": bool(found["passed"]),
             "number": float(found["number"]),
+            "unit": str(found.get("unit", "%")),
             "dataset": str(found["dataset"]),
             "lent": [str(name) for name in found.get("lent", [])],
         }
