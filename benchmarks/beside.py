@@ -19,7 +19,7 @@ from sides import Process, paired
 from theirs import LAST, ROWS
 
 HERE = Path(__file__).resolve().parent
-FORMS = "eager, cross_entropy in one function, Adam's default form; no row has a GELU or attention"
+FORMS = "eager; cross_entropy, attention, layer_norm and GELU (tanh) in one function each; optimizers' default forms"
 HEAD = """| row | threads | tinytorch | PyTorch | ratio | middle half | MiB at most | PyTorch's |
 |---|---:|---:|---:|---:|---:|---:|---:|"""
 

@@ -6,6 +6,7 @@ with the seconds of one batch of calls. Without ROW it lists rows and limits.
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import time
@@ -241,6 +242,119 @@ def loader(changed: bool) -> Step:
     return lambda: [batch for batch in batches]  # noqa: C416
 
 
+@dataclass(frozen=True)
+class Language:
+    """The sizes of milestone 05's model, under the names that milestones/m05_in_pytorch.py reads."""
+
+    layers: int = 4
+    heads: int = 4
+    width: int = 128
+    block: int = 64
+    batch: int = 12
+    tokens: int = 65
+
+
+GPT = Language()
+
+
+def attended(length: int) -> Any:
+    """Queries, keys, values and a cotangent: 8 heads of 32, as many texts as make 512 tokens."""
+    return normal(4, 512 // length, 8, length, 32)
+
+
+def attention(length: int) -> Step:
+    """Causal attention, forward and backward."""
+    *operands, g = attended(length)
+    tensors = [tt.Tensor(x, requires_grad=True) for x in operands]
+
+    def step() -> None:
+        for x in tensors:
+            x.grad = None
+        tt.scaled_dot_product_attention(*tensors, is_causal=True).backward(g)
+
+    return step
+
+
+def layer_norm() -> Step:
+    """Forward and backward of all rows of milestone 05's batch."""
+    layer, g = tt.LayerNorm(GPT.width), normal(GPT.batch * GPT.block, GPT.width)
+    x = tt.Tensor(g, requires_grad=True)
+
+    def step() -> None:
+        x.grad = layer.weight.grad = layer.bias.grad = None
+        layer(x).backward(g)
+
+    return step
+
+
+def gpt() -> Any:
+    """Milestone 05's model, always with the same weights."""
+    tt.manual_seed(0)
+    return tt.GPT(GPT.tokens, GPT.block, GPT.layers, GPT.heads, GPT.width, bias=False)
+
+
+def texts() -> Any:
+    """Ids and the ids that come next."""
+    ids = np.random.default_rng(0).integers(0, GPT.tokens, (GPT.batch, GPT.block + 1))
+    return ids[:, :-1].copy(), ids[:, 1:].copy()
+
+
+def gpt_step() -> Step:
+    """Forward, cross-entropy, backward, clipping and one step of AdamW."""
+    model, (ids, targets) = gpt(), texts()
+    matrices, others = ([p for p in model.parameters() if (p.ndim > 1) is w] for w in (True, False))
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    optimizer = tt.AdamW(groups, lr=1e-4, betas=(0.9, 0.99))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        logits = model(ids).reshape(-1, GPT.tokens)
+        tt.cross_entropy(logits, targets.reshape(-1)).backward()
+        tt.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    return step
+
+
+def composed_norm(
+    x: Any, shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    """Layer norm of operations that katas 01 to 05 have."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    return centred / ((centred * centred).mean(axis=-1, keepdims=True) + eps).sqrt() * weight
+
+
+def composed_attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> Any:
+    """Causal attention of operations that katas 01 to 05 have."""
+    hidden = np.triu(np.full((query.shape[-2], key.shape[-2]), -np.inf, np.float32), 1)
+    scores = query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5 + tt.Tensor(hidden)
+    return tt.softmax(scores, axis=-1) @ value
+
+
+def composed_step() -> Step:
+    """The same, with norm, attention and embedding composed; GELU and cross-entropy are operations of katas 02 and 04."""
+    modules = (
+        "transformers.layer_norm",
+        "attention.scaled_dot_product_attention",
+        "embeddings.embedding",
+    )
+    for place, own in zip(
+        modules, (composed_norm, composed_attention, lambda ids, w, _: w[ids]), strict=True
+    ):
+        module, _, name = place.partition(".")
+        setattr(importlib.import_module(f"tinytorch.{module}"), name, own)
+    return gpt_step()
+
+
+WRITTEN = 16  # tokens
+
+
+def writing() -> Step:
+    """Tokens behind a text as long as the block, the most probable of 10 drawn from; nothing is kept between two."""
+    model, prompt = gpt(), texts()[0][0]
+    return lambda: model.generate(prompt, WRITTEN, top_k=10, seed=0)
+
+
 MERGES = 500
 
 
@@ -295,6 +409,11 @@ CASES = {
     "loader, 50 batches of 128 pictures": Case(lambda: loader(changed=False), 4),
     "loader, flipped and normalized": Case(lambda: loader(changed=True), 4),
     "embedding, 8,192 ids of 4,096 rows, width 128": Case(embedding, 20),
+    **{f"attention, 8 heads, {n} tokens": Case(partial(attention, n), 20) for n in (64, 256)},
+    "layer norm, 768 rows of 128": Case(layer_norm, 100),
+    "GPT of milestone 05, AdamW step": Case(gpt_step, 4),
+    "GPT of milestone 05, composed, AdamW step": Case(composed_step, 4),
+    "GPT writes 16 tokens, no cache": Case(writing, 4),
     "BPE learns 500 merges, beside tokenizers": Case(learning, 1),
     "BPE encodes, beside tokenizers": Case(encoding, 5),
 }

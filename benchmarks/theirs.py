@@ -10,15 +10,20 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import cases
 import sides
 import tokenizers
 import torch
-from cases import BATCH, CONVOLUTIONS, NETWORKS, NORM, POOL, SMALL, WIDE, Step, examples, walk
+from cases import BATCH, CONVOLUTIONS, GPT, NETWORKS, NORM, POOL, SMALL, WIDE, Step, examples, walk
 from torch import nn
 from torch.nn import functional as F
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "milestones"))
+import m05_in_pytorch
 
 LAST = ", PyTorch channels last"
 
@@ -169,6 +174,69 @@ def embedding() -> Step:
     return step
 
 
+def attention(length: int) -> Step:
+    *operands, g = map(torch.tensor, cases.attended(length))
+    for x in operands:
+        x.requires_grad_()
+
+    def step() -> None:
+        for x in operands:
+            x.grad = None
+        F.scaled_dot_product_attention(*operands, is_causal=True).backward(g)
+
+    return step
+
+
+def layer_norm() -> Step:
+    g = torch.tensor(cases.normal(GPT.batch * GPT.block, GPT.width))
+    layer, x = nn.LayerNorm(GPT.width), g.clone().requires_grad_()
+
+    def step() -> None:
+        x.grad = layer.weight.grad = layer.bias.grad = None
+        layer(x).backward(g)
+
+    return step
+
+
+def gpt() -> dict[str, torch.Tensor]:
+    """The parameters of our model, which milestones/m05_in_pytorch.py knows how to run."""
+    state = cases.gpt().state_dict()
+    del state["lm_head.weight"]  # the table of the tokens
+    return {name: torch.tensor(value, requires_grad=True) for name, value in state.items()}
+
+
+def gpt_step() -> Step:
+    p, (ids, targets) = gpt(), map(torch.tensor, cases.texts())
+    matrices, others = ([v for v in p.values() if (v.ndim > 1) is w] for w in (True, False))
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.99))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        logits = m05_in_pytorch.forward(F, p, ids, GPT)
+        F.cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
+        nn.utils.clip_grad_norm_(p.values(), 1.0)
+        optimizer.step()
+
+    return step
+
+
+@torch.no_grad()
+def written(p: dict[str, torch.Tensor], ids: torch.Tensor) -> torch.Tensor:
+    """A text and some tokens more."""
+    for _ in range(cases.WRITTEN):
+        logits = m05_in_pytorch.forward(F, p, ids[:, -GPT.block :], GPT)[:, -1]
+        most = torch.topk(logits, 10)
+        drawn = torch.multinomial(torch.softmax(most.values, -1), 1)
+        ids = torch.cat([ids, most.indices.gather(-1, drawn)], 1)
+    return ids
+
+
+def writing() -> Step:
+    p, prompt = gpt(), torch.tensor(cases.texts()[0][:1])
+    return lambda: written(p, prompt)
+
+
 def learning() -> Step:
     """The library tokenizers, on as many threads: GPT-2's pieces, all bytes, as many merges."""
     text, size = cases.prose(), 256 + cases.MERGES
@@ -210,6 +278,11 @@ ROWS: dict[str, Callable[[], Step]] = {
     "loader, 50 batches of 128 pictures": lambda: loader(changed=False),
     "loader, flipped and normalized": lambda: loader(changed=True),
     "embedding, 8,192 ids of 4,096 rows, width 128": embedding,
+    **{f"attention, 8 heads, {n} tokens": partial(attention, n) for n in (64, 256)},
+    "layer norm, 768 rows of 128": layer_norm,
+    "GPT of milestone 05, AdamW step": gpt_step,
+    "GPT of milestone 05, composed, AdamW step": gpt_step,
+    "GPT writes 16 tokens, no cache": writing,
     "BPE learns 500 merges, beside tokenizers": learning,
     "BPE encodes, beside tokenizers": encoding,
 }
