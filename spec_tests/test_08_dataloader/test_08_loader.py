@@ -112,6 +112,30 @@ def test_loader_example() -> None:
     assert_equal(got, want={"len": 2, "epochs": [[a, b]] * 2})
 
 
+@observe(shown="list({loader}), and the threads there are meanwhile")
+def by_default(tt: Any, loader: str) -> Any:
+    import threading
+
+    before, seen, threads = set(threading.enumerate()), [], 0
+    for batch in eval(loader, {"tt": tt}):
+        seen.append(batch.tolist())
+        threads = max(threads, len(set(threading.enumerate()) - before))
+    return {"batches": seen, "threads": threads}
+
+
+def test_loader_by_default() -> None:
+    """08.8 What is not given: batches of one sample, in order, without a thread; the seed is 0."""
+    count = integer(9, 7, 12)
+    got = by_default(f"tt.DataLoader(range({count}))")
+    assert_equal(got, want={"batches": [[i] for i in range(count)], "threads": 0})
+    first, second, other = (
+        by_default(f"tt.DataLoader(range({count}), {more}shuffle=True)")["batches"]
+        for more in ("", "seed=0, ", "seed=1, ")
+    )
+    assert_equal(first, want=second)
+    assert_equal(first == other, want=False)
+
+
 @pytest.mark.parametrize("drop", [False, True], ids=["keep", "drop_last"])
 @pytest.mark.parametrize(("count", "size"), SIZES, ids=str)
 def test_loader_batches_as_pytorch(count: int, size: int, drop: bool) -> None:

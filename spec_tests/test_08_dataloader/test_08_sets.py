@@ -200,6 +200,21 @@ def split(tt: Any, count: int, lengths: str, seed: int) -> Any:
     return {"parts": [[part[i] for i in range(len(part))] for part in parts], "kept": kept}
 
 
+@observe
+def split_by_default(tt: Any, count: int) -> Any:
+    splits = [
+        tt.random_split(range(count), [count], **more) for more in ({}, {"seed": 0}, {"seed": 1})
+    ]
+    return [[part[i] for i in range(len(part))] for (part,) in splits]
+
+
+def test_split_has_seed_0_by_default() -> None:
+    """08.3 The order without a seed, with seed 0, and with seed 1."""
+    none, zero, one = split_by_default(integer(20, 15, 25))
+    assert_equal(none, want=zero)
+    assert_equal(one == zero, want=False)
+
+
 SPLITS = {
     "thirds": (11, "[1 / 3, 1 / 3, 1 / 3]"),
     "0.29-of-100": (100, "[0.29, 0.71]"),
