@@ -212,10 +212,18 @@ def test_observations(path: Path) -> None:
             found.append(at(path, node, f"{node.name}: the first parameter is tt"))
         if strange := free_names(node) - {"np"} - used(node):
             found.append(at(path, node, f"{node.name} uses {sorted(strange)} of the module"))
+        if strange := shown(node) - {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}:
+            found.append(at(path, node, f"{node.name} shows {sorted(strange)}, no arguments"))
     for node in helpers(path):
         if strange := free_names(node) - {"np"} - {n.name for n in helpers(path)}:
             found.append(at(path, node, f"the helper {node.name} uses {sorted(strange)}"))
     assert found == []
+
+
+def shown(node: ast.FunctionDef) -> set[str]:
+    """The arguments that a screen puts into the call: `@observe(shown="{call}.backward()")`."""
+    words = [k.value for k in ast.walk(node) if isinstance(k, ast.keyword) and k.arg == "shown"]
+    return {name for word in words for name in re.findall(r"{(\w+)}", ast.literal_eval(word))}
 
 
 def used(node: ast.FunctionDef) -> set[str]:

@@ -213,7 +213,13 @@ def observe(
     def observation(*args: Any, **keywords: Any) -> Any:
         global last_call
         bound = signature.bind(None, *args, **keywords)
-        arguments = dict(list(bound.arguments.items())[1:])
+        given = set(bound.arguments)
+        bound.apply_defaults()  # one that is part of the text has to be there
+        arguments = {
+            name: value
+            for name, value in list(bound.arguments.items())[1:]
+            if name in given or f"{{{name}}}" in shown
+        }
         last_call = call = Call(function, arguments, shown, parts)
         call.again = lambda: run_here(
             function, copy.deepcopy(args), copy.deepcopy(keywords), Call()

@@ -446,6 +446,16 @@ def test_scores_of_minus_infinity_give_zeros() -> None:
     assert_close(got[1], want=np.repeat(v[1, k[1, :, 0] == 1], 3, axis=0))
 
 
+@pytest.mark.parametrize("more", ["[[True, False], [True, False]]", "[[0.0, -np.inf]]"], ids=str)
+def test_nothing_to_see_for_two_reasons(more: str) -> None:
+    """12.8 One key is hidden by a mask, the other fits infinitely badly: zeros; in the other row it fits."""
+    q, k = np.float32([[-1e30], [1e-30]]), np.float32([[1e30], [real(1.0, 0.5, 2.0)]])
+    v = normal(2, 3).astype(np.float32)
+    got = evaluate(CALL.format(f", {more}, scale=1"), q, k, v)
+    assert_zeros(got[0], beside=got[1])
+    assert_close(got[1], want=v[0])
+
+
 @observe(shown="{call}, and no sign of overflow")
 def unwarned(tt: Any, call: str, q: Any, k: Any, v: Any) -> Any:
     a, b, c = (tt.Tensor(x) for x in (q, k, v))
@@ -474,6 +484,16 @@ def test_large_scores(shift: float, dtype: str, more: str) -> None:
     got = unwarned(CALL.format(more), q, k, v)
     want = attended(q.astype(float), k.astype(float), v.astype(float), causal=bool(more))
     assert_close(got, want=want.astype(dtype))
+
+
+@pytest.mark.parametrize("far", [-1e5, -1e9, -1e30, 1e30])
+@pytest.mark.parametrize("more", ["", ", [[True, True, False]]"], ids=["all", "masked"])
+def test_equal_scores_however_far(far: float, more: str) -> None:
+    """12.9 All scores of a row are the same and as far from 0 as floats go: the mean of what is seen."""
+    v, seen = normal(3, 2).astype(np.float32), 2 if more else 3
+    k = np.full((3, 1), real(far, *sorted((0.9 * far, 1.1 * far))), np.float32)
+    got = unwarned(CALL.format(f"{more}, scale=1.0"), np.ones((2, 1), np.float32), k, v)
+    assert_close(got, want=np.tile(v[:seen].mean(0), (2, 1)))
 
 
 @pytest.mark.parametrize("far", [800.0, 30_000.0])

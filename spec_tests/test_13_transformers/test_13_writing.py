@@ -264,6 +264,27 @@ def test_generate_follows_its_seed(a: int) -> None:
     assert_equal([bool((got[a] == got[b]).all()) for a, b in pairs], want=[False, False])
 
 
+@pytest.mark.parametrize("other", ["2**32", "2**31", "2**64"])
+def test_generate_reads_all_of_a_seed(other: str) -> None:
+    """13.22 Seeds that are equal in their last bits: other texts."""
+    a = integer(5, 1, 99)
+    for seed in (a + eval(other), eval(other)):
+        got = texts(fixed(np.zeros(50), 8), a, seed)
+        assert_equal(bool((got["a"] == got["b"]).all()), want=False)
+        a = 0
+
+
+def test_generate_with_neighbouring_seeds() -> None:
+    """13.22 The text of the next seed is not that of this one, moved by one token or by one text."""
+    state, seed = fixed(np.zeros(50), 8), integer(5, 1, 99)
+    this, following = (
+        generated("GPT(50, 8, 1, 1, 1)", state, f"prompt, 12, seed={s}", np.zeros((3, 1), int))
+        for s in (seed, seed + 1)
+    )
+    moved = [(this[:, 2:], following[:, 1:-1]), (this[1:, 1:], following[:-1, 1:])]
+    assert_equal([bool((a == b).all()) for a, b in moved], want=[False, False])
+
+
 def test_generate_draws_for_each_text_and_token() -> None:
     """13.22 Equal prompts: how often neighbours among texts, and tokens one after the other, are equal."""
     how = f"prompt, 20, seed={integer(3, 1, 999)}"
@@ -348,13 +369,15 @@ def test_generate_evaluates_and_comes_back(off: bool) -> None:
     assert_close(got["weights"], want=state["token_embedding.weight"])
 
 
-@observe(shown="model.generate(...), where the model breaks in its second call: what is left")
-def broken(tt: Any, prompt: Any) -> Any:
+@observe(
+    shown="model.generate(...), where the model breaks in its second call ({how}): what is left"
+)
+def broken(tt: Any, how: str, prompt: Any) -> Any:
     class Broken(tt.GPT):
         def forward(self, ids):
             count.append(1)
             if len(count) == 2:
-                raise RuntimeError("broken")
+                raise {"RuntimeError": RuntimeError, "Ctrl-C": KeyboardInterrupt}[how]("broken")
             return super().forward(ids)
 
     count: list = []
@@ -363,7 +386,7 @@ def broken(tt: Any, prompt: Any) -> Any:
     before = [m.training for m in model.modules()]
     try:
         model.generate(prompt, 3)
-    except RuntimeError as error:
+    except (RuntimeError, KeyboardInterrupt) as error:
         said = str(error)
     after = [m.training for m in model.modules()]
     return {
@@ -374,10 +397,11 @@ def broken(tt: Any, prompt: Any) -> Any:
     }
 
 
-def test_generate_comes_back_after_an_error() -> None:
-    """13.23 Modes and recording after an error of the model, which reaches the caller."""
+@pytest.mark.parametrize("how", ["RuntimeError", "Ctrl-C"])
+def test_generate_comes_back_after_an_error(how: str) -> None:
+    """13.23 Modes and recording after an error of the model, or Ctrl-C, which reaches the caller."""
     want = {"same": True, "both": [False, True], "on": True, "said": "broken"}
-    assert_equal(broken(tokens(2, 9)), want=want)
+    assert_equal(broken(how, tokens(2, 9)), want=want)
 
 
 @observe(shown="GPT(..., dropout=0.9) in training mode: its most probable text", uses=(loaded,))
@@ -510,7 +534,7 @@ def counted_steps(tt: Any, sizes: Any) -> Any:
     return {"small": counts[1], "large": counts[2], "shape": out.shape}
 
 
-@pytest.mark.parametrize("large", [(80, 4, 5), (2, 300, 5), (2, 4, 400)], ids=str)
+@pytest.mark.parametrize("large", [(2000, 4, 5), (2, 2000, 5), (2, 4, 4000)], ids=str)
 def test_generate_has_no_loop_but_one(large: Any) -> None:
     """13.25 Steps for a few texts, and for many texts, long prompts or many tokens to choose from."""
     large = (large[0] + integer(0, 0, 5), *large[1:])
