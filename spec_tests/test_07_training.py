@@ -2481,85 +2481,82 @@ def test_checkpoint_refuses_what_is_not_plain(name: str) -> None:
     assert_equal(save_strange(STRANGE[name]), want=[[], "old"])
 
 
-@observe
-def load_damaged(tt: Any, damage: str, version: int) -> Any:
+def trainer_of(tt, rows, optimizer="Adam", schedule=False):
+    """A trainer of two layers."""
+    model = tt.Sequential(tt.Linear(3, rows), tt.Tanh(), tt.Linear(rows, 4))
+    adam = getattr(tt, optimizer)(model.parameters(), lr=0.1)
+    return tt.Trainer(model, adam, schedule=tt.StepLR(adam, 3) if schedule else None)
+
+
+def damaged(path, damage, version):
+    """A checkpoint damaged in one way, and where it lies then."""
     import json
+
+    content = bytearray(path.read_bytes())
+    if damage.startswith("cut"):
+        content = content[: int(damage[4:]) * len(content) // 100]
+    elif damage == "flipped":
+        middle = slice(len(content) // 2, len(content) // 2 + 64)
+        content[middle] = bytes(255 - byte for byte in content[middle])
+    elif damage == "text":
+        content = b"weights, biases\n1, 2\n"
+    path.write_bytes(content)
+    other = path.with_name(f"{path.name}.{'npy' if damage == 'npy' else 'npz'}")
+    if damage == "npy":
+        np.save(other, np.ones(3))
+    elif damage == "npz":
+        np.savez(other, weights=np.ones(3))
+    elif damage.startswith(("version", "format")):
+        with np.load(path) as archive:
+            arrays = dict(archive)
+        header = json.loads(arrays["header"].tobytes()) | {damage.split("-")[0]: version}
+        if damage == "version-and-layout":
+            header["state"] = {"all": [], "looks": [], "otherwise": []}
+        elif damage == "version-without-state":
+            del header["state"]
+        elif damage == "version-of-objects":
+            arrays["0"] = np.array([{}], dtype=object)
+        arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+        np.savez(other, **arrays)
+    return other if other.exists() else path
+
+
+def written_down(tt, trainer):
+    """All that loading could change of a trainer, as one text."""
+    rates = [group["lr"] for group in trainer.optimizer.param_groups]
+    books = [trainer.epoch, trainer.steps, trainer.seen, trainer.seed, len(trainer.history), rates]
+    weights = [p.data.tolist() for p in trainer.model.parameters()]
+    return repr([books, weights, tt.default_generator.bit_generator.state, trainer.state_dict()])
+
+
+@observe(
+    shown="load_checkpoint of a file with the damage {damage}: what the error names, the trainer after it",
+    uses=(trainer_of, damaged, written_down),
+)
+def load_damaged(tt: Any, damage: str, version: int) -> Any:
     import pathlib
     import tempfile
-
-    def build(rows, schedule=False, kind=tt.Adam):
-        model = tt.Sequential(tt.Linear(3, rows), tt.Tanh(), tt.Linear(rows, 4))
-        optimizer = kind(model.parameters(), lr=0.1)
-        return tt.Trainer(model, optimizer, schedule=tt.StepLR(optimizer, 3) if schedule else None)
-
-    def state(trainer):
-        moments = [m for p in trainer.optimizer.param_groups for m in [p["lr"]]]
-        books = [
-            trainer.epoch,
-            trainer.steps,
-            trainer.seen,
-            trainer.seed,
-            len(trainer.history),
-            moments,
-        ]
-        return repr(
-            [
-                books,
-                [p.data.tolist() for p in trainer.model.parameters()],
-                tt.default_generator.bit_generator.state,
-                trainer.state_dict(),
-            ]
-        )
 
     x, y = np.ones((4, 3), np.float32), np.array([0, 1, 2, 3])
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "training.ckpt")
-        saved = build(
-            6 if damage == "other-model" else 5,
-            damage == "schedule",
-            tt.SGD if damage == "other-optimizer" else tt.Adam,
-        )
+        kind = "SGD" if damage == "other-optimizer" else "Adam"
+        rows = 6 if damage == "other-model" else 5
+        saved = trainer_of(tt, rows, kind, damage == "schedule")
         saved.fit(x, y, 1, 3)
-        of_a_part = {"only-a-model": saved.model, "only-an-optimizer": saved.optimizer}
-        tt.save_checkpoint(path, of_a_part.get(damage, saved))
-        content = bytearray(path.read_bytes())
-        if damage.startswith("cut"):
-            content = content[: int(damage[4:]) * len(content) // 100]
-        elif damage == "flipped":
-            middle = slice(len(content) // 2, len(content) // 2 + 64)
-            content[middle] = bytes(255 - byte for byte in content[middle])
-        elif damage == "text":
-            content = b"weights, biases\n1, 2\n"
-        path.write_bytes(content)
-        if damage == "npy":
-            np.save(f"{path}.npy", np.ones(3))
-            path = pathlib.Path(f"{path}.npy")
-        elif damage == "npz":
-            np.savez(f"{path}.npz", weights=np.ones(3))
-            path = pathlib.Path(f"{path}.npz")
-        elif damage.startswith(("version", "format")):
-            with np.load(path) as archive:
-                arrays = dict(archive)
-            header = json.loads(arrays["header"].tobytes()) | {damage.split("-")[0]: version}
-            if damage == "version-and-layout":
-                header["state"] = {"all": [], "looks": [], "otherwise": []}
-            elif damage == "version-without-state":
-                del header["state"]
-            elif damage == "version-of-objects":
-                arrays["0"] = np.array([{}], dtype=object)
-            arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-            np.savez(f"{path}.npz", **arrays)
-            path = pathlib.Path(f"{path}.npz")
-        trainer = build(5)
+        parts = {"only-a-model": saved.model, "only-an-optimizer": saved.optimizer}
+        tt.save_checkpoint(path, parts.get(damage, saved))
+        path = damaged(path, damage, version)
+        trainer = trainer_of(tt, 5)
         trainer.fit(x, y, 1, 2)
-        before = state(trainer)
+        before = written_down(tt, trainer)
         try:
             tt.load_checkpoint(path, trainer)
         except ValueError as error:
             named = [word for word in ("training.ckpt", str(version)) if word in str(error)]
             return {
                 "named in the ValueError": named if "version" in damage else named[:1],
-                "unchanged": state(trainer) == before,
+                "unchanged": written_down(tt, trainer) == before,
             }
     return "it was loaded"
 
