@@ -129,6 +129,16 @@ def test_conv2d_of_drawn_options(drawn: Any) -> None:
     assert_close(got, want=convolved(*arrays, groups=groups, **where), terms=terms)
 
 
+@pytest.mark.parametrize("dilation", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [(4, 1), (1, 4), (6, 3), (2, 7)], ids=str)
+def test_conv2d_same_of_long_kernels(kernel: Any, dilation: int) -> None:
+    """09.2 With padding="same", kernels that reach over up to 19 pixels, an odd or an even number of them."""
+    arrays, where = filled((1, 2, 20, 21), (2, 2, *kernel), (2,)), {"dilation": dilation}
+    got = evaluate(f"tt.conv2d(a, b, c, padding='same', dilation={dilation})", *arrays)
+    want = convolved(*arrays, padding="same", **where)
+    assert_close(got, want=want, depth=10)
+
+
 @pytest.mark.parametrize("name", ["groups-2", "groups-depthwise", "groups-doubled"])
 def test_conv2d_keeps_groups_apart(name: str) -> None:
     """09.3 Fresh numbers in groups: two, one for each channel, and two kernels for each channel."""

@@ -190,6 +190,14 @@ def test_batch_norm_layer_learns(training: bool) -> None:
     assert_close(norm_layer_gradients(x, c, training), want=want, depth=1e6)
 
 
+@pytest.mark.parametrize("kind", ["BatchNorm1d", "BatchNorm2d"])
+def test_batch_norm_of_one_channel(kind: str) -> None:
+    """09.21 A layer of a single channel, while training: mean 0, variance 1, and its statistics."""
+    x = normal(3, 1, *(4, 2)[: 2 if kind == "BatchNorm2d" else 1]) + real(1.0, 0.5, 2.0)
+    got = norm_run(f"tt.{kind}(1)", [x], None, None)
+    assert_close(got["outs"], want=[normed(x, *batch(x)[:2])], depth=100)
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [
