@@ -332,7 +332,7 @@ class RotaryEmbedding(Module):
 
     def __init__(self, dim: int, base: float = 10_000.0) -> None:
         self.dim = _even("dim", dim)
-        if isinstance(base, str | None) or not base > 0:
+        if not (isinstance(base, (int, float, np.integer, np.floating)) and base > 0):
             raise ValueError(f"base is a number above 0; got {base!r}")
         self.base = base
 

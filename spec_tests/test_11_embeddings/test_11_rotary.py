@@ -370,7 +370,10 @@ def test_positions_refuse_a_size(name: str, size: str) -> None:
     assert_raises(evaluate, call, np.ones(1), error="ValueError", says=(size.strip("'"),))
 
 
-@pytest.mark.parametrize("base", ["0", "-{n}.5", "0.0", "float('nan')", "'{n}'", "None"])
+@pytest.mark.parametrize(
+    "base",
+    ["0", "-{n}.5", "0.0", "float('nan')", "'{n}'", "None", "[{n}.0]", "{n}j"],
+)
 def test_rotary_refuses_a_base(base: str) -> None:
     """11.19 A base that is 0, negative or nan."""
     base = base.replace("{n}", str(integer(2, 2, 9)))
