@@ -33,6 +33,8 @@ from tinytorch.embeddings import Embedding, LearnedPositionalEmbedding
 from tinytorch.layers import Dropout, Linear, Module, Parameter
 from tinytorch.tensor import Tensor, randn
 
+NUMBERS = (int, float, np.integer, np.floating)
+
 # ---- layer normalization -------------------------------------------------------------------------
 
 

@@ -327,7 +327,7 @@ class BPETokenizer:
         """
         state = FILE | {"merges": self.merges, "special_tokens": list(self.special_tokens)}
         path = Path(path)
-        part = path.with_name(f"{path.name}.part")
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
             with part.open("w", encoding="utf-8") as file:
                 json.dump(state, file)

@@ -697,7 +697,7 @@ def save_checkpoint(path: str | os.PathLike[str], trainer: Trainer) -> None:
     """
     members = _members(trainer.state_dict())
     path = Path(path)
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
             np.savez(file, **members)

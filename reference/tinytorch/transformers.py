@@ -24,6 +24,8 @@ from tinytorch.embeddings import Embedding, LearnedPositionalEmbedding
 from tinytorch.layers import Dropout, Linear, Module, Parameter
 from tinytorch.tensor import Tensor, randn
 
+NUMBERS = (int, float, np.integer, np.floating)
+
 # ---- layer normalization -------------------------------------------------------------------------
 
 
@@ -521,13 +523,13 @@ def token_probabilities(
 
 def _demand_options(size: int, temperature: Any, top_k: Any, top_p: Any) -> None:
     """Refuse options of sampling that are out of range."""
-    if not 0 < temperature < math.inf:
+    if not (isinstance(temperature, NUMBERS) and 0 < temperature < math.inf):
         raise ValueError(
             f"temperature is a number above 0; got {temperature!r}: for the most probable token, top_k=1"
         )
     if top_k is not None and not whole("top_k", top_k, 1) <= size:
         raise ValueError(f"top_k is at most {size}, the number of tokens; got {top_k!r}")
-    if top_p is not None and not 0 < top_p <= 1:
+    if top_p is not None and not (isinstance(top_p, NUMBERS) and 0 < top_p <= 1):
         raise ValueError(f"top_p is above 0 and at most 1; got {top_p!r}: None keeps every token")
 
 

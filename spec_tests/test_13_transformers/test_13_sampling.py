@@ -305,6 +305,11 @@ REFUSED = {  # options for logits of 6 tokens, and what the message names
     "top_p=1.{n}": ("top_p", "1.{n}"),
     "top_p={n}0": ("top_p", "{n}0"),
     "top_p=np.nan": ("top_p", "nan"),
+    "top_p='0.{n}'": ("top_p", "0.{n}"),
+    "top_p=[0.{n}]": ("top_p", "0.{n}"),
+    "temperature='{n}'": ("temperature", "{n}"),
+    "temperature=None": ("temperature", "None"),
+    "temperature={n}j": ("temperature", "{n}j"),
     "top_k=2, top_p=0": ("top_p", "0"),
 }
 
