@@ -24,7 +24,7 @@ from tinytorch.embeddings import Embedding, LearnedPositionalEmbedding
 from tinytorch.layers import Dropout, Linear, Module, Parameter
 from tinytorch.tensor import Tensor, randn
 
-NUMBERS = (int, float, np.integer, np.floating)
+NUMBERS = (int, float, np.integer, np.floating)  # what an option may be that is a number
 
 # ---- layer normalization -------------------------------------------------------------------------
 

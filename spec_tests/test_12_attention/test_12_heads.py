@@ -806,14 +806,15 @@ def counted_steps(tt: Any, call: str, shapes: Any) -> Any:
     return {"small": counts[1], "large": counts[2], "size": out.size}
 
 
-@pytest.mark.parametrize("large", [(500, 8, 8), (2, 500, 8), (2, 8, 600), (20, 25, 8, 8)], ids=str)
+@pytest.mark.parametrize("large", [(500, 8, 8), (2, 63, 8), (2, 8, 600), (20, 25, 8, 8)], ids=str)
 @pytest.mark.parametrize("more", ["", ", num_kv_heads=1"])
 def test_steps_of_the_layer_do_not_grow(large: Any, more: str) -> None:
     """12.25 Steps for a few short texts, and for many texts, positions or numbers; one size is drawn."""
     large, small = (large[0] + integer(0, 0, 3), *large[1:]), (2, 8, 8)
     got = counted_steps(f"tt.MultiHeadAttention({{e}}, 2{more})", [small, small, large])
     assert_equal(got["size"], want=math.prod(large))
-    assert_below(got["large"] / got["small"], limit=1.3, what="steps, per step of a small call")
+    limit = 1.05 if max(large) < 64 else 1.3  # what is done for each row is a few steps
+    assert_below(got["large"] / got["small"], limit=limit, what="steps, per step of a small call")
 
 
 # ---- end to end: 12.27 ---------------------------------------------------------------------------

@@ -564,8 +564,8 @@ def sizes(length: int, keys: int, size: int, *before: int) -> list[Any]:
 
 
 LARGE = {
-    "queries": (500, 8, 4, 2, 3),
-    "keys": (8, 500, 4, 2, 3),
+    "queries": (63, 8, 4, 2, 3),  # one block of 64, where there are blocks
+    "keys": (8, 63, 4, 2, 3),
     "numbers": (8, 8, 900, 2, 3),
     "batches": (8, 8, 4, 500, 3),
 }
@@ -580,7 +580,8 @@ def test_steps_do_not_grow(large: str, more: str) -> None:
     big[list(LARGE).index(large)] -= integer(0, 0, 5)
     got = counted_steps(ASK.format(more), [small, small, sizes(*big)])
     assert_equal(got["size"], want=int(np.prod(sizes(*big)[0])))
-    assert_below(got["large"] / got["small"], limit=1.3, what="steps, per step of a small call")
+    limit = 1.05 if max(big[:2]) < 64 else 1.3  # what is done for each row is a few steps
+    assert_below(got["large"] / got["small"], limit=limit, what="steps, per step of a small call")
 
 
 @observe(shown="bytes that {call} keeps beside operands and result")
@@ -616,10 +617,10 @@ def test_what_a_graph_keeps(learns: bool, more: str) -> None:
 
 
 @observe(shown="the most bytes that {call} and its walk back take, beside operands and result")
-def most_memory(tt: Any, arrays: Any, call: str, back: bool) -> Any:
+def most_memory(tt: Any, arrays: Any, call: str, back: bool, learn: str = "qkv") -> Any:
     import tracemalloc
 
-    leaves = [tt.Tensor(a, requires_grad=True) for a in arrays]
+    leaves = [tt.Tensor(a, requires_grad=n in learn) for n, a in zip("qkv", arrays, strict=True)]
     mask = np.ones((arrays[0].shape[-2], arrays[1].shape[-2]), bool)
     names = dict(zip("qkv", leaves, strict=True)) | {"tt": tt, "np": np, "mask": mask}
     eval(call, names).backward(np.ones((*arrays[0].shape[:-1], arrays[2].shape[-1]), np.float32))
@@ -648,10 +649,10 @@ def test_forward_and_back_take_few_squares(more: str) -> None:
 
 @pytest.mark.parametrize("back", [False, True], ids=["forward", "and-back"])
 def test_shared_keys_are_not_copied(back: bool) -> None:
-    """12.26 One query, 16 heads of it, and one head of many keys: the peak of a call, and of the walk back."""
+    """12.26 One query, 16 heads of it, and one head of many keys: the peak, where the query alone learns."""
     keys = integer(2000, 1900, 2200)
     arrays = [a.astype(np.float32) for a in filled((1, keys), (64, 64), (16,), 1)]
-    got = most_memory(arrays, ASK.format(", enable_gqa=True"), back)
+    got = most_memory(arrays, ASK.format(", enable_gqa=True"), back, "q")
     assert_equal(got["size"], want=16 * 64)
     limit = 4 * 16 * keys * 4 + 3 * 2 * arrays[1].nbytes + 50_000
     assert_below(got["peak"], limit=limit, what="bytes at the peak")

@@ -511,14 +511,15 @@ def counted_steps(tt: Any, sizes: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "large", [(400, 3, 5, 2), (2, 500, 5, 2), (2, 3, 3000, 2), (2, 3, 5, 300)], ids=str
+    "large", [(400, 3, 5, 2), (2, 63, 5, 2), (2, 3, 3000, 2), (2, 3, 5, 300)], ids=str
 )
 def test_gpt_has_no_loop(large: Any) -> None:
     """13.25 Steps for a few texts of three tokens, and for many texts, positions, tokens or columns."""
     large, small = (large[0] + integer(0, 0, 3), *large[1:]), (2, 3, 5, 2)
     got = counted_steps([small, small, large])
     assert_equal(got["shape"], want=large[:3])
-    assert_below(got["large"] / got["small"], limit=1.3, what="steps, per step of a small call")
+    limit = 1.05 if max(large) < 64 else 1.3  # attention may take blocks of 64
+    assert_below(got["large"] / got["small"], limit=limit, what="steps, per step of a small call")
 
 
 # ---- training, PyTorch: 13.26 --------------------------------------------------------------------
