@@ -51,6 +51,18 @@ def test_attention_example() -> None:
     assert_close(got, want=np.array([[6.0], [4.0]]))
 
 
+@pytest.mark.parametrize("keys", [1, 63, 64, 65, 100, 128, 130])
+@pytest.mark.parametrize("more", ["", ", is_causal=True"], ids=["all", "causal"])
+def test_attention_of_many_keys(keys: int, more: str) -> None:
+    """12.3 Numbers of keys, and of queries, around those of blocks; the last key may be the one that fits."""
+    q, k, v = filled((keys + 3, keys), (2, 2))
+    k[-1] *= 3
+    got = evaluate(CALL.format(more), q, k, v)
+    scores = q @ k.T / np.sqrt(2) + np.where(np.tri(keys + 3, keys) + (not more), 0.0, -np.inf)
+    weights = np.exp(scores - scores.max(1, keepdims=True))
+    assert_close(got, want=weights @ v / weights.sum(1, keepdims=True), depth=10)
+
+
 @pytest.mark.parametrize("each", PLAIN, ids=str)
 def test_attention_is_pytorchs(each: Case) -> None:
     """12.3 Values that PyTorch gives."""
@@ -250,6 +262,18 @@ def test_hidden_keys_have_no_weight(scale: float) -> None:
     got = evaluate(CALL.format(f", np.array({mask.tolist()})"), q, scale * k, np.eye(6))
     assert_zeros(got[~mask], beside=got[mask])
     assert_close(got, want=weighed(q, scale * k, mask), depth=10)
+
+
+@pytest.mark.parametrize("lengths", [(4, 4), (3, 3), (4, 3)], ids=str)
+@pytest.mark.parametrize("kind", ["bools", "floats", "a list"])
+def test_a_mask_of_one_axis_is_about_keys(kind: str, lengths: Any) -> None:
+    """12.5 One axis, also where there are as many queries as keys, heads or texts."""
+    arrays, seen = filled(lengths, (4, 2), (lengths[0], 2)), bools(lengths[1])
+    mask = np.where(seen, 0.5, -np.inf) if kind == "floats" else seen
+    got = evaluate(CALL.format(f", np.array({mask.tolist()})".replace("inf", "np.inf")), *arrays)
+    if kind == "a list":
+        got = evaluate(CALL.format(f", {seen.tolist()}"), *arrays)
+    assert_close(got, want=attended(*arrays, mask=mask))
 
 
 # ---- 12.6: masks of floats -----------------------------------------------------------------------
@@ -486,6 +510,15 @@ def test_large_scores(shift: float, dtype: str, more: str) -> None:
     assert_close(got, want=want.astype(dtype))
 
 
+@pytest.mark.parametrize("more", ["[True, False]", "[0.0, -np.inf]", "None, is_causal=True"])
+@pytest.mark.parametrize("far", [1e4, 1e30])
+def test_a_hidden_score_may_be_the_largest(far: float, more: str) -> None:
+    """12.9 The key that is hidden fits far better than the one that is seen: no warning."""
+    q, k, v = np.ones((1, 1)), np.array([[real(0.5, 0.2, 0.9)], [far]]), normal(2, 3)
+    got = unwarned(CALL.format(f", attn_mask={more}, scale=1.0"), q, k, v)
+    assert_close(got, want=v[:1])
+
+
 @pytest.mark.parametrize("far", [-1e5, -1e9, -1e30, 1e30])
 @pytest.mark.parametrize("more", ["", ", [[True, True, False]]"], ids=["all", "masked"])
 def test_equal_scores_however_far(far: float, more: str) -> None:
@@ -572,6 +605,14 @@ def test_shared_keys_without_heads() -> None:
     """12.10 Matrices, where there is nothing to share."""
     arrays = filled((3, integer(4, 2, 6)), (4, 2))
     assert_close(evaluate(CALL.format(", enable_gqa=True"), *arrays), want=attended(*arrays))
+
+
+@pytest.mark.parametrize("lengths", [(3, 0), (0, 3), (0, 0)], ids=str)
+def test_shared_heads_of_nothing(lengths: Any) -> None:
+    """12.10 Four query heads, two key heads, and no keys, no queries, or neither."""
+    arrays = filled(lengths, (4, 2), (4,), 2)
+    got = evaluate(CALL.format(", enable_gqa=True"), *arrays)
+    assert_equal([got.shape, float(np.abs(got).sum())], want=[(4, lengths[0], 2), 0.0])
 
 
 # ---- 12.11: dropout ------------------------------------------------------------------------------

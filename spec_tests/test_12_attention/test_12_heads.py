@@ -436,6 +436,66 @@ def test_layer_knows_nothing_of_other_calls() -> None:
     assert_close(got, want=want | {"other weights": changed, "evaluating": changed})
 
 
+@observe(
+    shown="{call} under no_grad(), again after in_proj_weight was written to", uses=(with_state,)
+)
+def without_history(tt: Any, call: str, state: Any, x: Any) -> Any:
+    layer, found = with_state(tt, call, state), []
+    with tt.no_grad():
+        for factor in (1.0, 2.0, 3.0):
+            layer.in_proj_weight.data[...] = factor * state["in_proj_weight"]
+            layer.out_proj.weight.data[...] = factor * state["out_proj.weight"]
+            found.append(layer(tt.Tensor(x)).data)
+    return found
+
+
+def test_layer_uses_weights_of_the_moment_without_a_history() -> None:
+    """12.21 Under no_grad, where copies of weights could be kept, between two changes of the weights."""
+    state, (x,) = state_of(6, 2), vectors((2, 3, 6))
+    names = ("in_proj_weight", "out_proj.weight")
+    states = [state | {n: f * state[n] for n in names} for f in (1.0, 2.0, 3.0)]
+    got = without_history("tt.MultiHeadAttention(6, 2)", state, x)
+    assert_close(got, want=[layer(s, [x] * 3, 2) for s in states])
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 3, 3), (2, 1, 3), (1, 3, 3), (3, 2, 1, 3), (2, 3, 1)], ids=str
+)
+def test_layer_with_masks_of_several_axes(shape: Any) -> None:
+    """12.21 As many texts as heads, or more: axes of a mask are counted from the last one."""
+    texts = 3 if len(shape) == 4 else 2
+    (x,), state, mask = vectors((texts, 3, 6)), state_of(6, 2), bools(*shape) | (shape[-1] == 1)
+    if shape[-1] == 1:
+        mask[0, 1] = False  # one query sees nothing
+    c = normal(texts, 3, 6, seed=9)
+    ask = f"layer(x, attn_mask=np.array({mask.tolist()}))"
+    got = walked("tt.MultiHeadAttention(6, 2)", state, ask, [x], c)
+    check_walked(got, [x], "xxx", state, c, 2, mask=mask)
+
+
+@observe(
+    shown="a subclass whose project puts older keys behind: layer(x, is_causal=True)",
+    uses=(with_state,),
+)
+def with_older_keys(tt: Any, state: Any, x: Any) -> Any:
+    class Longer(tt.MultiHeadAttention):
+        def project(self, query, key=None, value=None):
+            q, k, v = super().project(query, key, value)
+            return q, tt.cat([k, k * 2], axis=-2), tt.cat([v, v], axis=-2)
+
+    names = type("names", (), {"made": Longer, "Parameter": tt.Parameter})
+    return with_state(names, "tt.made(8, 2)", state)(tt.Tensor(x), is_causal=True)
+
+
+def test_layer_counts_the_keys_that_project_gives() -> None:
+    """12.21 project gives twice as many keys as there are inputs: the mask is theirs."""
+    state, (x,) = state_of(8, 2), vectors((2, integer(3, 2, 5), 8))
+    q, k, v = (projected(state, x, part) for part in parts_of(8, 2))
+    k, v = np.concatenate([k, k * 2], axis=-2), np.concatenate([v, v], axis=-2)
+    want = merged(state, attended(q, k, v, causal=True))
+    assert_close(with_older_keys(state, x), want=want)
+
+
 @observe(shown="a subclass of MultiHeadAttention whose {method} is another", uses=(with_state,))
 def overridden(tt: Any, method: str, state: Any, x: Any) -> Any:
     class Turned(tt.MultiHeadAttention):

@@ -397,6 +397,17 @@ def test_attention_writes_to_nothing(kind: str, lengths: Any) -> None:
     assert_equal(got["shares"], want=[])
 
 
+@pytest.mark.parametrize("kind", ["bools", "float32", "float64"])
+@pytest.mark.parametrize("more", [", is_causal=True", ", is_causal=True, dropout_p=0.5", ""])
+def test_a_mask_as_large_as_the_scores_stays(more: str, kind: str) -> None:
+    """12.15 A mask of the shape and dtype of the scores, alone and with is_causal: what it holds afterwards."""
+    arrays = [a.astype("f8" if kind == "float64" else "f4") for a in filled((4, 4), (3, 2))]
+    seen, c = bools(4, 4) | np.eye(4, dtype=bool), cotangent(arrays)
+    mask = seen if kind == "bools" else np.where(seen, normal(4, 4), -9.0).astype(kind)
+    got = placed(arrays, mask.copy(), c.astype(arrays[0].dtype), ASK.format(f", mask{more}"))
+    assert_unchanged(got["kept"], was={"mask": mask})
+
+
 @observe(
     shown="out = scaled_dot_product_attention(q, k, v, {kind}); mask[...] = other; out.backward(c)"
 )
@@ -426,11 +437,13 @@ def test_a_mask_is_read_once(kind: str, floats: bool) -> None:
 # ---- 12.16: one operation ------------------------------------------------------------------------
 
 
-@observe(shown="the note of scaled_dot_product_attention(query, key, value, mask), and backward(c)")
-def alone(tt: Any, arrays: Any, mask: Any, c: Any, learns: Any) -> Any:
+@observe(
+    shown="the note of scaled_dot_product_attention(query, key, value, mask, is_causal={causal}), and backward(c)"
+)
+def alone(tt: Any, arrays: Any, mask: Any, c: Any, learns: Any, causal: Any = False) -> Any:
     names = ("query", "key", "value", "mask")
     given = [tt.Tensor(a, requires_grad=f) for a, f in zip((*arrays, mask), learns, strict=True)]
-    out = tt.scaled_dot_product_attention(*given)
+    out = tt.scaled_dot_product_attention(*given, is_causal=causal)
     parents = [p for p in (out.note.parents if out.note else ()) if p is not None]
     if out.requires_grad:
         out.backward(c)
@@ -442,18 +455,42 @@ def alone(tt: Any, arrays: Any, mask: Any, c: Any, learns: Any) -> Any:
     }
 
 
+@pytest.mark.parametrize("causal", [False, True], ids=["all", "causal"])
 @pytest.mark.parametrize("learns", range(16))
-def test_attention_leaves_one_note(learns: int) -> None:
+def test_attention_leaves_one_note(learns: int, causal: bool) -> None:
     """12.16 Whom the result's note leads to, and who gets a gradient, for each choice of operands."""
     flags = [bool(learns >> i & 1) for i in range(4)]
     arrays, mask = filled((3, 5), (4, 2), (2,)), normal(3, 5, seed=3)
-    got = alone(arrays, mask, c := cotangent(arrays), flags)
+    got = alone(arrays, mask, c := cotangent(arrays), flags, causal)
     names = [name for name, flag in zip(NAMES, flags, strict=True) if flag]
     said = {"parents": [[n] for n in names], "requires_grad": any(flags), "learned": names}
     assert_equal({name: got[name] for name in said}, want=said)
-    slopes = dict(zip(NAMES, sloped(*arrays, c, mask=mask), strict=True))
+    slopes = dict(zip(NAMES, sloped(*arrays, c, mask=mask, causal=causal), strict=True))
     slopes["mask"] = slopes["mask"].sum(0)
     assert_close({n: got["slopes"][n] for n in names}, want={n: slopes[n] for n in names}, depth=10)
+
+
+@observe(shown="a, b and c of one array: scaled_dot_product_attention({roles}).backward(c)")
+def of_one_array(tt: Any, roles: str, array: Any, c: Any) -> Any:
+    leaves = {name: tt.Tensor(array, requires_grad=True) for name in "abc"}
+    leaves |= {"n": tt.Tensor(array)}
+    tt.scaled_dot_product_attention(*[leaves[n] for n in roles.split(", ")]).backward(c)
+    return {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
+
+
+@pytest.mark.parametrize(
+    "roles", ["a, b, c", "a, b, b", "a, a, a", "n, b, c", "a, n, c", "a, b, a"]
+)
+def test_tensors_of_one_array(roles: str) -> None:
+    """12.13 Query, key and value are Tensors of one array: each Tensor gets the gradients of its own roles."""
+    array = normal(3, 2)
+    want: dict[str, Any] = {}
+    for name, slope in zip(
+        roles.split(", "), sloped(*[array] * 3, c := normal(3, 2, seed=4)), strict=False
+    ):
+        want[name] = want.get(name, 0.0) + slope
+    want.pop("n", None)
+    assert_close(of_one_array(roles, array, c), want=want, depth=10)
 
 
 @observe(shown="the notes of {call}, also under no_grad()")
@@ -613,6 +650,27 @@ def test_what_a_graph_keeps(learns: bool, more: str) -> None:
     weights, mask = 2 * 4 * length * 110 * 4, length * 110 * 4 * ("mask" in more)
     limit = weights * (1 + ("dropout" in more)) + mask + 4 * arrays[0].nbytes
     limit = limit * learns + 10_000
+    assert_below(max(got["kept"], 0), limit=limit, what="bytes kept beside operands and result")
+
+
+@pytest.mark.parametrize("lengths", [(2, 3000), (3000, 2)], ids=str)
+@pytest.mark.parametrize("more", ["", ", is_causal=True"])
+def test_a_graph_keeps_no_copies(more: str, lengths: Any) -> None:
+    """12.26 Few queries and many long keys, or the reverse: bytes kept beside operands and result."""
+    arrays = [a.astype(np.float32) for a in filled(lengths, (64, 64))]
+    got = kept_memory(arrays, ASK.format(more), True)
+    weights = lengths[0] * lengths[1] * 4
+    limit = weights + 2 * 2 * arrays[0].nbytes + 20_000  # twice the query and the result
+    assert_below(max(got["kept"], 0), limit=limit, what="bytes kept beside operands and result")
+
+
+@pytest.mark.parametrize("more", ["", ", is_causal=True"])
+def test_a_graph_keeps_one_square(more: str) -> None:
+    """12.26 Many queries and keys of two numbers: bytes kept, beside those of the weights."""
+    length = integer(500, 480, 520)
+    arrays = [a.astype(np.float32) for a in filled((length, length), (2, 2), (2,))]
+    got = kept_memory(arrays, ASK.format(more), True)
+    limit = 2 * length**2 * 4 + 4 * arrays[0].nbytes + 20_000
     assert_below(max(got["kept"], 0), limit=limit, what="bytes kept beside operands and result")
 
 
