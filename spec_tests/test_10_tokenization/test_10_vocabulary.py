@@ -370,10 +370,16 @@ def steps_of_decoding(tt: Any, ids: Any, sizes: Any) -> Any:
     return {"steps": counts, "end": text[:2]}
 
 
-def test_decoding_takes_steps_by_the_length() -> None:
-    """10.24 Some ids, and four times as many."""
+@pytest.mark.parametrize("kind", ["text", "bytes that are no text", "characters that do not end"])
+def test_decoding_takes_steps_by_the_length(kind: str) -> None:
+    """10.24 Some ids, and four times as many; also of bytes that make no characters."""
     low = integer(97, 97, 122)
-    got = steps_of_decoding([low, 195, 169], [60, 60, 240])
-    assert_equal(got["end"], want=chr(low) + "\u00e9")
+    ids, end = {
+        "text": ([low, 195, 169], chr(low) + "\u00e9"),
+        "bytes that are no text": ([169], "\ufffd\ufffd"),
+        "characters that do not end": ([240, 159, 195], "\ufffd\ufffd"),
+    }[kind]
+    got = steps_of_decoding(ids, [60, 60, 240])
+    assert_equal(got["end"], want=end)
     few, many = got["steps"][1:]
     assert_below(many, limit=4.4 * few + 200, what="steps for four times the ids")
