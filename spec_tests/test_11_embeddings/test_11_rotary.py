@@ -282,11 +282,41 @@ def test_far_positions_keep_their_digits(name: str, far: int) -> None:
     assert_close(got, want=want, depth=max(1e3, far / 10))
 
 
+@observe(shown="{call}(x, {offset}): the last row")
+def last_row(tt: Any, call: str, offset: Any, x: Any) -> Any:
+    return eval(call, {"tt": tt})(tt.Tensor(x), eval(str(offset), {"np": np})).data[-1]
+
+
+@computed
+def test_angles_are_products(name: str) -> None:
+    """11.18 The last of many thousand positions, in float64: as exact as its angle of a hundredth each."""
+    length = integer(60_000, 59_000, 61_000)
+    x = np.zeros((length, 4)) if name == "waves" else np.tile([1.0, 1.0, 0.0, 0.0], (length, 1))
+    got = last_row(call_of(name, x), 0, x)
+    angle = (length - 1) * 0.01  # of the second pair
+    got, want = got[1::2] if name == "rotary" else got[2:], np.array([np.sin(angle), np.cos(angle)])
+    want = want[::-1] if name == "rotary" else want
+    assert_below(float(abs(got - want).max()), limit=2e-17 * length, what="error of a sine")
+
+
 @every_layer
+@pytest.mark.parametrize("offset", ["np.uint8(250)", "np.int8(125)"])
+def test_offsets_of_few_bits(name: str, offset: str) -> None:
+    """11.15 An offset of NumPy's in which the number of positions behind it has no place."""
+    plain, length = int(eval(offset, {"np": np})), integer(12, 10, 20)
+    x = normal(length, 4)
+    call = call_of(name, x).replace("(9, ", "(300, ")
+    runs = {"a number of Python": plain, offset: offset}
+    runs = {what: last_row(f"[tt.manual_seed(1), {call}][1]", how, x) for what, how in runs.items()}
+    assert_alike(runs, "a number of Python", offset, exactly=True)
+
+
+@every_layer
+@pytest.mark.parametrize("shape", [(2, 3, 4), (2, 2, 3, 4)], ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_positions_take_any_memory_order(name: str, layout: str) -> None:
+def test_positions_take_any_memory_order(name: str, layout: str, shape: Any) -> None:
     """11.18 Vectors, tables and cotangents whose numbers lie in another way, or are read-only."""
-    x = normal(2, 3, 4)
+    x = normal(*shape)
     got, c = placing(name, x, 1, LAYOUTS[layout])
     assert_close(got["result"], want=expected(name, x, 1))
     back = turned(c, 1, back=True) if name == "rotary" else c
