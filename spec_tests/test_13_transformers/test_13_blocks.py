@@ -261,6 +261,23 @@ def test_block_stays_in_float32() -> None:
     assert_equal([str(got.dtype), got.shape], want=["float32", (2, 3, 4)])
 
 
+@observe(shown="{call}(x) with one mask after the other, and the first once more", uses=(loaded,))
+def with_masks(tt: Any, call: str, state: Any, x: Any, masks: Any) -> Any:
+    model = loaded(tt, call, state)
+    found = [model(tt.Tensor(x), attn_mask=mask) for mask in masks]
+    return [*found, model(tt.Tensor(x)), model(tt.Tensor(x), is_causal=True)]
+
+
+def test_block_reads_the_mask_of_the_moment() -> None:
+    """13.7 Several masks of one shape, the first once more, none, and is_causal: each call has its own."""
+    state, x = filled(block_state(4)), normal(2, 3, 4)
+    masks = [np.eye(3, dtype=bool), np.tri(3, dtype=bool), np.ones((3, 3), bool)]
+    masks = [*masks, np.tri(3, dtype=bool).T, masks[0]]
+    got = with_masks("TransformerBlock(4, 2)", state, x, masks)
+    want = [block(x, state, 2, mask) for mask in (*masks, masks[2], masks[1])]
+    assert_close(got, want=want, depth=100)
+
+
 # ---- dropout: 13.8 -------------------------------------------------------------------------------
 
 

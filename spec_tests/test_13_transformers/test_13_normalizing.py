@@ -125,6 +125,15 @@ def test_layer_norm_far_from_zero(dtype: str) -> None:
     assert_close(got, want=normed(x.astype(np.float64), 50).astype(dtype), depth=5)
 
 
+def test_layer_norm_of_rows_at_different_places() -> None:
+    """13.1 Rows near 0, near 4,000 and near -4,000, in float32: what is taken away is each row's own."""
+    far = real(4000.0, 3000.0, 5000.0)
+    x = (100 * normal(4, 50) + np.array([[0.0], [far], [-far], [far / 7]])).astype(np.float32)
+    x[0] /= 100
+    got = evaluate("tt.layer_norm(a, 50)", x)
+    assert_close(got, want=normed(x.astype(np.float64), 50).astype(np.float32), depth=5)
+
+
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf], ids=str)
 @pytest.mark.parametrize("last", [5, (3, 5)], ids=str)
 def test_layer_norm_keeps_odd_numbers_in_their_row(odd: float, last: Any) -> None:
@@ -294,6 +303,23 @@ def test_layer_norm_leaves_one_note(needs: str) -> None:
     want = {"parents": names, "requires_grad": any(flags), "shape": (3, n)}
     want["under no_grad"] = [True, False]
     assert_equal(notes(*operands((3, n), n), flags), want=want)
+
+
+@observe(
+    shown="layer_norm of x, whose requires_grad is {learns}, without weight and bias: the note"
+)
+def note_without_weights(tt: Any, x: Any, learns: bool) -> Any:
+    leaf = tt.Tensor(x, requires_grad=learns)
+    out = tt.layer_norm(leaf, x.shape[-1])
+    parents = [p is leaf for p in out.note.parents if p is not None] if out.note else []
+    return {"parents": parents, "requires_grad": out.requires_grad}
+
+
+@pytest.mark.parametrize("learns", [True, False])
+def test_layer_norm_without_weights_leaves_one_note(learns: bool) -> None:
+    """13.4 Neither weight nor bias: the note leads to x alone, or there is none."""
+    got = note_without_weights(normal(3, integer(4, 2, 9)), learns)
+    assert_equal(got, want={"parents": [True] * learns, "requires_grad": learns})
 
 
 def test_layer_norm_is_followed() -> None:

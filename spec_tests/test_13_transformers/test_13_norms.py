@@ -193,6 +193,14 @@ def test_layer_norm_layer_refuses_inputs(shape: str) -> None:
     assert_raises(evaluate, call, error="ValueError", says=(shape, "(3, 4)"))
 
 
+@pytest.mark.parametrize("shape", ["(2, 5)", "(5, 2)", "(4, 1)", "(4,)", "()"])
+@pytest.mark.parametrize("more", ["", ", elementwise_affine=False", ", bias=False"])
+def test_layer_norm_layer_refuses_other_sizes(more: str, shape: str) -> None:
+    """13.5 Inputs whose last axis has another size, with and without a weight and a bias."""
+    call = f"tt.LayerNorm(3{more})(tt.Tensor(np.ones({shape})))"
+    assert_raises(evaluate, call, error="ValueError", says=(shape, "3"))
+
+
 @observe(shown="LayerNorm({n}), walked back in float32: dtypes of result and gradients")
 def layer_dtypes(tt: Any, n: int, x: Any) -> Any:
     layer, t = tt.LayerNorm(n), tt.Tensor(x, requires_grad=True)

@@ -115,6 +115,20 @@ def test_probabilities_do_not_overflow(far: float) -> None:
     assert_close(probabilities(x + far), want=softmax(x), depth=1e3)
 
 
+@pytest.mark.parametrize("temperature", [1e-300, 1e-12, 1e-3, 1.0, 1e300])
+def test_equal_logits_share_at_any_temperature(temperature: float) -> None:
+    """13.16 Two largest logits that are equal share, however cold; all of them together far from 0."""
+    far = real(1e10, 5e9, 2e10)
+    for x in (np.array([2.0, 1.0, 2.0]), np.array([far, far / 2, far])):
+        got = probabilities(x, f", temperature={temperature}")
+        want = np.array([0.5, 0.0, 0.5]) if temperature < 0.01 or x[0] > 3 else None
+        if want is None:
+            parts = np.exp((x - x.max()) / temperature)
+            want = parts / parts.sum()
+        if temperature < 1e9 or x[0] < 3:
+            assert_close(got, want=want)
+
+
 def test_probabilities_of_extreme_temperatures() -> None:
     """13.16 The largest logit alone, and all alike."""
     n = integer(5, 4, 9)
@@ -236,6 +250,15 @@ def test_top_p_example(share: float) -> None:
     for order in ([0, 1, 2], [2, 0, 1], [1, 2, 0]):
         got = probabilities(EXAMPLE[order], f", top_p={share}")
         assert_close(got, want=want[order])
+
+
+@pytest.mark.parametrize("kept", [1, 2, 4, 8])
+def test_top_p_that_is_met_exactly(kept: int) -> None:
+    """13.18 Eight or sixteen equal tokens, whose sums are exact: a sum equal to top_p is enough."""
+    for n in (8, 16):
+        want = np.r_[np.ones(kept), np.zeros(n - kept)] / kept
+        got = probabilities(np.full(n, real(0.5, -1, 1)), f", top_p={kept / n}")
+        assert_close(got, want=want)
 
 
 def test_top_p_looks_at_what_top_k_has_left() -> None:

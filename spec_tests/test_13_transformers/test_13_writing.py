@@ -227,6 +227,45 @@ def check_shares(shares: Any, p: Any, n: int) -> None:
         assert_below(off, limit=limit, what=f"share of token {token}, beside {chance:.4f}")
 
 
+@observe(shown="a GPT with a __call__ of its own: how often generate([1], {count}) goes through it")
+def through_the_call(tt: Any, count: int) -> Any:
+    class Counted(tt.GPT):
+        def __call__(self, ids):
+            calls.append(1)
+            return super().__call__(ids)
+
+    calls: list = []
+    Counted(5, 3, 1, 1, 2).generate([1], count)
+    return len(calls)
+
+
+def test_generate_calls_the_model() -> None:
+    """13.21 model(ids), and not a method of it: a subclass may count its calls, or change them."""
+    count = integer(4, 2, 7)
+    assert_equal(through_the_call(count), want=count)
+
+
+@observe(
+    shown="{asked}, before and after all weights became others  # model = GPT(9, 4, 1, 2, 4)",
+    uses=(loaded,),
+)
+def written_between(tt: Any, asked: str, states: Any, prompt: Any) -> Any:
+    model, found = loaded(tt, "GPT(9, 4, 1, 2, 4)", states[0]), []
+    for state in (*states, states[0]):
+        for name, parameter in model.named_parameters():
+            parameter.data[...] = state[name]
+        found.append(eval(asked, {"model": model, "prompt": prompt}))
+    return found
+
+
+def test_generate_uses_weights_of_the_moment() -> None:
+    """13.23 The same prompt with other weights, written into the arrays, and with the first ones again."""
+    states = [filled(gpt_state(9, 4, 1, 4), seed=seed) for seed in (1, 2)]
+    got = written_between("model.generate(prompt, 5, top_k=1)", states, prompt := tokens(3, 9))
+    want = [most_probable(state, prompt, 5, 4) for state in (*states, states[0])]
+    assert_equal([a.tolist() for a in got], want=[a.tolist() for a in want])
+
+
 # ---- 13.22 ---------------------------------------------------------------------------------------
 
 
@@ -302,6 +341,17 @@ def test_generate_draws_for_each_text_without_a_seed() -> None:
     assert_above(different, limit=39, what="different texts of forty")
 
 
+def test_generate_draws_what_is_rare() -> None:
+    """13.22 Half of all draws are of six hundred tokens, each of which is rare by itself."""
+    logits = np.zeros(601)
+    logits[integer(7, 0, 600)] = np.log(600)
+    how = f"prompt, 2, seed={integer(3, 1, 999)}"
+    got = generated("GPT(601, 3, 1, 1, 1)", fixed(logits), how, np.zeros((1000, 1), int))[:, 1:]
+    share = float((got == logits.argmax()).mean())
+    assert_below(abs(share - 0.5), limit=5 * 0.5 / np.sqrt(2000), what="share, beside 1/2")
+    assert_above(len({*got.ravel().tolist()}), limit=300, what="different tokens of 601")
+
+
 @pytest.mark.parametrize("seed", ["", ", seed=0", ", seed=1"])
 def test_generate_with_top_k_1_needs_no_luck(seed: str) -> None:
     """13.22 The most probable text, of two texts, whatever the seed and the temperature."""
@@ -367,6 +417,44 @@ def test_generate_evaluates_and_comes_back(off: bool) -> None:
     assert_equal([got["modes"], got["enabled"]], want=[[True, [False, True]], not off])
     assert_equal([got["left"], got["gradients"]], want=[[], []])
     assert_close(got["weights"], want=state["token_embedding.weight"])
+
+
+@observe(
+    shown="modes of a model in eval mode, of whose parts {trains} trains: while it writes, and after"
+)
+def modes_of_parts(tt: Any, trains: str, prompt: Any) -> Any:
+    model, seen = tt.GPT(9, 3, 2, 2, 4, dropout=0.5), []
+
+    class Watched(tt.GPT):
+        def forward(self, ids):
+            seen.append([m.training for m in self.modules()])
+            return super().forward(ids)
+
+    model.__class__ = Watched
+    eval(f"model.{trains}", {"model": model})
+    before = [m.training for m in model.modules()]
+    model.generate(prompt, 1)
+    after = [m.training for m in model.modules()]
+    return {"trains": sum(before), "while it writes": sum(seen[0]), "as before": before == after}
+
+
+PARTS = {
+    "eval().blocks[0].train()": True,
+    "eval().blocks[1].mlp.train()": True,
+    "eval().blocks[1].self_attn.out_proj.train()": True,
+    "blocks[0].mlp.eval()": True,
+    "blocks[1].norm1.eval()": True,
+    "eval()": False,
+    "train()": True,
+}
+
+
+@pytest.mark.parametrize("trains", PARTS)
+def test_generate_evaluates_each_part(trains: str) -> None:
+    """13.23 One part, or a part of a part, is in another mode than the model."""
+    got = modes_of_parts(trains, tokens(2, 9))
+    assert_equal(got.pop("trains") > 0, want=PARTS[trains])
+    assert_equal(got, want={"while it writes": 0, "as before": True})
 
 
 @observe(
