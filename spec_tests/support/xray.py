@@ -80,7 +80,7 @@ def _predictions(samples: Sequence[Sample]) -> Iterator[Prediction]:
     """Every explanation that can be tried on all these samples."""
     yield (
         "zero",
-        "everything is zero: perhaps nothing was written to an array, or a mask removed it all",
+        "everything is zero: perhaps nothing was written to an array, or all of it was hidden, dropped, or the exp of very negative numbers",
         lambda s: np.zeros_like(s.want),
     )
     yield from _of_gradients()

@@ -265,9 +265,10 @@ def test_padding_learns_nothing_of_odd_numbers(odd: float) -> None:
 def test_nothing_but_padding(ids: Any) -> None:
     """11.7 Only the padding is read: no row learns, while without padding_idx it does."""
     c = normal(*np.shape(ids), 2)
+    other = slope(normal(3, 2), ids, c)
     got = slope(normal(3, 2), ids, c, ", padding_idx=1")
     assert_equal(got.shape, want=(3, 2))
-    assert_zeros(got, beside=slope(normal(3, 2), ids, c))
+    assert_zeros(got, beside=other)
 
 
 # ---- 11.8, 11.9 ----------------------------------------------------------------------------------

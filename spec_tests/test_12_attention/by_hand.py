@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -180,3 +181,8 @@ def summed_to(slope: Any, shape: Shape) -> Any:
     new = slope.ndim - len(shape)
     slope = slope.sum(tuple(range(new))) if new else slope
     return slope.sum(tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
+
+
+def grown(steps: list[int]) -> int:
+    """How many steps the next size takes more, where it is fewest: to choose another way once is no growth."""
+    return max(0, min(later - earlier for earlier, later in pairwise(steps)))

@@ -471,5 +471,4 @@ def test_block_has_no_loop(large: Any) -> None:
     small = (2, 3, 2, 4)
     got = counted_steps([small, small, large])
     assert_equal(got["shape"], want=(large[0], large[1], large[3]))
-    limit = 1.05 if max(large) < 64 else 1.3  # attention may take blocks of 64
-    assert_below(got["large"] / got["small"], limit=limit, what="steps, per step of a small call")
+    assert_below(got["large"] / got["small"], limit=1.3, what="steps, per step of a small call")
