@@ -85,7 +85,7 @@ def assert_equal(got: Any, *, want: Any) -> None:
         same = type(got) is type(want) and _same(got, want)
     if not same:
         shown, expected = show(got), show(want)
-        if shown == expected:  # 2.5 as an array of one element reads like the number
+        if shown == expected and _kind(got) != _kind(want):  # 2.5 as an array reads like the number
             shown, expected = (f"{show(v)}, {_kind(v)}" for v in (got, want))
         failure = ClauseFailure(
             "the answer differs", got=shown, expected=expected, note=_which(got, want)
@@ -295,14 +295,17 @@ def _identical(got: Any, before: Any) -> bool:
 
 
 def _which(got: Any, want: Any) -> str:
-    """Which of several named values differ; in a list, the first that does."""
+    """Which of several named values differ or are too many; in a list, the first that does."""
     if isinstance(want, dict) and isinstance(got, dict):
-        return f"differs: {', '.join(str(k) for k, v in want.items() if k not in got or not _same(got[k], v))}"
+        names = [k for k, v in want.items() if k not in got or not _same(got[k], v)]
+        return f"differs: {', '.join(map(str, [*names, *(k for k in got if k not in want)]))}"
     if show(got) != show(want) and len(show(want)) < SHORT:
         return ""
     place, got, want = _deepest(got, want)
     if not place:
         return ""
+    if isinstance(got, (list, tuple)) and type(got) is type(want):  # of other lengths
+        return f"first difference at {place}: {len(got)} values, expected {len(want)}"
     found, expected = ("an array" if np.ndim(v) else show(v)[:SHORT] for v in (got, want))
     if found == expected:
         found, expected = (f"{show(v)[:SHORT]}, {_kind(v)}" for v in (got, want))

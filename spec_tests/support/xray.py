@@ -304,7 +304,7 @@ def _sliced(sample: Sample, axis: int) -> Array | None:
 
 def _missing(samples: Sequence[Sample]) -> str:
     if all(s.got is None for s in samples):
-        return "nothing was ever written there: it is None"
+        return "it is None: nothing was written there"
     return ""
 
 
@@ -320,7 +320,7 @@ def _not_finite(samples: Sequence[Sample]) -> str:
     if len(bad) < len(samples):
         return ""
     if any(s.odd for s in bad):
-        return "not finite where the value is, and nan or an infinity was given: 0 * nan, 0 * inf and inf - inf are nan, so what must not count is left out (np.where), not multiplied by 0 or taken away again"
+        return "not finite, although the right value is: nan or an infinity was given, and 0 * nan, 0 * inf and inf - inf are nan. Leave out what must not count (np.where); multiplied by 0 it stays nan"
     if all(np.isnan(np.asarray(s.got)).any() for s in bad):
         return "nan where the value is finite: inf / inf, inf - inf, 0 / 0, 0 * inf, or the log or root of a negative number; where exp overflows first, use the stable form"
     return "not finite where the value is: exp overflowed, log(0) or a division by zero; use the stable form"
@@ -330,7 +330,7 @@ def _precision(samples: Sequence[Sample]) -> str:
     """Nearly right everywhere: rounding of another kind than asked for."""
     errors = [_error(s) for s in samples]
     if all(e is not None and e < 1e-5 for e in errors):
-        return f"right to {max(e for e in errors if e is not None):.0e} only: float32 inside a float64 computation, an extra epsilon, or an approximate formula"
+        return f"right to {max(e for e in errors if e is not None):.0e} only: float32 inside a float64 computation, a difference of large numbers, an extra epsilon, or an approximate formula"
     return ""
 
 

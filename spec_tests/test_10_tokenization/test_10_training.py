@@ -267,10 +267,11 @@ def test_training_again() -> None:
     first, second = some_text(30, 30), some_text(30, 31, "abcd")
     sample = f"{first[:20]}<s>{second[:20]}<e>"
     got = trained_again(first, second, sample)
-    assert_equal(got["first"], want=got["fresh"])
-    assert_equal(got["last"][0], want=got["last"][1])
     assert_equal(got["first"]["merges"], want=slow([first], 12))
     assert_equal(got["last"][0]["merges"], want=slow([second], 3))
+    assert_equal(got["fresh"]["specials"], want=[["<s>", 256 + 12], ["<e>", 256 + 13]])
+    assert_equal(got["first"], want=got["fresh"])
+    assert_equal(got["last"][0], want=got["last"][1])
 
 
 @observe(

@@ -417,6 +417,26 @@ def test_masks_of_drawn_shapes(
         assert_close(evaluate(CALL.format(more), *arrays), want=want, terms=abs(arrays[2]).max())
 
 
+@pytest.mark.parametrize("shape", [(1, 4), (4,), (3, 1), (1, 1), (2, 1, 4), (2, 3, 1)], ids=str)
+@pytest.mark.parametrize("kind", ["bools", "floats"])
+def test_a_stretched_mask_and_the_future(kind: str, shape: Any) -> None:
+    """12.7 A mask with sizes of 1 or fewer axes, given with is_causal: both hide, wherever they are stretched."""
+    arrays, seen = filled((3, 4), (4, 2), (2,)), bools(*shape, share=0.9)
+    seen = seen | (shape[-1] == 1)
+    mask = np.where(seen, 0.25, -np.inf) if kind == "floats" else seen
+    text = f"np.array({mask.tolist()})".replace("inf", "np.inf")
+    got = evaluate(CALL.format(f", {text}, is_causal=True"), *arrays)
+    assert_close(got, want=attended(*arrays, mask=mask, causal=True))
+
+
+@pytest.mark.parametrize("first", [63, 64, 70, 99])
+def test_a_long_beginning_is_hidden(first: int) -> None:
+    """12.5 Of a hundred keys some are seen, none of which is among the first 63 and more."""
+    q, k, v = filled((2, 100), (2, 2))
+    got = unwarned(CALL.format(f", np.arange(100) >= {first}"), q, k, v)
+    assert_close(got, want=attended(q, k[first:], v[first:]), depth=10)
+
+
 # ---- 12.8: nothing to see ------------------------------------------------------------------------
 
 
@@ -462,6 +482,17 @@ def test_everything_hidden_gives_zeros(mask: str) -> None:
     assert_zeros(got, beside=other)
 
 
+@pytest.mark.parametrize("queries", [1, 3])
+@pytest.mark.parametrize("learns", [True, False])
+def test_one_key_may_be_hidden(learns: bool, queries: int) -> None:
+    """12.8 S = 1, hidden in one text and seen in the other, by bools and by floats."""
+    arrays = filled((queries, 1), (4, 2), (2,))
+    for mask in ("[[[False]], [[True]]]", "[[[-np.inf]], [[0.5]]]"):
+        got = with_history(CALL.format(f", {mask}"), learns, *arrays)
+        assert_zeros(got[0], beside=got[1])
+        assert_close(got[1], want=np.repeat(arrays[2][1], queries, axis=0))
+
+
 def test_scores_of_minus_infinity_give_zeros() -> None:
     """12.8 Keys of -inf: a positive query sees none of them, and one key that is finite is seen."""
     q, v = abs(normal(3, 1)) + 0.5, normal(2, 4, 2)
@@ -480,6 +511,12 @@ def test_nothing_to_see_for_two_reasons(more: str) -> None:
     got = evaluate(CALL.format(f", {more}, scale=1"), q, k, v)
     assert_zeros(got[0], beside=got[1])
     assert_close(got[1], want=v[0])
+
+
+@observe(shown="{call}, of operands whose requires_grad is {learns}")
+def with_history(tt: Any, call: str, learns: bool, *arrays: Any) -> Any:
+    leaves = [tt.Tensor(a, requires_grad=learns) for a in arrays]
+    return eval(call, {"tt": tt, "np": np} | dict(zip("abc", leaves, strict=True)))
 
 
 @observe(shown="{call}, and no sign of overflow")

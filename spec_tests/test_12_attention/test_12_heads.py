@@ -20,7 +20,7 @@ from support.asserts import (
 from support.expressions import evaluate
 from support.observe import observe
 from support.oracle import own
-from support.strategies import BASE_SEED, fill, integer, normal
+from support.strategies import BASE_SEED, fill, integer, normal, real
 from test_12_attention.by_hand import attended, bools, grown, sloped
 
 # ---- the layer by hand ---------------------------------------------------------------------------
@@ -409,6 +409,36 @@ def test_layer_with_a_mask_for_each_text() -> None:
     check_walked(got, known, "xyy", state, c, 3, mask=mask)
 
 
+@pytest.mark.parametrize("texts", [2, 3, 4])
+def test_layer_with_a_mask_for_all_texts(texts: int) -> None:
+    """12.21 A mask (L, S), also where there are as many texts as queries: it is the same for all of them."""
+    (x,), state, mask = vectors((texts, 3, 6)), state_of(6, 2), np.tri(3, dtype=bool)
+    c = normal(texts, 3, 6, seed=9)
+    ask = f"layer(x, attn_mask=np.array({mask.tolist()}))"
+    got = walked("tt.MultiHeadAttention(6, 2)", state, ask, [x], c)
+    check_walked(got, [x], "xxx", state, c, 2, mask=mask)
+
+
+@observe(
+    shown="layer = MultiHeadAttention(6, 2), as it starts; layer(x).backward(c): its gradients"
+)
+def fresh_slopes(tt: Any, x: Any, c: Any) -> Any:
+    layer = tt.MultiHeadAttention(6, 2)
+    state = {name: array.astype(np.float64) for name, array in layer.state_dict().items()}
+    for parameter in layer.parameters():
+        parameter.data = parameter.data.astype(np.float64)
+    layer(tt.Tensor(x)).backward(c)
+    return {"state": state, "slopes": {name: p.grad for name, p in layer.named_parameters()}}
+
+
+def test_a_fresh_layer_learns() -> None:
+    """12.21 Biases that are 0 so far receive their gradients like all others."""
+    (x,), c = vectors((2, 3, 6)), normal(2, 3, 6, seed=9)
+    got = fresh_slopes(x, c)
+    want = layer_slopes(got["state"], [x] * 3, c, 2)
+    assert_close(got["slopes"], want={name: want[name] for name in got["state"]}, depth=1000)
+
+
 @observe(shown="{call}, with other weights, each time after something changed", uses=(with_state,))
 def several_calls(tt: Any, call: str, state: Any, other: Any, x: Any) -> Any:
     layer, twin = with_state(tt, call, state), with_state(tt, call, other)
@@ -509,7 +539,13 @@ def overridden(tt: Any, method: str, state: Any, x: Any) -> Any:
 
     kinds = {"project": Turned, "merge": Halved, "neither": tt.MultiHeadAttention}
     names = type("names", (), {"made": kinds[method], "Parameter": tt.Parameter})
-    return with_state(names, "tt.made(8, 2)", state)(tt.Tensor(x), is_causal=True)
+    layer, found = with_state(names, "tt.made(8, 2)", state), []
+    for mode in (True, False):
+        layer.train(mode)
+        with tt.no_grad():
+            found.append(layer(tt.Tensor(x), is_causal=True))
+        found.append(layer(tt.Tensor(x), is_causal=True))
+    return found
 
 
 def turned(x: Any) -> Any:
@@ -524,13 +560,13 @@ def turned(x: Any) -> Any:
 
 @pytest.mark.parametrize("method", ["project", "merge", "neither"])
 def test_layer_goes_through_its_methods(method: str) -> None:
-    """12.21 A subclass turns queries and keys by their position, another halves what the heads found."""
+    """12.21 A subclass turns queries and keys by their position, another halves what was found; also in eval mode."""
     state, (x,) = state_of(8, 2), vectors((2, integer(3, 2, 5), 8))
     q, k, v = (projected(state, x, part) for part in parts_of(8, 2))
     if method == "project":
         q, k = turned(q), turned(k)
     found = attended(q, k, v, causal=True) * (0.5 if method == "merge" else 1.0)
-    assert_close(overridden(method, state, x), want=merged(state, found))
+    assert_close(overridden(method, state, x), want=[merged(state, found)] * 4)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -612,6 +648,43 @@ def test_layer_drops_weights(p: float, generator: bool) -> None:
     for name in ("first", "second", "third"):
         want[name] = layer(state, [x] * 3, 2, factors=got[f"factors of the {name}"])
     assert_close({name: got[name] for name in want}, want=want)
+
+
+@observe(
+    shown="a layer with dropout {p} in training mode, with a generator: two calls, one of them under no_grad"
+)
+def generator_goes_on(tt: Any, p: float, x: Any, seed: int) -> Any:
+    rng = np.random.default_rng(seed)
+    layer = tt.MultiHeadAttention(6, 2, p, generator=rng)
+    states = [repr(rng.bit_generator.state)]
+    found = [layer(tt.Tensor(x)).data]
+    states += [repr(rng.bit_generator.state)]
+    with tt.no_grad():
+        found += [layer(tt.Tensor(x)).data]
+    states += [repr(rng.bit_generator.state)]
+    return {"drawn": [states[0] != states[1], states[1] != states[2]], "results": found}
+
+
+def test_layer_draws_from_its_generator() -> None:
+    """12.22 The generator of the start goes on at each call, and under no_grad weights are dropped, too."""
+    (x,) = vectors((2, 5, 6))
+    got = generator_goes_on(real(0.5, 0.4, 0.6), x, integer(3, 1, 999))
+    assert_equal(got["drawn"], want=[True, True])
+    first, second = got["results"]
+    assert_above(float((first != second).mean()), limit=0.5, what="share of numbers that differ")
+
+
+@observe(shown="MultiHeadAttention(4, 2, {p}).dropout, and its type")
+def dropout_kept(tt: Any, p: str) -> Any:
+    kept = tt.MultiHeadAttention(4, 2, eval(p, {"np": np})).dropout
+    return [float(kept), type(kept).__name__]
+
+
+@pytest.mark.parametrize("p", ["0", "1", "0.25", "np.float32(0.5)"])
+def test_layer_keeps_its_dropout(p: str) -> None:
+    """12.17 The probability as it was given, ints of Python and NumPy's numbers too."""
+    given = eval(p, {"np": np})
+    assert_equal(dropout_kept(p), want=[float(given), type(given).__name__])
 
 
 @observe(shown="the next draw after a call of {call}")

@@ -549,6 +549,37 @@ def test_walking_back_twice(name: str) -> None:
     assert_close(walked_twice(arrays, others, ASK.format(more), c), want=want, depth=10)
 
 
+@observe(shown="out.backward({first}), then out.backward({second}), gradients cleared between")
+def walked_with_others(tt: Any, arrays: Any, first: Any, second: Any) -> Any:
+    leaves = [tt.Tensor(a, requires_grad=True) for a in arrays]
+    out, found = tt.scaled_dot_product_attention(*leaves), []
+    for cotangent in (first, second):
+        for leaf in leaves:
+            leaf.grad = None
+        out.backward(cotangent)
+        found.append([leaf.grad for leaf in leaves])
+    return found
+
+
+def test_walking_back_with_another_cotangent() -> None:
+    """12.16 Two walks from one result with different cotangents: each has its own gradients."""
+    arrays = filled((3, 5), (4, 2), (2,))
+    first, second = cotangent(arrays), normal(2, 3, 2, seed=77)
+    got = walked_with_others(arrays, first, second)
+    want = [sloped(*arrays, c)[:3] for c in (first, second)]
+    assert_close(got[0], want=want[0], depth=10)
+    assert_close(got[1], want=want[1], depth=10)
+
+
+@pytest.mark.parametrize("name", ["rows", "columns", "texts"])
+def test_cotangents_that_cancel(name: str) -> None:
+    """12.13 Cotangents whose sum is 0, in all or in each row."""
+    arrays, c = filled((4, 5), (3, 2), (2,)), np.ones((2, 4, 2))
+    c[{"rows": np.s_[:, ::2], "columns": np.s_[..., 0], "texts": 0}[name]] = -1
+    got = gradients(CALL.format(""), c, *arrays)
+    assert_close(got[:3], want=sloped(*arrays, c)[:3], depth=10)
+
+
 @observe(shown="(attention + other).backward(c), then other + attention: other.grad")
 def beside(tt: Any, arrays: Any, c: Any) -> Any:
     found = []

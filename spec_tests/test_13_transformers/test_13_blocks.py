@@ -100,6 +100,7 @@ def test_mlp_gradients() -> None:
     """13.6 The gradient of x and of every parameter, by how the result changes."""
     state, x, c = filled(mlp_state(3, 5)), normal(2, 4, 3), normal(2, 4, 3, seed=1)
     got, named = walked("MLP(3, 5)", state, x, c), {**state, "x": x}
+    assert_equal({n: np.shape(got[n]) for n in named}, want={n: a.shape for n, a in named.items()})
     for seed, name in enumerate(named):
         want, way = slope(lambda s: mlp(s["x"], s), named, name, c, seed)
         assert_close(float((got[name] * way).sum()), want=want, depth=1e5, terms=100.0)
@@ -201,6 +202,7 @@ def test_block_gradients(name: str) -> None:
     state, x, c = filled(block_state(4)), normal(2, 3, 4), normal(2, 3, 4, seed=1)
     more, seen = masked(name, 3)
     got, named = walked("TransformerBlock(4, 2)", state, x, c, more), {**state, "x": x}
+    assert_equal({n: np.shape(got[n]) for n in named}, want={n: a.shape for n, a in named.items()})
     for seed, name in enumerate(named):
         want, way = slope(lambda s: block(s["x"], s, 2, seen), named, name, c, seed)
         assert_close(float((got[name] * way).sum()), want=want, depth=1e5, terms=100.0)

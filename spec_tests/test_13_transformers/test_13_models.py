@@ -154,6 +154,7 @@ def test_gpt_gradients(bias: bool) -> None:
     state, ids = filled(gpt_state(5, 4, 2, 4, bias)), tokens((2, 4), 5)
     c = normal(2, 4, 5)
     got = walked(f"GPT(5, 4, 2, 2, 4, bias={bias})", state, ids, c)
+    assert_equal({n: np.shape(g) for n, g in got.items()}, want={n: state[n].shape for n in got})
     for seed, name in enumerate(got):
         want, way = slope(lambda s: gpt(ids, s, 2), state, name, c, seed)
         assert_close(float((got[name] * way).sum()), want=want, depth=1e5, terms=100.0)
