@@ -324,6 +324,15 @@ def test_block_drops_in_each_text_and_place_anew(branch: str) -> None:
         assert_above(alike, limit=0.3, what=f"share of equal neighbours along axis {axis}")
 
 
+def test_block_drops_in_each_branch_anew() -> None:
+    """13.8 One branch adds 1, the other 10: what is dropped of one says nothing of the other."""
+    state = only("self_attn.out_proj", 8) | {"mlp.linear2.bias": np.full(8, 10.0)}
+    got = dropped("TransformerBlock(8, 2, 0.5)", state, np.zeros((10, 20, 8)), integer(3, 1, 999))
+    for what in (0, 2, 20, 22):
+        share = float((np.round(got["train"]) == what).mean())
+        assert_above(share, limit=0.2, what=f"share of numbers that receive {what}")
+
+
 @observe(
     shown="a block whose attention alone may drop: how many positions differ from eval mode",
     uses=(loaded,),

@@ -197,6 +197,33 @@ REFUSED = {  # the arguments of layer_norm, and what the message names
 }
 
 
+@pytest.mark.parametrize(
+    "sizes", ["np.array([{n}])", "range({n}, {n} + 1)", "{{{n}: 3}}", "{{{n}}}"]
+)
+def test_layer_norm_takes_no_other_sizes(sizes: str) -> None:
+    """13.3 What can be walked, and is neither a tuple nor a list: an array, a range, a dict, a set."""
+    n = integer(4, 2, 9)
+    text = sizes.replace("{{", "{").replace("}}", "}").replace("{n}", str(n))
+    call = f"tt.layer_norm(tt.Tensor(np.ones((2, {n}))), {text})"
+    assert_raises(evaluate, call, error="ValueError", says=(str(n),))
+
+
+@pytest.mark.parametrize("zeros", ["weight", "bias", "both"])
+def test_layer_norm_with_zeros(zeros: str) -> None:
+    """13.1 A weight of zeros is a weight, a bias of zeros a bias."""
+    x, w, b = operands((3, 4), 4)
+    w, b = (0 * w if zeros != "bias" else w), (0 * b if zeros != "weight" else b)
+    assert_close(evaluate(NORM.format(4), x, w, b) + 1, want=normed(x, 4, w, b) + 1)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 1), (1, 4)], ids=str)
+@pytest.mark.parametrize("more", [", b, c", ", None, c", ", b", ""])
+def test_layer_norm_of_few_numbers_is_new_memory(more: str, shape: Any) -> None:
+    """13.4 Rows of one number and a single row, with and without weight and bias."""
+    arrays = operands(shape, shape[-1])
+    assert_equal(shares_memory(f"tt.layer_norm(a, {shape[-1]}{more})", *arrays), want="is a copy")
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_layer_norm_refuses(name: str) -> None:
     """13.3 Arguments that do not fit; the message names them."""

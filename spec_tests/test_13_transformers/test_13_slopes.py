@@ -105,6 +105,14 @@ def some_slopes(tt: Any, arrays: Any, c: Any) -> Any:
     return found
 
 
+def test_layer_norm_gradients_of_equal_numbers() -> None:
+    """13.2 A row whose numbers are all alike, beside one of others: divided by the root of eps alone."""
+    x, c, w = normal(3, 4), normal(3, 4, seed=3), normal(4, seed=4)
+    x[1] = real(2.5, 2.0, 4.0)
+    got = gradients("tt.layer_norm(a, 4, b)", c, x, w)
+    assert_close(got[0], want=slopes(x, 4, w, c)[0], depth=1000)
+
+
 def test_a_row_pulls_neither_sum_nor_length() -> None:
     """13.2 With eps=0 the gradient of x sums to 0 in each row and is at right angles to the row."""
     x, c = normal(4, 6), normal(4, 6, seed=3)

@@ -108,6 +108,21 @@ def test_generate_takes_prompts_of_many_kinds(how: str) -> None:
     assert_equal(got, want=most_probable(state, prompt, 5, 4))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16"])
+def test_generate_goes_beyond_the_prompts_dtype(dtype: str) -> None:
+    """13.20 A prompt of few bits in a model whose most probable token needs more of them."""
+    logits = np.zeros(40_000 if dtype == "int16" else 400)
+    best = len(logits) - integer(3, 1, 9)
+    logits[best] = 3.0
+    got = generated(
+        f"GPT({len(logits)}, 3, 1, 1, 1)",
+        fixed(logits),
+        f"prompt.astype('{dtype}'), 2, top_k=1",
+        np.ones(2, int),
+    )
+    assert_equal(got, want=np.array([1, 1, best, best]))
+
+
 @pytest.mark.parametrize("count", ["0", "np.int64(0)", "max_new_tokens=0"])
 def test_generate_nothing(count: str) -> None:
     """13.20 No new tokens: the prompt as an array, of one text and of several, also a long one."""
