@@ -362,6 +362,13 @@ def test_layer_by_hand(call: str, names: str, keys: int) -> None:
     check_walked(got, known, names, state, c, heads, few)
 
 
+def test_layer_of_one_number() -> None:
+    """12.21 Width 1 and one head: values and all gradients."""
+    state, (x,), c = state_of(1, 1), vectors((2, 3, 1)), normal(2, 3, 1, seed=9)
+    got = walked("tt.MultiHeadAttention(1, 1)", state, "layer(x)", [x], c)
+    check_walked(got, [x], "xxx", state, c, 1)
+
+
 @pytest.mark.parametrize("ask", ROLES)
 def test_layer_of_several_roles(ask: str) -> None:
     """12.21 Some of query, key and value are left out, None, or given by name; no batch axis."""
