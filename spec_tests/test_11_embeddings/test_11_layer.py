@@ -133,8 +133,16 @@ def check_start(layer: str) -> None:
     n, one, two = x.size, float((abs(x) < 1).mean()), float((abs(x) < 2).mean())
     assert_below(abs(float(x.mean())), limit=5 / n**0.5, what="|mean|")
     assert_below(abs(float(x.var()) - 1), limit=5 * (2 / n) ** 0.5, what="|variance - 1|")
-    assert_below(abs(one - 0.682689), limit=5 * (0.2166 / n) ** 0.5, what="share within 1, error")
-    assert_below(abs(two - 0.954500), limit=5 * (0.0434 / n) ** 0.5, what="share within 2, error")
+    assert_below(
+        abs(one - 0.682689),
+        limit=5 * (0.2166 / n) ** 0.5,
+        what="distance of the share within 1 from 0.68",
+    )
+    assert_below(
+        abs(two - 0.954500),
+        limit=5 * (0.0434 / n) ** 0.5,
+        what="distance of the share within 2 from 0.95",
+    )
 
 
 def test_embedding_layer_starts_normal() -> None:

@@ -85,7 +85,11 @@ def test_learned_positions_start_normal() -> None:
     n, one = x.size, float((abs(x) < 1).mean())
     assert_below(abs(float(x.mean())), limit=5 / n**0.5, what="|mean|")
     assert_below(abs(float(x.var()) - 1), limit=5 * (2 / n) ** 0.5, what="|variance - 1|")
-    assert_below(abs(one - 0.682689), limit=5 * (0.2166 / n) ** 0.5, what="share within 1, error")
+    assert_below(
+        abs(one - 0.682689),
+        limit=5 * (0.2166 / n) ** 0.5,
+        what="distance of the share within 1 from 0.68",
+    )
 
 
 @observe(shown="{call}, where layer has nine positions and its table is weight")

@@ -342,10 +342,14 @@ def check_normal(array: Any, sigma: float, name: str) -> None:
     ratio = abs(float(x.var()) - 1)
     assert_below(ratio, limit=5 * (2 / n) ** 0.5, what=f"|variance / {sigma:.4g}^2 - 1| of {name}")
     assert_below(
-        abs(one - 0.682689), limit=5 * (0.2166 / n) ** 0.5, what=f"share within 1 sigma of {name}"
+        abs(one - 0.682689),
+        limit=5 * (0.2166 / n) ** 0.5,
+        what=f"distance of the share within 1 sigma from 0.68, of {name}",
     )
     assert_below(
-        abs(two - 0.9545), limit=5 * (0.0434 / n) ** 0.5, what=f"share within 2 sigma of {name}"
+        abs(two - 0.9545),
+        limit=5 * (0.0434 / n) ** 0.5,
+        what=f"distance of the share within 2 sigma from 0.95, of {name}",
     )
 
 

@@ -239,7 +239,9 @@ def check_shares(shares: Any, p: Any, n: int) -> None:
     for token, (share, chance) in enumerate(zip(shares, p, strict=True)):
         off = abs(float(share) - float(chance))
         limit = 5 * float(np.sqrt(chance * (1 - chance) / n)) + 1e-4 * (chance > 0)
-        assert_below(off, limit=limit, what=f"share of token {token}, beside {chance:.4f}")
+        assert_below(
+            off, limit=limit, what=f"distance of the share of token {token} from {chance:.4f}"
+        )
 
 
 @observe(shown="a GPT with a __call__ of its own: how often generate([1], {count}) goes through it")
@@ -346,7 +348,9 @@ def test_generate_draws_for_each_text_and_token() -> None:
     for a, b in ((got[1:], got[:-1]), (got[:, 1:], got[:, :-1])):
         share, n = float((a == b).mean()), a.size
         limit = 5 * float(np.sqrt(0.2 * 0.8 / n))
-        assert_below(abs(share - 0.2), limit=limit, what="share of equal neighbours, beside 1/5")
+        assert_below(
+            abs(share - 0.2), limit=limit, what="distance of the share of equal neighbours from 1/5"
+        )
 
 
 def test_generate_draws_for_each_text_without_a_seed() -> None:
@@ -363,7 +367,9 @@ def test_generate_draws_what_is_rare() -> None:
     how = f"prompt, 2, seed={integer(3, 1, 999)}"
     got = generated("GPT(601, 3, 1, 1, 1)", fixed(logits), how, np.zeros((1000, 1), int))[:, 1:]
     share = float((got == logits.argmax()).mean())
-    assert_below(abs(share - 0.5), limit=5 * 0.5 / np.sqrt(2000), what="share, beside 1/2")
+    assert_below(
+        abs(share - 0.5), limit=5 * 0.5 / np.sqrt(2000), what="distance of the share from 1/2"
+    )
     assert_above(len({*got.ravel().tolist()}), limit=300, what="different tokens of 601")
 
 
