@@ -567,6 +567,15 @@ def test_equal_scores_however_far(far: float, more: str) -> None:
     assert_close(got, want=np.tile(v[:seen].mean(0), (2, 1)))
 
 
+@pytest.mark.parametrize("far", [-1e5, -1e9, -3e38, 1e9])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_mask_as_far_as_floats_go(far: float, dtype: str) -> None:
+    """12.6 A mask whose numbers are all alike, and finite, hides nothing; one number more in a row does not either."""
+    q, k, v = (a.astype(dtype) for a in filled((2, 3), (4, 2)))
+    got = unwarned(CALL.format(f", np.full((2, 3), {far}), scale=0.0"), q, k, v)
+    assert_close(got, want=np.tile(v.mean(0, dtype=np.float64), (2, 1)).astype(dtype), depth=10)
+
+
 @pytest.mark.parametrize("far", [800.0, 30_000.0])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_scores_far_from_each_other(far: float, dtype: str) -> None:

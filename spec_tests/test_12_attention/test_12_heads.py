@@ -474,25 +474,36 @@ def test_layer_knows_nothing_of_other_calls() -> None:
 
 
 @observe(
-    shown="{call} under no_grad(), again after in_proj_weight was written to", uses=(with_state,)
+    shown="{call}, training {training}, history {history}: again after its weights were written to, and loaded",
+    uses=(with_state,),
 )
-def without_history(tt: Any, call: str, state: Any, x: Any) -> Any:
-    layer, found = with_state(tt, call, state), []
-    with tt.no_grad():
-        for factor in (1.0, 2.0, 3.0):
-            layer.in_proj_weight.data[...] = factor * state["in_proj_weight"]
-            layer.out_proj.weight.data[...] = factor * state["out_proj.weight"]
+def of_the_moment(tt: Any, call: str, states: Any, x: Any, training: bool, history: bool) -> Any:
+    layer, found = with_state(tt, call, states[0]).train(training), []
+    held = list(layer.parameters())
+    for how, state in enumerate(states):
+        if how % 2:
+            layer.load_state_dict(state)
+        else:
+            for name, parameter in layer.named_parameters():
+                parameter.data[...] = state[name]
+        if history:
             found.append(layer(tt.Tensor(x)).data)
-    return found
+        with tt.no_grad():
+            found.append(layer(tt.Tensor(x)).data)
+    same = [p is q for p, q in zip(held, layer.parameters(), strict=True)]
+    return {"results": found, "the same Parameters": same}
 
 
-def test_layer_uses_weights_of_the_moment_without_a_history() -> None:
-    """12.21 Under no_grad, where copies of weights could be kept, between two changes of the weights."""
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluating"])
+@pytest.mark.parametrize("history", [True, False], ids=["recording", "no_grad"])
+def test_layer_uses_weights_of_the_moment(history: bool, training: bool) -> None:
+    """12.21 Weights that are written to and loaded between calls, in either mode; its Parameters stay its own."""
     state, (x,) = state_of(6, 2), vectors((2, 3, 6))
-    names = ("in_proj_weight", "out_proj.weight")
-    states = [state | {n: f * state[n] for n in names} for f in (1.0, 2.0, 3.0)]
-    got = without_history("tt.MultiHeadAttention(6, 2)", state, x)
-    assert_close(got, want=[layer(s, [x] * 3, 2) for s in states])
+    states = [{n: f * a for n, a in state.items()} for f in (1.0, 2.0, 0.5, 1.5)]
+    got = of_the_moment("tt.MultiHeadAttention(6, 2)", states, x, training, history)
+    want = [layer(s, [x] * 3, 2) for s in states for _ in range(1 + history)]
+    assert_close(got["results"], want=want)
+    assert_equal(got["the same Parameters"], want=[True] * 4)
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,15 @@ def test_causal_mask_refuses(call: str, name: str, odd: str) -> None:
     assert_raises(evaluate, call.format(odd), error="ValueError", says=says)
 
 
+@pytest.mark.parametrize("odd", ["0.0", "np.float64(0)", "''", "[]", "()"])
+@pytest.mark.parametrize(
+    ("call", "name"), [("{}", "queries"), ("2, {}", "keys"), ("2, 2, {}", "offset")]
+)
+def test_causal_mask_refuses_what_is_falsy(call: str, name: str, odd: str) -> None:
+    """12.2 Zeros that are floats, an empty text, list and tuple in each place."""
+    assert_raises(evaluate, f"tt.causal_mask({call.format(odd)})", error="ValueError", says=(name,))
+
+
 @pytest.mark.parametrize(("call", "name"), [("None", "queries"), ("2, offset=None", "offset")])
 def test_causal_mask_refuses_none(call: str, name: str) -> None:
     """12.2 None where it is no number of keys."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.asserts import (
+    assert_alike,
     assert_below,
     assert_close,
     assert_equal,
@@ -521,6 +522,39 @@ def test_options_leave_no_note_of_their_own(more: str) -> None:
     want = attended(*arrays, causal="causal" in more, scale=2 if "scale" in more else None)
     assert_close(got.pop("values"), want=[want, want])
     assert_equal(got, want={"parents": [0, 1, 2], "under no_grad": [True, False]})
+
+
+@pytest.mark.parametrize("more", ["", ", is_causal=True", ", [[True]]"])
+def test_shared_heads_leave_no_note_of_their_own(more: str) -> None:
+    """12.16 With fewer key heads the note leads to query, key and value, too."""
+    arrays = filled((3, 5), (4, 2), (2, 4), 2)
+    got = notes(arrays, ASK.format(f"{more}, enable_gqa=True"))
+    want = attended(*arrays, causal="causal" in more)
+    assert_close(got.pop("values"), want=[want, want])
+    assert_equal(got, want={"parents": [0, 1, 2], "under no_grad": [True, False]})
+
+
+@observe(shown="{call}.backward(c), twice, with dropout: the gradients of each walk")
+def walked_with_dropout(tt: Any, arrays: Any, call: str, c: Any, seed: int) -> Any:
+    leaves = [tt.Tensor(a, requires_grad=True) for a in arrays]
+    names = dict(zip("qkv", leaves, strict=True)) | {"tt": tt, "g": np.random.default_rng(seed)}
+    out, found = eval(call, names), []
+    for _ in range(3):
+        for leaf in leaves:
+            leaf.grad = None
+        out.backward(c)
+        found.append([leaf.grad for leaf in leaves])
+    return {"first": found[0], "second": found[1], "third": found[2]}
+
+
+@pytest.mark.parametrize("more", ["", ", is_causal=True"])
+def test_walking_back_twice_with_dropout(more: str) -> None:
+    """12.16 The factors of dropout are the same in each walk from one result."""
+    arrays = filled((4, 6), (3, 2), (2,))
+    call = ASK.format(f"{more}, dropout_p=0.5, generator=g")
+    got = walked_with_dropout(arrays, call, cotangent(arrays), integer(3, 1, 999))
+    assert_alike(got, "first", "second", exactly=True)
+    assert_alike(got, "first", "third", exactly=True)
 
 
 @observe(shown="{call}.backward(c), twice; between call and walk other calls were made and walked")
