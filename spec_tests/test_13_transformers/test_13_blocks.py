@@ -67,6 +67,8 @@ MLPS = {  # a call, and hidden_dim, bias
     "MLP(embed_dim={n}, hidden_dim=2, dropout=0.5)": (2, True),
     "MLP({n}, bias=False)": (None, False),
     "MLP(np.int64({n}), np.int32(5), 0.0, False)": (5, False),
+    "MLP(np.int8(30 + {n}))": (None, True),
+    "MLP(np.uint8(60 + {n}))": (None, True),
 }
 
 
@@ -75,6 +77,7 @@ def test_mlp_has_two_layers(call: str) -> None:
     """13.6 Names and shapes of the state, kinds of the parts, dtype."""
     n, (inside, bias) = integer(3, 2, 7), MLPS[call]
     got = parts(call.replace("{n}", str(n)))
+    n += 30 * ("30" in call) + 60 * ("60" in call)
     assert_equal(got["shapes"], want=mlp_state(n, inside or 4 * n, bias))
     want = {"linear1": "Linear", "linear2": "Linear"}
     assert_equal([got["kinds"], got["dtypes"]], want=[want, ["float32"]])

@@ -266,6 +266,49 @@ def test_gpt_answers_each_text_alone() -> None:
 # ---- dropout: 13.10 ------------------------------------------------------------------------------
 
 
+@observe(
+    shown="GPT(...)(ids), recording, and under no_grad in training mode and in eval mode",
+    uses=(loaded,),
+)
+def in_all_modes(tt: Any, state: Any, ids: Any) -> Any:
+    model = loaded(tt, "GPT(9, 6, 2, 2, 4)", state)
+    found = {"recording": model(ids).data}
+    with tt.no_grad():
+        found |= {"no_grad": model(ids).data, "evaluating": model.eval()(ids).data}
+    return found
+
+
+def test_gpt_answers_alike_in_all_modes() -> None:
+    """13.10 The logits of all positions, with a history, without one, and in eval mode."""
+    state, ids = filled(gpt_state(9, 6, 2, 4)), tokens((2, 4), 9)
+    want = gpt(ids, state, 2)
+    got = in_all_modes(state, ids)
+    assert_close(got, want=dict.fromkeys(("recording", "no_grad", "evaluating"), want), depth=1000)
+
+
+@observe(
+    shown="the MLPs of two blocks of GPT(..., dropout=0.5, generator=rng): what each drops of ones"
+)
+def dropped_by_blocks(tt: Any, x: Any, seed: int, own: bool) -> Any:
+    rng = np.random.default_rng(seed) if own else None
+    tt.manual_seed(seed)
+    model = tt.GPT(5, 4, 2, 2, 8, dropout=0.5, generator=rng)
+    found = []
+    for block in model.blocks:
+        block.mlp.linear2.weight.data[...] = 0
+        block.mlp.linear2.bias.data[...] = 1
+        found.append(block.mlp(tt.Tensor(x)).data)
+    return found
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["generator", "default"])
+def test_blocks_drop_apart(own: bool) -> None:
+    """13.10 Two blocks drop other numbers: each draw is a new one."""
+    first, second = dropped_by_blocks(np.ones((30, 8), np.float32), integer(3, 1, 999), own)
+    share = float(((first == 0) == (second == 0)).mean())
+    assert_below(share, limit=0.7, what="share of numbers that both blocks drop or both keep")
+
+
 @observe(shown="GPT(..., dropout={p}), in training mode twice, and in eval mode", uses=(loaded,))
 def dropped(tt: Any, p: float, state: Any, ids: Any, seed: int) -> Any:
     model = loaded(tt, f"GPT(5, 4, 1, 2, 4, dropout={p})", state)

@@ -137,6 +137,16 @@ def test_layer_norm_of_rows_at_different_places() -> None:
     )
 
 
+@pytest.mark.parametrize("place", [0, -1, 70])
+def test_layer_norm_of_a_row_with_one_large_number(place: int) -> None:
+    """13.1 In float32, one number of a long row is far from all others, which lie near 0."""
+    x = normal(2, 4000).astype(np.float32)
+    x[:, place] = real(500.0, 400.0, 600.0)
+    want = normed(x.astype(np.float64), 4000).astype(np.float32)
+    got = np.delete(evaluate("tt.layer_norm(a, 4000)", x), place, axis=1)
+    assert_close(got, want=np.delete(want, place, axis=1), depth=5)
+
+
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf], ids=str)
 @pytest.mark.parametrize("last", [5, (3, 5)], ids=str)
 def test_layer_norm_keeps_odd_numbers_in_their_row(odd: float, last: Any) -> None:

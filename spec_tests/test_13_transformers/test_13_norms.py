@@ -78,14 +78,14 @@ def test_layer_norm_layer_keeps_its_arguments(call: str) -> None:
     assert_equal(got["eps"], want=[eps, affine])
 
 
-@observe(shown="{call}, with this weight and bias, of x: result and gradients")
-def layer_called(tt: Any, call: str, x: Any, w: Any, b: Any, c: Any) -> Any:
+@observe(shown="{call}, training {training}, with this weight and bias, of x: result and gradients")
+def layer_called(tt: Any, call: str, x: Any, w: Any, b: Any, c: Any, training: bool) -> Any:
     layer = eval(call, {"tt": tt})
     for name, array in (("weight", w), ("bias", b)):
         if getattr(layer, name) is not None:
             setattr(layer, name, tt.Parameter(array))
     t = tt.Tensor(x, requires_grad=True)
-    out = layer(t)
+    out = layer.train(training)(t)
     out.backward(c)
     return [out, t.grad, *(p.grad for p in layer.parameters())]
 
@@ -100,9 +100,10 @@ CALLED = {  # arguments, eps, weight and bias
 }
 
 
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluating"])
 @pytest.mark.parametrize("arguments", CALLED)
-def test_layer_norm_layer_computes_layer_norm(arguments: str) -> None:
-    """13.5 Values and gradients of layers of several kinds."""
+def test_layer_norm_layer_computes_layer_norm(arguments: str, training: bool) -> None:
+    """13.5 Values and gradients of layers of several kinds, in both modes."""
     eps, *there = CALLED[arguments]
     last: Any = (3, 5) if "(" in arguments else 5
     x, c = normal(2, 3, 5), normal(2, 3, 5, seed=1)
@@ -110,7 +111,9 @@ def test_layer_norm_layer_computes_layer_norm(arguments: str) -> None:
     v = w if there[0] else np.ones(np.atleast_1d(last))
     want = [normed(x, last, v, b if there[1] else None, eps)]
     want += slopes(x, last, v, c, eps)[: 1 + sum(there)]
-    assert_close(layer_called(f"tt.LayerNorm({arguments})", x, w, b, c), want=want, depth=100)
+    got = layer_called(f"tt.LayerNorm({arguments})", x, w, b, c, training)
+    assert_equal([np.shape(a) for a in got], want=[a.shape for a in want])
+    assert_close(got, want=want, depth=100)
 
 
 @observe(shown="a LayerNorm, its weight replaced, written to, loaded, in eval mode; what it gives")

@@ -145,7 +145,7 @@ def test_probabilities_of_extreme_temperatures() -> None:
 def test_what_is_not_kept_has_nothing(temperature: float) -> None:
     """13.17 Tokens that top_k or top_p leave out have the probability 0 at every temperature."""
     n = integer(6, 5, 9)
-    x = normal(n)
+    x = np.sort(normal(n))  # the most probable ones have the largest ids
     order = np.argsort(-x)
     for more, many in ((", top_k=2", 2), (f", top_p={1.5 / n}", 2 if temperature > 1e8 else 1)):
         got = probabilities(x, f", temperature={temperature}{more}")
@@ -372,7 +372,7 @@ def test_sampling_refuses_odd_logits(odd: float, more: str) -> None:
 
 
 @observe(shown="token_probabilities(logits, 0.9, 3, 0.8): how many steps Python makes (bytecodes)")
-def counted_steps(tt: Any, shapes: Any) -> Any:
+def counted_steps(tt: Any, shapes: Any, alike: bool) -> Any:
     import sys
 
     count = [0]
@@ -384,11 +384,11 @@ def counted_steps(tt: Any, shapes: Any) -> Any:
 
     counts = []
     for shape in shapes:
-        x = np.arange(float(np.prod(shape))).reshape(shape) % 7
+        x = np.arange(float(np.prod(shape))).reshape(shape) % 7 * (not alike)
         before, count[0] = sys.gettrace(), 0
         sys.settrace(traced)
         try:
-            out = tt.token_probabilities(x, 0.9, 3, 0.8)
+            out = tt.token_probabilities(x, 0.9, None if alike else 3, 0.8)
         finally:
             sys.settrace(before)
         counts.append(count[0])
@@ -396,10 +396,11 @@ def counted_steps(tt: Any, shapes: Any) -> Any:
 
 
 @pytest.mark.parametrize("large", [(2, 900), (300, 5), (9, 10, 9)], ids=str)
-def test_sampling_has_no_loop(large: Any) -> None:
-    """13.25 Steps for a few logits, and for many tokens or rows."""
+@pytest.mark.parametrize("alike", [False, True], ids=["some", "equal-tokens"])
+def test_sampling_has_no_loop(alike: bool, large: Any) -> None:
+    """13.25 Steps for a few logits, and for many tokens or rows, of which few or most are kept."""
     large = (large[0] + integer(0, 0, 5), *large[1:])
     small = (2,) * (len(large) - 1) + (5,)
-    got = counted_steps([small, small, large])
+    got = counted_steps([small, small, large], alike)
     assert_equal(got["shape"], want=large)
     assert_below(got["large"] / got["small"], limit=1.3, what="steps, per step of a small call")

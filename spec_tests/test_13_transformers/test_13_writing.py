@@ -320,6 +320,16 @@ def test_generate_follows_its_seed(a: int) -> None:
     assert_equal([bool((got[a] == got[b]).all()) for a, b in pairs], want=[False, False])
 
 
+def test_generate_draws_by_the_seed_alone() -> None:
+    """13.22 A model that finds all tokens alike goes on with the same tokens, whatever the prompt says."""
+    state, seed = fixed(np.zeros(50), 8), integer(3, 1, 999)
+    texts = [
+        generated("GPT(50, 8, 1, 1, 1)", state, f"prompt, 12, seed={seed}", np.array(prompt))[-12:]
+        for prompt in ([3], [7], [3, 7, 1])
+    ]
+    assert_equal([t.tolist() for t in texts], want=[texts[0].tolist()] * 3)
+
+
 @pytest.mark.parametrize("other", ["2**32", "2**31", "2**64"])
 def test_generate_reads_all_of_a_seed(other: str) -> None:
     """13.22 Seeds that are equal in their last bits: other texts."""
@@ -536,6 +546,8 @@ REFUSED = {  # the arguments of generate, the error, and what the message names
     "[], 3": ("ValueError", ("(0,)",)),
     "np.zeros(({n}, 0), int), 3": ("ValueError", ("({n}, 0)",)),
     "np.zeros((0, 0), int), {n}": ("ValueError", ("(0, 0)",)),
+    "np.zeros(({n}, 0), int), 0": ("ValueError", ("({n}, 0)",)),
+    "[], 0": ("ValueError", ("(0,)",)),
     "{n}, 3": ("ValueError", ("()",)),
     "np.zeros((1, 2, {n}), int), 3": ("ValueError", ("(1, 2, {n})",)),
     "[1], -{n}": ("ValueError", ("-{n}",)),
