@@ -131,9 +131,7 @@ def share_of_zeros(got: Any, p: float) -> None:
     """About p of many numbers are 0, within 5 sigma."""
     zeros, n = float((got == 0).mean()), got.size
     limit = 5 * math.sqrt(p * (1 - p) / n)
-    assert_below(
-        abs(zeros - p), limit=limit, what="distance of the share of zeros from the probability"
-    )
+    assert_below(abs(zeros - p), limit=limit, what="share of zeros, off the probability")
 
 
 def test_mlp_drops_numbers_at_its_end() -> None:
@@ -146,9 +144,7 @@ def test_mlp_drops_numbers_at_its_end() -> None:
         assert_close(got[name], want=np.where(got[name] == 0, 0, want / (1 - p)), depth=10)
     assert_alike(got, "train", "same seed")
     assert_above(
-        float((got["train"] != got["once more"]).mean()),
-        limit=0.1,
-        what="share of numbers that a second call drops otherwise",
+        float((got["train"] != got["once more"]).mean()), limit=0.1, what="numbers dropped anew"
     )
 
 
@@ -314,9 +310,7 @@ def test_block_drops_what_a_branch_adds(branch: str) -> None:
         assert_close(got[name], want=np.where(got[name] == 0, 0, 1 / (1 - p)), depth=10)
     assert_alike(got, "train", "same seed")
     assert_above(
-        float((got["train"] != got["once more"]).mean()),
-        limit=0.1,
-        what="share of numbers that a second call drops otherwise",
+        float((got["train"] != got["once more"]).mean()), limit=0.1, what="numbers dropped anew"
     )
     assert_close(got["eval"], want=np.ones(x.shape), depth=10)
 
