@@ -263,7 +263,7 @@ def _of_axes(samples: Sequence[Sample]) -> Iterator[Prediction]:
         )
         yield (
             f"factor along axis {axis}",
-            f"each slice along axis {axis} is right up to a factor of its own: a factor for each slice is missing, or it is normalised over too many axes or too few",
+            f"each slice along axis {axis} is right up to a factor of its own: a factor for each slice is missing or one too many, or it is normalised over other axes than those that are meant",
             lambda s, a=axis: _sliced(s, a),
         )
     yield (
@@ -320,7 +320,7 @@ def _not_finite(samples: Sequence[Sample]) -> str:
     if len(bad) < len(samples):
         return ""
     if any(s.odd for s in bad):
-        return "not finite, although the right value is: nan or an infinity was given, and 0 * nan, 0 * inf and inf - inf are nan. Leave out what must not count (np.where); multiplied by 0 it stays nan"
+        return "not finite, although the right value is: nan or an infinity was given, and has spread: through 0 * nan, 0 * inf or inf - inf, or a sum, a mean or a maximum that it must not be part of. Leave out what must not count (np.where); multiplied by 0 it stays nan"
     if all(np.isnan(np.asarray(s.got)).any() for s in bad):
         return "nan where the value is finite: inf / inf, inf - inf, 0 / 0, 0 * inf, or the log or root of a negative number; where exp overflows first, use the stable form"
     return "not finite where the value is: exp overflowed, log(0) or a division by zero; use the stable form"
