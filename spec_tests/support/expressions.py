@@ -21,6 +21,11 @@ def evaluate(tt: Any, expression: str, *arrays: Any) -> Any:
     return eval(expression, {"tt": tt, "np": np, **tensors})
 
 
+@observe(shown="{expression}")
+def type_of(tt: Any, expression: str) -> str:
+    return type(eval(expression, {"tt": tt, "np": np})).__name__
+
+
 @observe(shown="{expression}  # each operand x is {layout}")
 def evaluate_laid_out(tt: Any, expression: str, layout: str, *arrays: Any) -> Any:
     laid = [eval(layout, {"np": np, "x": array}) for array in arrays]

@@ -15,7 +15,7 @@ from support.asserts import (
     assert_raises,
     assert_zeros,
 )
-from support.expressions import evaluate
+from support.expressions import evaluate, type_of
 from support.observe import observe
 from support.strategies import BASE_SEED, integer, normal
 
@@ -63,6 +63,16 @@ MADE = {  # a call, and the padding_idx that the layer keeps; V is n, D is 3
     "Embedding(np.int64({n}), np.int32(3), np.int64(1))": 1,
     "Embedding({n}, 3, None, np.random.default_rng(1))": None,
 }
+
+
+@pytest.mark.parametrize("sizes", [(1, 3), (3, 1), (1, 1)])
+def test_embedding_layer_of_one(sizes: tuple[int, int]) -> None:
+    """11.10 A table of one row, of one column and of both."""
+    got = made(f"tt.Embedding{sizes}")
+    assert_equal(
+        {**got["state"], "settings": got["settings"][:2]},
+        want={"weight": sizes, "settings": list(sizes)},
+    )
 
 
 @pytest.mark.parametrize("call", MADE)
@@ -265,8 +275,8 @@ SIZES = ["0", "-{n}", "{n}.0", "{n}.5", "None", "'{n}'", "[{n}]"]
 def test_embedding_layer_refuses_sizes(call: str, size: str) -> None:
     """11.12 Sizes that are no whole number of at least 1."""
     size = size.replace("{n}", str(integer(4, 2, 9)))
-    call = f"[tt.{call.format(size)}, a][1]"
-    assert_raises(evaluate, call, np.ones(1), error="ValueError", says=(size.strip("'"),))
+    call = f"tt.{call.format(size)}"
+    assert_raises(type_of, call, error="ValueError", says=(size.strip("'"),))
 
 
 @pytest.mark.parametrize("padding", ["{n}", "-{n}1", "1{n}", "1.0", "'{n}'", "[0]"])
@@ -274,8 +284,8 @@ def test_embedding_layer_refuses_a_padding(padding: str) -> None:
     """11.12 A padding_idx that is none of the rows."""
     n = str(integer(4, 2, 9))
     padding = padding.replace("{n}", n)
-    call = f"[tt.Embedding({n}, 3, padding_idx={padding}), a][1]"
-    assert_raises(evaluate, call, np.ones(1), error="ValueError", says=(padding.strip("'"),))
+    call = f"tt.Embedding({n}, 3, padding_idx={padding})"
+    assert_raises(type_of, call, error="ValueError", says=(padding.strip("'"),))
 
 
 @observe(shown="the next draw after {call} was refused, and without it")

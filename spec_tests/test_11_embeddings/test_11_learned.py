@@ -15,7 +15,7 @@ from support.asserts import (
     assert_raises,
     assert_unchanged,
 )
-from support.expressions import evaluate
+from support.expressions import type_of
 from support.observe import observe
 from support.strategies import fill, integer, normal
 
@@ -46,6 +46,16 @@ def test_learned_positions_have_a_table(call: str) -> None:
     want |= {"a Parameter of float32": [True, "float32"], "settings": [n, 3]}
     got = made(f"LearnedPositionalEmbedding{call}".replace("{n}", str(n)))
     assert_equal(got, want=want | {"types": ["int", "int"]})
+
+
+@pytest.mark.parametrize("sizes", [(1, 3), (3, 1), (1, 1)])
+def test_learned_positions_of_one(sizes: tuple[int, int]) -> None:
+    """11.14 A table of one position, of one column and of both."""
+    got = made(f"LearnedPositionalEmbedding{sizes}")
+    assert_equal(
+        {**got["state"], "settings": got["settings"]},
+        want={"weight": sizes, "settings": list(sizes)},
+    )
 
 
 @observe(shown="LearnedPositionalEmbeddings that are made after manual_seed, and from generators")
@@ -159,8 +169,8 @@ SIZES = ["0", "-{n}", "{n}.0", "None", "'{n}'"]
 def test_learned_positions_refuse_sizes(call: str, size: str) -> None:
     """11.14 Sizes that are no whole number of at least 1."""
     size = size.replace("{n}", str(integer(4, 2, 9)))
-    call = f"[tt.LearnedPositionalEmbedding{call.format(size)}, a][1]"
-    assert_raises(evaluate, call, np.ones(1), error="ValueError", says=(size.strip("'"),))
+    call = f"tt.LearnedPositionalEmbedding{call.format(size)}"
+    assert_raises(type_of, call, error="ValueError", says=(size.strip("'"),))
 
 
 @observe(shown="the next draw after LearnedPositionalEmbedding(3, 0) was refused, and without it")

@@ -464,7 +464,11 @@ def test_steps_do_not_grow(large: Any) -> None:
     got = counted_steps([small, small, large])
     ids = np.arange(int(np.prod(large[2]))) * 7 % rows
     assert_equal(got["read"], want=float((ids != 1).sum() * size))
-    assert_below(got["large"] / got["small"], limit=1.3, what="steps, per step of a small call")
+    assert_below(
+        got["large"] / got["small"],
+        limit=1.3,
+        what="steps for a large call, per step for a small one",
+    )
 
 
 @observe(shown="bytes that embedding(ids, weight) keeps beside its operands and its result")

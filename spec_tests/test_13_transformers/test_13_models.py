@@ -18,7 +18,7 @@ from support.asserts import (
     assert_unchanged,
     assert_zeros,
 )
-from support.expressions import evaluate, loaded
+from support.expressions import evaluate, loaded, type_of
 from support.observe import observe
 from support.strategies import BASE_SEED, fill, integer, normal, real
 from test_13_transformers.by_hand import filled, gpt, gpt_state, slope
@@ -91,6 +91,11 @@ def test_gpt_has_its_parts(call: str) -> None:
     assert_equal(
         [got["kinds"], got["dtypes"], got["heads"]], want=[kinds, ["float32"], [heads] * layers]
     )
+
+
+def test_gpt_of_one() -> None:
+    """13.10 A model of one token, one position, one layer, one head and one number."""
+    assert_equal(made("GPT(1, 1, 1, 1, 1)")["shapes"], want=gpt_state(1, 1, 1, 1, True))
 
 
 @every_model
@@ -480,8 +485,8 @@ PLACES = ["{}, 4, 1, 1, 2", "5, {}, 1, 1, 2", "5, 4, {}, 1, 2", "5, 4, 1, {}, 2"
 def test_gpt_refuses_sizes(place: str, size: str) -> None:
     """13.15 Sizes of 0, below 0, floats, None and texts."""
     size = size.replace("{n}", str(integer(4, 2, 9)))
-    call = f"[tt.GPT({place.format(size)}), a][1]"
-    assert_raises(evaluate, call, np.ones(1), error="ValueError", says=(size.strip("'"),))
+    call = f"tt.GPT({place.format(size)})"
+    assert_raises(type_of, call, error="ValueError", says=(size.strip("'"),))
 
 
 @pytest.mark.parametrize(
@@ -496,9 +501,9 @@ def test_gpt_refuses_sizes(place: str, size: str) -> None:
 def test_gpt_refuses_heads_and_probabilities(arguments: str, says: tuple[str, ...]) -> None:
     """13.15 Heads that do not divide the width, and a dropout that is no probability."""
     n = str(integer(4, 2, 9))
-    call = f"[tt.GPT({arguments.replace('{n}', n)}), a][1]"
+    call = f"tt.GPT({arguments.replace('{n}', n)})"
     says = tuple(s.replace("{n}", n) for s in says)
-    assert_raises(evaluate, call, np.ones(1), error="ValueError", says=says)
+    assert_raises(type_of, call, error="ValueError", says=says)
 
 
 @observe(shown="the next draw after GPT({arguments}) was refused, and without it")
@@ -568,7 +573,11 @@ def test_gpt_has_no_loop(large: Any) -> None:
     large, small = (large[0] + integer(0, 0, 3), *large[1:]), (2, 3, 5, 2)
     got = counted_steps([small, small, large])
     assert_equal(got["shape"], want=large[:3])
-    assert_below(got["large"] / got["small"], limit=1.3, what="steps, per step of a small call")
+    assert_below(
+        got["large"] / got["small"],
+        limit=1.3,
+        what="steps for a large call, per step for a small one",
+    )
 
 
 # ---- training, PyTorch: 13.26 --------------------------------------------------------------------

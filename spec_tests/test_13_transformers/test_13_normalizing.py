@@ -407,7 +407,11 @@ def test_layer_norm_has_no_loop(large: Any) -> None:
     got = counted_steps([small, small, large])
     assert_equal(got["shape"], want=large)
     assert_above(got["small"], limit=20, what="steps of a small call")
-    assert_below(got["large"] / got["small"], limit=1.3, what="steps, per step of a small call")
+    assert_below(
+        got["large"] / got["small"],
+        limit=1.3,
+        what="steps for a large call, per step for a small one",
+    )
 
 
 @observe(shown="bytes that layer_norm(x, D, weight, bias) keeps beside its operands and its result")

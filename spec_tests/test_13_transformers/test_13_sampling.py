@@ -403,4 +403,8 @@ def test_sampling_has_no_loop(alike: bool, large: Any) -> None:
     small = (2,) * (len(large) - 1) + (5,)
     got = counted_steps([small, small, large], alike)
     assert_equal(got["shape"], want=large)
-    assert_below(got["large"] / got["small"], limit=1.3, what="steps, per step of a small call")
+    assert_below(
+        got["large"] / got["small"],
+        limit=1.3,
+        what="steps for a large call, per step for a small one",
+    )

@@ -661,4 +661,8 @@ def test_generate_has_no_loop_but_one(large: Any) -> None:
     large = (large[0] + integer(0, 0, 5), *large[1:])
     got = counted_steps([(2, 4, 5), (2, 4, 5), large])
     assert_equal(got["shape"], want=(large[0], large[1] + 3))
-    assert_below(got["large"] / got["small"], limit=1.3, what="steps, per step of a small call")
+    assert_below(
+        got["large"] / got["small"],
+        limit=1.3,
+        what="steps for a large call, per step for a small one",
+    )
