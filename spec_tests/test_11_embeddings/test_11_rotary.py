@@ -506,9 +506,7 @@ def test_steps_of_positions_do_not_grow(name: str, large: Any) -> None:
     got = counted_steps(LAYERS[name], [small, small, large])
     assert_equal(got["size"], want=math.prod(large))
     assert_below(
-        got["large"] / got["small"],
-        limit=1.3,
-        what="steps for a large call, per step for a small one",
+        got["large"] / got["small"], limit=1.3, what="steps at large sizes over those at small"
     )
 
 

@@ -465,9 +465,7 @@ def test_steps_do_not_grow(large: Any) -> None:
     ids = np.arange(int(np.prod(large[2]))) * 7 % rows
     assert_equal(got["read"], want=float((ids != 1).sum() * size))
     assert_below(
-        got["large"] / got["small"],
-        limit=1.3,
-        what="steps for a large call, per step for a small one",
+        got["large"] / got["small"], limit=1.3, what="steps at large sizes over those at small"
     )
 
 

@@ -486,7 +486,5 @@ def test_block_has_no_loop(large: Any) -> None:
     got = counted_steps([small, small, large])
     assert_equal(got["shape"], want=(large[0], large[1], large[3]))
     assert_below(
-        got["large"] / got["small"],
-        limit=1.3,
-        what="steps for a large call, per step for a small one",
+        got["large"] / got["small"], limit=1.3, what="steps at large sizes over those at small"
     )

@@ -574,9 +574,7 @@ def test_gpt_has_no_loop(large: Any) -> None:
     got = counted_steps([small, small, large])
     assert_equal(got["shape"], want=large[:3])
     assert_below(
-        got["large"] / got["small"],
-        limit=1.3,
-        what="steps for a large call, per step for a small one",
+        got["large"] / got["small"], limit=1.3, what="steps at large sizes over those at small"
     )
 
 

@@ -408,9 +408,7 @@ def test_layer_norm_has_no_loop(large: Any) -> None:
     assert_equal(got["shape"], want=large)
     assert_above(got["small"], limit=20, what="steps of a small call")
     assert_below(
-        got["large"] / got["small"],
-        limit=1.3,
-        what="steps for a large call, per step for a small one",
+        got["large"] / got["small"], limit=1.3, what="steps at large sizes over those at small"
     )
 
 

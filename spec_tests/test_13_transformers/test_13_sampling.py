@@ -404,7 +404,5 @@ def test_sampling_has_no_loop(alike: bool, large: Any) -> None:
     got = counted_steps([small, small, large], alike)
     assert_equal(got["shape"], want=large)
     assert_below(
-        got["large"] / got["small"],
-        limit=1.3,
-        what="steps for a large call, per step for a small one",
+        got["large"] / got["small"], limit=1.3, what="steps at large sizes over those at small"
     )

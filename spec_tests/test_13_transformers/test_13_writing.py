@@ -662,7 +662,5 @@ def test_generate_has_no_loop_but_one(large: Any) -> None:
     got = counted_steps([(2, 4, 5), (2, 4, 5), large])
     assert_equal(got["shape"], want=(large[0], large[1] + 3))
     assert_below(
-        got["large"] / got["small"],
-        limit=1.3,
-        what="steps for a large call, per step for a small one",
+        got["large"] / got["small"], limit=1.3, what="steps at large sizes over those at small"
     )
