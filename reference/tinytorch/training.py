@@ -345,8 +345,8 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> f
     tensors = [parameters] if isinstance(parameters, Tensor) else parameters
     gradients = [p.grad for p in tensors if p.grad is not None]
     norm = _norm(gradients)
-    factor = max_norm / (norm + 1e-6)
-    if not factor >= 1:  # nan is not
+    if not norm <= max_norm:  # nan is not
+        factor = max_norm / (norm + 1e-6)
         for gradient in gradients:
             gradient *= factor
     return norm
@@ -463,6 +463,7 @@ class Trainer:
         if self.schedule is not None:  # if it refuses its next step, then before anything has moved
             self.schedule._rates(self.schedule.steps + 1, self.schedule.base_lrs)
         self.optimizer.zero_grad()
+        self.model.zero_grad()  # of a part of the model that the optimizer does not hold, too
         count, counted = min(self.accumulate, len(x)), self._counted(y)
         parts = zip(np.array_split(x, count), np.array_split(y, count), strict=True)
         loss = 0.0
@@ -767,10 +768,11 @@ def _members(state: Any) -> dict[str, Any]:
 
 def _pack(value: Any, arrays: list[Array]) -> Any:
     """Nested values as JSON takes them; each array goes to the list and leaves its number."""
-    if isinstance(value, (Tensor, np.ndarray, np.generic)):
-        arrays.append(_array(value))
-        if arrays[-1].dtype.kind in "fiub":
-            return {"array": str(len(arrays) - 1)}
+    if isinstance(value, (np.ndarray, np.generic)):
+        arrays.append(np.asarray(value))
+        if value.dtype.kind in "fiub":
+            kind = "array" if isinstance(value, np.ndarray) else "number"
+            return {kind: str(len(arrays) - 1)}
     elif isinstance(value, dict):
         return {"dict": [[_pack(k, arrays), _pack(v, arrays)] for k, v in value.items()]}
     elif isinstance(value, (list, tuple)):
@@ -787,8 +789,8 @@ def _unpack(value: Any, arrays: dict[str, Array]) -> Any:
     if not isinstance(value, dict):
         return value
     ((kind, inner),) = value.items()
-    if kind == "array":
-        return arrays[inner]
+    if kind in ("array", "number"):
+        return arrays[inner] if kind == "array" else arrays[inner][()]
     if kind == "dict":
         return {_unpack(k, arrays): _unpack(v, arrays) for k, v in inner}
     return (tuple if kind == "tuple" else list)(_unpack(v, arrays) for v in inner)
