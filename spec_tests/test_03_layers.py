@@ -248,13 +248,21 @@ def linear_of_shape(tt: Any, n_in: int, n_out: int, shape: Any) -> Any:
     return tt.Linear(n_in, n_out)(tt.Tensor(np.ones(shape, np.float32)))
 
 
-@pytest.mark.parametrize("shape", [(2, 4), (3, 2), (4,), (2, 3, 4), ()], ids=str)
+OTHER_WIDTHS = [(2, 4), (3, 2), (4,), (2, 3, 4), (), (0, 4), (2, 0, 4)]
+
+
+@pytest.mark.parametrize("shape", OTHER_WIDTHS, ids=str)
 def test_linear_refuses_other_widths(shape: tuple[int, ...]) -> None:
-    """03.5 Inputs that are too wide or too narrow."""
+    """03.5 Inputs that are too wide or too narrow, also empty ones."""
     shape = (*shape[:-1], integer(shape[-1], 4, 99)) if shape else ()
     assert_raises(linear_of_shape, 3, 2, shape, error="ValueError", says=("3", str(shape)))
     wide = (*shape, 5)
     assert_raises(linear_of_shape, 61, 2, wide, error="ValueError", says=("61", str(wide)))
+
+
+def test_linear_refuses_a_number() -> None:
+    """03.5 A number is no vector of one feature."""
+    assert_raises(linear_of_shape, 1, 2, (), error="ValueError", says=("1", "()"))
 
 
 @pytest.mark.parametrize("sizes", [(0, 2), (3, 0), (-1, 2)], ids=str)
@@ -759,6 +767,7 @@ STATEFUL = "Net(first=Linear(2, 3), running=Tensor([0.25, 4.0]), table=np.ones(2
         (CONTAINERS["list"][0], CONTAINERS["list"][1]),
         (PLACES, STATE_PLACED),
         (ELSEWHERE, ["last"]),
+        ("Net(w=(w := Parameter([1.0])), twice=w * 2, mean=Tensor([0.0]))", ["w", "twice", "mean"]),
     ],
     ids=[
         f"state_dict-{k}"
@@ -770,11 +779,12 @@ STATEFUL = "Net(first=Linear(2, 3), running=Tensor([0.25, 4.0]), table=np.ones(2
             "list",
             "places",
             "nothing-else",
+            "computed",
         )
     ],
 )
 def test_state_dict_names(net: str, want: list[str]) -> None:
-    """03.13 The names of a net with plain tensors and with a shared parameter."""
+    """03.13 The names of a net with plain tensors, also a computed one, and with a shared parameter."""
     assert_equal(about("list(net.state_dict())", net), want=want)
 
 
