@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -149,12 +150,17 @@ def test_batches_of_any_size(count: int, size: int, seed: int, epoch: int) -> No
     assert_equal([len(b) for b in got], want=[min(size, count - i) for i in range(0, count, size)])
 
 
-@pytest.mark.parametrize(("count", "size"), [(5, 0), (5, -2), (-1, 3)], ids=str)
+@observe
+def batches_alone(tt: Any, count: int, batch_size: int, start: int = 0) -> Any:
+    return type(tt.batches(count, batch_size, start=start)).__name__
+
+
+@pytest.mark.parametrize(("count", "size"), [(5, 0), (5, -2), (-1, 3), (0, 0), (0, -3)], ids=str)
 def test_batches_refuses(count: int, size: int) -> None:
-    """07.2 A batch_size of 0 and of -2, a count of -1."""
-    assert_raises(
-        epoch_of, count, size, error="ValueError", says=(str(size if size < 1 else count),)
-    )
+    """07.2 A batch_size of 0 and below, a count of -1: at the call, also of no samples or none left."""
+    says = (str(size if size < 1 else count),)
+    for start in (0, 7):
+        assert_raises(batches_alone, count, size, start, error="ValueError", says=says)
 
 
 def test_batches_of_nothing() -> None:
@@ -191,6 +197,8 @@ def test_batches_differ_between_epochs_and_seeds() -> None:
     """07.3 Pairs of small and large numbers: (0, 1) is not (1, 0), (1, 23) not (12, 3), (0, 1000) not (1, 0)."""
     seeds = (0, 1, 2, 11, 12, 1000, 65537)
     pairs = [(seed, epoch) for seed in seeds for epoch in (0, 1, 2, 3, 10, 23, 50, 256, 1000)]
+    large = (0, 1, 2**8, 2**16, 2**24, 2**31, 2**32 - 1)
+    pairs = list(dict.fromkeys([*pairs, *product(large, large)]))
     orders = {tuple(order) for order in orders_of(pairs)}
     assert_equal(len({*orders, tuple(range(50))}), want=len(pairs) + 1)
 
@@ -379,18 +387,22 @@ def test_schedule_begins_with_the_rate_of_now() -> None:
 def own_schedule(tt: Any, base_lr: float) -> Any:
     class Halving(tt.Schedule):
         def lr_at(self, base_lr, step):
-            return base_lr / 2**step
+            return base_lr / 2 ** (step + 1)
 
     optimizer = tt.SGD([tt.Tensor([1.0], requires_grad=True)], lr=base_lr)
     schedule = Halving(optimizer)
-    schedule.step()
-    schedule.step()
-    return {"rate": optimizer.param_groups[0]["lr"], "steps": schedule.steps}
+    rates = [optimizer.param_groups[0]["lr"]]
+    for _ in range(2):
+        schedule.step()
+        rates.append(optimizer.param_groups[0]["lr"])
+    optimizer.param_groups[0]["lr"] = 3 * base_lr
+    return {"rates": rates, "steps": schedule.steps, "set by hand": schedule.get_last_lr()}
 
 
 def test_schedule_of_ones_own_needs_only_lr_at() -> None:
-    """07.4 A subclass with lr_at and no more."""
-    assert_equal(own_schedule(0.5), want={"rate": 0.125, "steps": 2})
+    """07.4 A subclass with lr_at and no more; get_last_lr gives the rate that a group has now."""
+    want = {"rates": [0.25, 0.125, 0.0625], "steps": 2, "set by hand": [1.5]}
+    assert_equal(own_schedule(0.5), want=want)
 
 
 NO_STEPS = [
@@ -917,6 +929,29 @@ def test_step_clips() -> None:
     assert_close(steps_by_hand(2.0, *PENCIL, 1, 1.0, 1, 0.0)["w"], want=2 - 0.1 * 11 / (11 + 1e-6))
 
 
+@observe
+def step_of_two_groups(tt: Any, x: Any, y: Any, clip: Any) -> Any:
+    model = tt.Sequential(tt.Linear(3, 4), tt.Linear(4, 4), tt.Linear(4, 4))
+    scale = tt.Parameter([1.0])
+    groups = [{"params": [*model[0].parameters(), scale]}, {"params": list(model[1].parameters())}]
+    trainer = tt.Trainer(
+        model, tt.SGD(groups, lr=0.0), loss=lambda o, y: tt.cross_entropy(o * scale, y), clip=clip
+    )
+    found = []
+    for _ in range(2):
+        trainer.train_step(x, y)
+        found.append([np.array(p.grad) for p in (*model.parameters(), scale)])
+    norm = float(np.sqrt(sum((p.grad**2).sum() for p in model.parameters())))
+    return {"first step": found[0], "second step": found[1], "norm": norm}
+
+
+def test_step_of_parameters_elsewhere() -> None:
+    """07.12 Two groups, a part that no group holds, a parameter of the loss: cleared, the model's clipped."""
+    got = step_of_two_groups(*data(), None)
+    assert_close(got["second step"], want=got["first step"])
+    assert_close(step_of_two_groups(*data(), 0.01)["norm"], want=0.01, terms=1e4)
+
+
 def test_step_counts() -> None:
     """07.12 steps, seen, loss_sum and last_loss after two steps."""
     got = steps_by_hand(2.0, *PENCIL, 2, None, 1, 0.0)
@@ -1042,6 +1077,27 @@ def test_accumulation_example() -> None:
     assert_close({"loss": got["losses"][0], "w": got["w"]}, want=want, terms=10.0)
 
 
+@observe
+def sizes_of_parts(tt: Any, rows: int, accumulate: int) -> Any:
+    sizes, model = [], tt.Linear(1, 1)
+
+    def loss(logits, y):
+        sizes.append(len(y))
+        return tt.mse_loss(logits, y)
+
+    optimizer = tt.SGD(model.parameters(), lr=0.1)
+    trainer = tt.Trainer(model, optimizer, loss=loss, accumulate=accumulate)
+    trainer.train_step(np.ones((rows, 1), np.float32), np.ones((rows, 1), np.float32))
+    return sorted(sizes)
+
+
+@pytest.mark.parametrize(("rows", "k"), [(6, 4), (7, 5), (9, 2), (4, 4), (3, 7)], ids=str)
+def test_accumulation_works_in_k_parts(rows: int, k: int) -> None:
+    """07.13 How many samples each part has: k parts (one a sample at most), as equal as can be."""
+    want = sorted(len(part) for part in np.array_split(np.arange(rows), min(rows, k)))
+    assert_equal(sizes_of_parts(rows, k), want=want)
+
+
 @pytest.mark.parametrize(
     ("rows", "accumulate"),
     [(8, 2), (8, 4), (7, 2), (7, 3), (7, 5)],
@@ -1060,7 +1116,8 @@ def test_accumulation_equals_the_big_batch(rows: int, accumulate: int) -> None:
 def step_with_ignored(tt: Any, weights: Any, x: Any, y: Any, accumulate: int, loss: str) -> Any:
     model = built(tt, weights)
     optimizer = tt.SGD(model.parameters(), lr=0.5)
-    trainer = tt.Trainer(model, optimizer, loss=eval(loss, {"tt": tt}), accumulate=accumulate)
+    options = {"loss": eval(loss, {"tt": tt}), "accumulate": accumulate, "metrics": ()}
+    trainer = tt.Trainer(model, optimizer, **options)
     return {
         "before": trainer.evaluate(x, y, -(-len(x) // accumulate))["loss"],
         "loss": trainer.train_step(x, y),
@@ -1073,13 +1130,17 @@ IGNORED = {
     "some": ("tt.cross_entropy", [0, -100, 2, 1, -100, -100, 3]),
     "own-index": ("tt.CrossEntropyLoss(ignore_index=2)", [2, 2, 2, 2, 1, 0, 3]),
     "index-0": ("tt.CrossEntropyLoss(ignore_index=0)", [0, 0, 3, 0, 1, 2, 0]),
+    "texts": (
+        "lambda logits, y: tt.cross_entropy(logits.reshape(-1, 2, 2), y)",
+        [[0, 1], [1, 1], [0, -100], [-100, 1], [-100, -100], [1, 0], [-100, 0]],
+    ),
 }
+TARGETS = [*product(IGNORED, ("int64", "int16")), ("own-index", "uint8"), ("index-0", "uint8")]
 
 
-@pytest.mark.parametrize("dtype", ["int64", "int16"])
-@pytest.mark.parametrize("name", IGNORED)
+@pytest.mark.parametrize(("name", "dtype"), TARGETS)
 def test_accumulation_passes_over_ignored_targets(name: str, dtype: str) -> None:
-    """07.13 Targets of -100 in one part, in several, and an ignore_index of one's own."""
+    """07.13 Targets of -100 in one part, in several, in texts, and an ignore_index of one's own."""
     (loss, y), x = IGNORED[name], data(7)[0]
     y = np.array(y, dtype)
     whole, *others = (step_with_ignored(network(), x, y, k, loss) for k in (1, 2, 3))
@@ -1623,7 +1684,11 @@ def modes_of_a_frozen_part(tt: Any, x: Any, y: Any) -> Any:
     twice = tt.Dropout(0.5).eval()
     model = tt.Sequential(tt.Linear(3, 4), tt.Sequential(twice), tt.Sequential(tt.ReLU(), twice))
     tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1)).evaluate(x, y, 4)
+    alike = tt.Sequential(tt.Linear(3, 4), tt.Dropout(0.5), tt.Dropout(0.5))
+    alike[1].eval()
+    tt.Trainer(alike, tt.SGD(alike.parameters(), lr=0.1)).evaluate(x, y, 4)
     parts = {"frozen part": thawed, "training part": training, "inside": inside}
+    parts |= {"one of two alike": [m.training for m in alike.modules()]}
     return parts | {"a frozen part of two": twice.training}
 
 
@@ -1632,6 +1697,7 @@ def test_evaluate_puts_every_part_back() -> None:
     frozen = [True, True, False, True, True]
     want = {"frozen part": frozen, "training part": [False, False, False, True, True]}
     want |= {"a frozen part of two": False, "inside": [False] * 4}
+    want |= {"one of two alike": [True, True, False, True]}
     assert_equal(modes_of_a_frozen_part(*data()), want=want)
 
 
@@ -1646,13 +1712,19 @@ def traces(tt: Any, x: Any, y: Any) -> Any:
     before = repr([trainer.state_dict(), trainer.last_loss, [p.grad for p in model.parameters()]])
     first, second = trainer.evaluate(x, y, 4), trainer.evaluate(x, y, 2)
     after = repr([trainer.state_dict(), trainer.last_loss, [p.grad for p in model.parameters()]])
-    return {"same": before == after and not told, "first": first["loss"], "second": second["loss"]}
+    with tt.no_grad():
+        trainer.evaluate(x, y, 4)
+        notes = [(next(model.parameters()) * 2).requires_grad]
+    notes.append((next(model.parameters()) * 2).requires_grad)
+    same = {"same": before == after and not told, "notes without and with": notes}
+    return same | {"first": first["loss"], "second": second["loss"]}
 
 
 def test_evaluate_changes_nothing() -> None:
-    """07.16 Parameters, gradients, counters, history and default_generator, before and after."""
+    """07.16 Parameters, gradients, counters, history, default_generator, and whether notes are kept."""
     got = traces(*data())
     assert_equal(got["same"], want=True)
+    assert_equal(got["notes without and with"], want=[False, True])
     assert_close(got["first"], want=got["second"])
 
 
@@ -2223,6 +2295,20 @@ STATES = {
     "layouts": [np.array(2.5), np.zeros((0, 3)), dyadic(2, 3).T, dyadic(5)[::-2]],
     "values": [np.array([math.nan, -math.inf, -0.0, 5e-324]), dyadic(2, 3) / 3],
     "plain": 7,
+    "marks": [
+        [
+            dyadic(2),
+            *(form.format(0) for form in ("@{}", "${}", "#{}", "<{}>", "array:{}", "arr_{}")),
+        ],
+        [
+            {"array": "0"},
+            {"number": "0"},
+            {"dict": []},
+            {"list": [1]},
+            {"__array__": 0},
+            ["array", 0],
+        ],
+    ],
 }
 
 
@@ -2390,6 +2476,8 @@ def save_without_luck(tt: Any, name: str, failing: str) -> Any:
         sizes.append(os.fstat(number).st_size)
         if failing == "fsync":
             raise OSError("no space left on this device")
+        if failing == "Ctrl-C":
+            raise KeyboardInterrupt
 
     def fail(part, *args, **keywords):
         happened.append("replace")
@@ -2406,7 +2494,7 @@ def save_without_luck(tt: Any, name: str, failing: str) -> Any:
         os.replace = os.rename = fail
         try:
             save(path, trainer)
-        except OSError:
+        except (OSError, KeyboardInterrupt):
             happened.append("told")
         finally:
             os.fsync, os.replace, os.rename = fsync, replace, rename
@@ -2432,6 +2520,7 @@ def test_checkpoint_is_written_whole_or_not_at_all(name: str) -> None:
     for failing, happened in (
         ("replace", ["fsync", "replace", "told"]),
         ("fsync", ["fsync", "told"]),
+        ("Ctrl-C", ["fsync", "told"]),
     ):
         got = save_without_luck(name, failing)
         assert_equal(got, want={"happened": happened, **want})
@@ -2470,6 +2559,10 @@ STRANGE = {
     "complex": "1j",
     "range": "range(3)",
     "objects": "np.array([None, {}], dtype=object)",
+    "array-of-texts": "np.array(['a', 'b'])",
+    "array-of-bytes": "np.array([b'a'])",
+    "dates": "np.array(['2026-11-27'], 'datetime64[D]')",
+    "records": "np.array([(1, 2.0)], [('a', int), ('b', float)])",
     "in-a-list": "[(1, {'a': [print]})]",
     "objects-in-a-tuple": "(np.array([[print]], dtype=object),)",
 }
@@ -2591,6 +2684,20 @@ def test_checkpoint_refuses_other_files(damage: str) -> None:
     named = ["training.ckpt", str(version)] if "version" in damage else ["training.ckpt"]
     got = load_damaged(damage, version)
     assert_equal(got, want={"named in the ValueError": named, "unchanged": True})
+
+
+@observe
+def load_nothing(tt: Any, name: str) -> Any:
+    import pathlib
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        tt.load_checkpoint(pathlib.Path(folder, name), tt.Linear(1, 1))
+
+
+def test_load_of_no_file() -> None:
+    """07.20 There is no such file: a FileNotFoundError, not a damaged file."""
+    assert_raises(load_nothing, "training.ckpt", error="FileNotFoundError", says=("training.ckpt",))
 
 
 @observe
