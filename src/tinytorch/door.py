@@ -250,7 +250,7 @@ def _explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:
         reason = f"{number} does not fit in any dtype here"
     if isinstance(error, TypeError) and not reason:
         return error  # the function's own
-    shapes = " and ".join(str(np.shape(a)) for a in arrays if a is not None)
+    shapes = " and ".join(str(np.shape(a)) for a in arrays if a is not None) or "nothing"
     kind = next(k for k in (IndexError, TypeError, ValueError, Exception) if isinstance(error, k))
     kind = ValueError if kind is Exception else kind
     return kind(f"{name} of {shapes}: {reason or error}")
