@@ -306,7 +306,9 @@ def _which(got: Any, want: Any) -> str:
         return ""
     if isinstance(got, (list, tuple)) and type(got) is type(want):  # of other lengths
         return f"first difference at {place}: {len(got)} values, expected {len(want)}"
-    found, expected = ("an array" if np.ndim(v) else show(v)[:SHORT] for v in (got, want))
+    found, expected = (
+        "an array" if isinstance(v, np.ndarray) and v.ndim else show(v)[:SHORT] for v in (got, want)
+    )
     if found == expected:
         found, expected = (f"{show(v)[:SHORT]}, {_kind(v)}" for v in (got, want))
     return f"first difference at {place}: {found}, expected {expected}"

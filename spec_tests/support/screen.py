@@ -167,6 +167,7 @@ def _body(function: Any) -> str:
     source = textwrap.dedent(inspect.getsource(function))
     first = ast.parse(source).body[0].body[0].lineno  # type: ignore[attr-defined]
     lines = textwrap.dedent("\n".join(source.splitlines()[first - 1 :]))
+    lines = re.sub(r"  # noqa.*", "", lines)
     helpers = "".join(f"{_bare(helper)}\n" for helper in USES.get(function, ()))
     return f"{helpers}{lines}".replace("(tt, ", "(").replace("tt.", "")
 
@@ -186,7 +187,9 @@ def _bare(helper: Any) -> str:
 def _end_of(lines: list[str]) -> list[str]:
     """The last lines of a long observation: what is made and asked, without the preparations."""
     above = len(lines) - LINE_LIMIT
-    return lines if above <= 0 else [f"... {above} lines that prepare it", *lines[above:]]
+    return (
+        lines if above <= 0 else [f"... {above} line{'s' * (above > 1)} before it", *lines[above:]]
+    )
 
 
 def _spelled(value: Any) -> str:
