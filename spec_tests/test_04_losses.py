@@ -600,6 +600,29 @@ def uneven(call: str, shape: Shape, s: float | None = None) -> None:
         assert_close(got, want=np.asarray(want))
 
 
+CERTAIN = {"nll_loss": [0.0, -50.0, -60.0], "cross_entropy": [2000.0, 0.0, -1000.0]}
+
+
+@pytest.mark.parametrize("name", CERTAIN)
+def test_a_position_without_a_loss_counts(name: str) -> None:
+    """04.12 A loss of 0 at a position that is kept, beside ignored ones: it is one of those in the mean."""
+    x = np.stack([CERTAIN[name], dyadic(3), dyadic(3), CERTAIN[name]])
+    each, *total = (
+        evaluate(f"tt.{name}(a, [0, 1, -100, 0], reduction='{how}')", x)
+        for how in ("none", "mean", "sum")
+    )
+    assert_close(np.stack(total), want=each[1] * np.array([1 / 3, 1]))
+
+
+@pytest.mark.parametrize("name", ["nll_loss", "cross_entropy"])
+def test_a_nan_beside_ignored_positions(name: str) -> None:
+    """04.3 A position that is kept has nan for its loss: so have sum and mean."""
+    x = np.stack([dyadic(3), np.full(3, np.nan), dyadic(3)])
+    for how in ("mean", "sum"):
+        call = f"tt.{name}(a, [0, 1, -100], reduction='{how}')"
+        assert_equal(is_nan(call, x), want=[True, "float64"])
+
+
 def test_rows_with_more_or_fewer_ignored_positions() -> None:
     """04.12 nll_loss: every position that counts weighs the same, in whichever row it stands."""
     for shape in UNEVEN:
@@ -1365,9 +1388,9 @@ def peak(tt: Any, expression: str, data: Any, target: Any, learns: bool) -> Any:
     names = {"tt": tt, "a": tt.Tensor(data, requires_grad=learns), "target": target}
     tracemalloc.start()
     loss = eval(expression, names)
-    found = tracemalloc.get_traced_memory()[1] / data.nbytes
+    kept, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return [found, loss]
+    return [most / data.nbytes, loss, kept / data.nbytes]
 
 
 LARGE_SHAPES = [(32, 8192), (4, 4096, 3), (512, 1024), (2, 1024, 256)]
@@ -1378,13 +1401,14 @@ large = pytest.mark.parametrize(
 
 @large
 def test_cross_entropy_needs_hardly_more_memory(shape: Any) -> None:
-    """04.20 The largest amount of memory during one call, beside that of log_softmax."""
+    """04.20 Memory at the peak of a call, and that which its notes keep, beside that of log_softmax."""
     a, target = normal(*shape).astype(np.float32), classes_for(shape, 0)
-    alone, _ = peak("tt.log_softmax(a, 1)", a, target, False)
     skip = f", ignore_index={target.flat[0]}"
+    alone, _, kept = peak("tt.log_softmax(a, 1)", a, target, True)
     for options in ("", ", label_smoothing=0.1", skip, ", reduction='none'"):
-        got, _ = peak(f"tt.cross_entropy(a, target{options})", a, target, False)
+        got, _, notes = peak(f"tt.cross_entropy(a, target{options})", a, target, True)
         assert_below(got, limit=max(alone, 2.0) + 0.5, what="peak memory, in sizes of the input")
+        assert_below(notes, limit=kept + 0.5, what="memory of the notes, in sizes of the input")
 
 
 @large
@@ -1395,5 +1419,5 @@ def test_picking_needs_no_memory(shape: Any) -> None:
     assert_close(loss, want=-pick(a, target).mean(), terms=1.0)
     for options in ("", f", ignore_index={target.flat[0]}", ", reduction='sum'"):
         for x, learns in ((a, False), (np.asfortranarray(a), False), (a, True)):
-            got, _ = peak(f"tt.nll_loss(a, target{options})", x, target, learns)
+            got, *_ = peak(f"tt.nll_loss(a, target{options})", x, target, learns)
             assert_below(got, limit=0.25, what="peak memory, in sizes of the input")
