@@ -127,6 +127,7 @@ def made(tt: Any, call: str) -> Any:
         "state": {name: array.shape for name, array in layer.state_dict().items()},
         "Parameters": {n: [isinstance(t, tt.Parameter), str(t.dtype)] for n, t in tensors.items()},
         "biases": [layer.in_proj_bias is not None, layer.out_proj.bias is not None],
+        "listed": sorted(map(id, layer.parameters())) == sorted(map(id, tensors.values())),
         "out_proj": type(layer.out_proj).__name__,
         "a Module": isinstance(layer, tt.Module),
         "settings": [getattr(layer, name) for name in names] + [layer.dropout],
@@ -157,7 +158,7 @@ def test_layer_has_its_parameters(call: str) -> None:
     got = made("tt." + call.replace("{e}", str(size)))
     want = {"state": {name: array.shape for name, array in state.items()}, "out_proj": "Linear"}
     want |= {"Parameters": {name: [True, "float32"] for name in state}}
-    want |= {"biases": [bias, bias], "a Module": True}
+    want |= {"biases": [bias, bias], "a Module": True, "listed": True}
     assert_equal({name: got[name] for name in want}, want=want)
 
 
@@ -321,6 +322,31 @@ def test_merge_puts_heads_side_by_side(call: str, before: Any) -> None:
     assert_close(got, want=[merged(state, found)])
 
 
+@observe(
+    shown="layer.out_proj is a Linear of one's own, that doubles: merge(heads), and a call",
+    uses=(with_state,),
+)
+def with_own_part(tt: Any, state: Any, heads: Any, x: Any) -> Any:
+    class Twice(tt.Linear):
+        def forward(self, x):
+            return super().forward(x) * 2
+
+    layer, part = with_state(tt, "tt.MultiHeadAttention(6, 2)", state), Twice(6, 6)
+    part.load_state_dict(layer.out_proj.state_dict())
+    layer.out_proj = part
+    return {"merge": layer.merge(tt.Tensor(heads)), "a call": layer(tt.Tensor(x))}
+
+
+def test_merge_applies_the_part_that_is_there() -> None:
+    """12.20 out_proj was exchanged for a layer of one's own: it is applied, not only its weight."""
+    state, (heads, x) = state_of(6, 2), vectors((3, 2, 4, 3), (3, 4, 6))
+    state = {name: array.astype(np.float32) for name, array in state.items()}
+    got = with_own_part(state, heads.astype(np.float32), x.astype(np.float32))
+    wide = {n: a.astype(float) for n, a in state.items()}
+    want = {"merge": 2 * merged(wide, heads), "a call": 2 * layer(wide, [x] * 3, 2)}
+    assert_close(got, want={n: a.astype(np.float32) for n, a in want.items()}, terms=60.0)
+
+
 # ---- 12.21: a call -------------------------------------------------------------------------------
 
 
@@ -477,9 +503,11 @@ def test_layer_knows_nothing_of_other_calls() -> None:
     shown="{call}, training {training}, history {history}: again after its weights were written to, and loaded",
     uses=(with_state,),
 )
-def of_the_moment(tt: Any, call: str, states: Any, x: Any, training: bool, history: bool) -> Any:
+def of_the_moment(
+    tt: Any, call: str, states: Any, arrays: Any, training: bool, history: bool
+) -> Any:
     layer, found = with_state(tt, call, states[0]).train(training), []
-    held = list(layer.parameters())
+    held, inputs = list(layer.parameters()), [tt.Tensor(array) for array in arrays]
     for how, state in enumerate(states):
         if how % 2:
             layer.load_state_dict(state)
@@ -487,21 +515,23 @@ def of_the_moment(tt: Any, call: str, states: Any, x: Any, training: bool, histo
             for name, parameter in layer.named_parameters():
                 parameter.data[...] = state[name]
         if history:
-            found.append(layer(tt.Tensor(x)).data)
+            found.append(layer(*inputs).data)
         with tt.no_grad():
-            found.append(layer(tt.Tensor(x)).data)
+            found.append(layer(*inputs).data)
     same = [p is q for p, q in zip(held, layer.parameters(), strict=True)]
     return {"results": found, "the same Parameters": same}
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluating"])
 @pytest.mark.parametrize("history", [True, False], ids=["recording", "no_grad"])
-def test_layer_uses_weights_of_the_moment(history: bool, training: bool) -> None:
-    """12.21 Weights that are written to and loaded between calls, in either mode; its Parameters stay its own."""
-    state, (x,) = state_of(6, 2), vectors((2, 3, 6))
+@pytest.mark.parametrize("inputs", [1, 2, 3])
+def test_layer_uses_weights_of_the_moment(inputs: int, history: bool, training: bool) -> None:
+    """12.21 Weights written to and loaded between calls with the same Tensors; its Parameters stay its own."""
+    state, given = state_of(6, 2), vectors((2, 3, 6), (2, 4, 6), (2, 4, 6))[:inputs]
     states = [{n: f * a for n, a in state.items()} for f in (1.0, 2.0, 0.5, 1.5)]
-    got = of_the_moment("tt.MultiHeadAttention(6, 2)", states, x, training, history)
-    want = [layer(s, [x] * 3, 2) for s in states for _ in range(1 + history)]
+    got = of_the_moment("tt.MultiHeadAttention(6, 2)", states, given, training, history)
+    roles = [given[0], given[min(1, inputs - 1)], given[-1]]
+    want = [layer(s, roles, 2) for s in states for _ in range(1 + history)]
     assert_close(got["results"], want=want)
     assert_equal(got["the same Parameters"], want=[True] * 4)
 
@@ -917,12 +947,12 @@ def loaded(tt: Any, call: str, state: Any, x: Any) -> Any:
 
 @pytest.mark.parametrize("more", ["", ", bias=False", ", num_kv_heads=1"])
 def test_layer_loads_a_state(more: str) -> None:
-    """12.24 A state under PyTorch's names, in their order; float32."""
+    """12.24 A state under PyTorch's names; float32."""
     few, (x,) = (1 if "kv" in more else None), vectors((2, 3, 6))
     state = state_of(6, 2, few, "bias" not in more)
     state = {name: array.astype(np.float32) for name, array in state.items()}
     got = loaded(f"tt.MultiHeadAttention(6, 2{more})", state, x.astype(np.float32))
-    assert_equal(got["names"], want=list(state))
+    assert_equal(sorted(got["names"]), want=sorted(state))
     assert_close(got["state"], want=state)
     want = layer({n: a.astype(float) for n, a in state.items()}, [x] * 3, 2, few)
     assert_close(got["out"], want=want.astype(np.float32), terms=8.0 * abs(want).max())
