@@ -1315,6 +1315,8 @@ MOVES = [
     "a.T * 3",
     "a.unsqueeze(1).expand(-1, 2, -1, -1)",
     "a.pad((1, 0, 0, 2), value=3.0) ** 2",
+    "a.pad((0, 0, 1, 0)) ** 2",
+    "a.pad((0, 2, 0, 0, 1, 0)) ** 2",
     "a.transpose(0, 1).flatten(1)",
 ]
 

@@ -239,8 +239,8 @@ def test_block_adds_what_the_mlp_finds() -> None:
 
 
 @observe(shown="a block: x afterwards, two calls, and what is left on it", uses=(loaded,))
-def block_left(tt: Any, state: Any, x: Any, other: Any) -> Any:
-    model = loaded(tt, "TransformerBlock(4, 2)", state)
+def block_left(tt: Any, state: Any, x: Any, other: Any, training: bool) -> Any:
+    model = loaded(tt, "TransformerBlock(4, 2)", state).train(training)
     before = sorted(vars(model)) + sorted(model.state_dict())
     first = model(tt.Tensor(x), is_causal=True).data.copy()
     model(tt.Tensor(other))
@@ -249,10 +249,11 @@ def block_left(tt: Any, state: Any, x: Any, other: Any) -> Any:
     return {"x": x, "first": first, "again": again, "left": [k for k in after if k not in before]}
 
 
-def test_block_leaves_no_trace() -> None:
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluating"])
+def test_block_leaves_no_trace(training: bool) -> None:
     """13.7 The input after a call, a call after one of another length, and names on the block."""
     state, x = filled(block_state(4)), normal(2, 3, 4)
-    got = block_left(state, x, normal(1, 5, 4, seed=1))
+    got = block_left(state, x, normal(1, 5, 4, seed=1), training)
     assert_unchanged(got, was={"x": x})
     assert_close(got["first"], want=block(x, state, 2, "causal"), depth=100)
     assert_alike(got, "first", "again", exactly=True)

@@ -272,23 +272,29 @@ def test_gpt_answers_each_text_alone() -> None:
 
 
 @observe(
-    shown="GPT(...)(ids), recording, and under no_grad in training mode and in eval mode",
+    shown="GPT(...)(ids), under no_grad in training mode and in eval mode, then with a history in both",
     uses=(loaded,),
 )
 def in_all_modes(tt: Any, state: Any, ids: Any) -> Any:
     model = loaded(tt, "GPT(9, 6, 2, 2, 4)", state)
-    found = {"recording": model(ids).data}
     with tt.no_grad():
-        found |= {"no_grad": model(ids).data, "evaluating": model.eval()(ids).data}
+        found = {"no_grad": model(ids).data, "evaluating": model.eval()(ids).data}
+    for name, again in (("recording", model), ("training", model.train())):
+        model.zero_grad()
+        logits = again(ids)
+        logits.sum().backward()
+        found[name] = logits.data
+        found[f"{name}: learn nothing"] = [n for n, p in model.named_parameters() if p.grad is None]
     return found
 
 
 def test_gpt_answers_alike_in_all_modes() -> None:
-    """13.10 The logits of all positions, with a history, without one, and in eval mode."""
+    """13.10 The logits of all positions, without a history and with one, evaluating and training; all learn."""
     state, ids = filled(gpt_state(9, 6, 2, 4)), tokens((2, 4), 9)
-    want = gpt(ids, state, 2)
+    want, modes = gpt(ids, state, 2), ("no_grad", "evaluating", "recording", "training")
     got = in_all_modes(state, ids)
-    assert_close(got, want=dict.fromkeys(("recording", "no_grad", "evaluating"), want), depth=1000)
+    assert_close({name: got[name] for name in modes}, want=dict.fromkeys(modes, want), depth=1000)
+    assert_equal([got[f"{name}: learn nothing"] for name in modes[2:]], want=[[], []])
 
 
 @observe(

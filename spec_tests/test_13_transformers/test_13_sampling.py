@@ -139,6 +139,14 @@ def test_probabilities_of_extreme_temperatures() -> None:
         assert_close(probabilities(x, more), want=want)
     assert_close(probabilities(x, ", temperature=1e300"), want=np.full(n, 1 / n))
     assert_close(probabilities(x * 1e3, ", temperature=1e-3"), want=want)
+    for factor in (
+        1e-200,
+        1e-9,
+        1e9,
+        1e200,
+    ):  # logits as near or as far as the temperature is low or high
+        alike = probabilities(normal(n) * factor, f", temperature={factor}")
+        assert_close(alike, want=softmax(normal(n)))
 
 
 @pytest.mark.parametrize("temperature", [1e-300, 1.0, 1e9, 1e300])

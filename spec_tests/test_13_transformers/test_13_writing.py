@@ -192,22 +192,23 @@ def test_generate_follows_the_model(shape: Any, block: int) -> None:
 @observe(
     shown="a GPT whose forward gives other logits at each position, and asks for the next token at the last: generate([{first}], 6, top_k=1)"
 )
-def of_a_script(tt: Any, many: int, first: int) -> Any:
+def of_a_script(tt: Any, many: int, first: int, before: float) -> Any:
     class Scripted(tt.GPT):
         def forward(self, ids):
             ids = np.asarray(ids.data if isinstance(ids, tt.Tensor) else ids)
             table = np.eye(many)[(ids + 1) % many]  # after k comes k + 1
-            table[:, :-1] *= -5.0
+            table[:, :-1] *= before
             return tt.Tensor(table * 3)
 
     return Scripted(many, 4, 1, 1, 1).generate([first], 6, top_k=1)
 
 
-def test_generate_reads_the_last_position() -> None:
-    """13.21 A model that counts, and whose earlier positions say something else."""
+@pytest.mark.parametrize("before", [-5.0, np.nan])
+def test_generate_reads_the_last_position(before: float) -> None:
+    """13.21 A model that counts, and whose earlier positions say something else, or nan."""
     many, first = integer(7, 5, 9), integer(2, 0, 4)
     want = (first + np.arange(7)) % many
-    assert_equal(of_a_script(many, first), want=want)
+    assert_equal(of_a_script(many, first, before), want=want)
 
 
 OPTIONS = {  # and the probabilities of four tokens of 0.4 0.3 0.2 0.1
@@ -304,6 +305,10 @@ def texts(tt: Any, state: Any, a: int, b: int) -> Any:
         found[name] = model.generate(prompt, 12)
     found["None, later"] = model.generate(prompt, 12, seed=None)
     other = loaded(tt, "GPT(50, 8, 1, 1, 1)", state)
+    own = loaded(tt, "GPT(50, 8, 1, 1, 1, generator=np.random.default_rng(1))", state)
+    for name in ("a generator of its own", "and again"):
+        tt.manual_seed(a)
+        found[name] = own.generate(prompt, 12)
     return found | {"another model": other.generate(prompt, 12, seed=a)}
 
 
@@ -314,7 +319,8 @@ def test_generate_follows_its_seed(a: int) -> None:
     got = texts(fixed(np.zeros(50), 8), a, a + integer(1, 1, 9))
     for name in ("after others", "of NumPy", "another model"):
         assert_equal(got[name], want=got["a"])
-    assert_equal(got["None again"], want=got["None"])
+    for name in ("None again", "a generator of its own", "and again"):
+        assert_equal(got[name], want=got["None"])
     assert_equal(got["untouched"], want=got["fresh"])
     pairs = (("a", "b"), ("None", "None, later"))
     assert_equal([bool((got[a] == got[b]).all()) for a, b in pairs], want=[False, False])
@@ -371,16 +377,16 @@ def test_generate_draws_for_each_text_without_a_seed() -> None:
 
 
 def test_generate_draws_what_is_rare() -> None:
-    """13.22 Half of all draws are of six hundred tokens, each of which is rare by itself."""
-    logits = np.zeros(601)
-    logits[integer(7, 0, 600)] = np.log(600)
+    """13.22 Half of all draws are of six thousand tokens, each of which is rare by itself."""
+    logits = np.zeros(6001)
+    logits[integer(7, 0, 6000)] = np.log(6000)
     how = f"prompt, 2, seed={integer(3, 1, 999)}"
-    got = generated("GPT(601, 3, 1, 1, 1)", fixed(logits), how, np.zeros((1000, 1), int))[:, 1:]
+    got = generated("GPT(6001, 3, 1, 1, 1)", fixed(logits), how, np.zeros((1000, 1), int))[:, 1:]
     share = float((got == logits.argmax()).mean())
     assert_below(
         abs(share - 0.5), limit=5 * 0.5 / np.sqrt(2000), what="distance of the share from 1/2"
     )
-    assert_above(len({*got.ravel().tolist()}), limit=300, what="different tokens of 601")
+    assert_above(len({*got.ravel().tolist()}), limit=700, what="different tokens of 6001")
 
 
 @pytest.mark.parametrize("seed", ["", ", seed=0", ", seed=1"])
@@ -503,23 +509,29 @@ def broken(tt: Any, how: str, prompt: Any) -> Any:
     model = Broken(9, 3, 2, 2, 4, dropout=0.5)
     model.blocks[0].eval()
     before = [m.training for m in model.modules()]
+    tt.manual_seed(4)
     try:
-        model.generate(prompt, 3)
+        model.generate(prompt, 3, seed=5)
     except (RuntimeError, KeyboardInterrupt) as error:
         said = str(error)
+    drawn = tt.rand(1).item()
+    tt.manual_seed(4)
+    drawn -= tt.rand(1).item()
     after = [m.training for m in model.modules()]
     return {
         "same": before == after,
         "both": sorted(set(before)),
         "on": tt.grad_mode.enabled,
         "said": said,
+        "a draw afterwards": drawn,
     }
 
 
 @pytest.mark.parametrize("how", ["RuntimeError", "Ctrl-C"])
 def test_generate_comes_back_after_an_error(how: str) -> None:
-    """13.23 Modes and recording after an error of the model, or Ctrl-C, which reaches the caller."""
+    """13.23 Modes, recording and the common generator after an error of the model, or Ctrl-C, which reaches the caller."""
     want = {"same": True, "both": [False, True], "on": True, "said": "broken"}
+    want |= {"a draw afterwards": 0.0}
     assert_equal(broken(how, tokens(2, 9)), want=want)
 
 
