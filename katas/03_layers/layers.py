@@ -245,7 +245,7 @@ class Linear(Module):
             (..., out_features).
 
         Raises:
-            ValueError: the last axis of x has another size; the message names it and in_features.
+            ValueError: the last axis of x has another size; the message names in_features and the shape of x.
         """
         raise NotImplementedError("kata 03: Linear.forward")
 
