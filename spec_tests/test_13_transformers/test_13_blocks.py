@@ -284,6 +284,32 @@ def test_block_reads_the_mask_of_the_moment() -> None:
     assert_close(got, want=want, depth=100)
 
 
+@observe(
+    shown="a block with a mask of floats that learns, and its parts one after the other: result, the mask's gradient",
+    uses=(loaded,),
+)
+def with_floats_as_mask(tt: Any, state: Any, x: Any, mask: Any, c: Any) -> Any:
+    model, found = loaded(tt, "TransformerBlock(4, 2)", state), {}
+    for name in ("block", "parts"):
+        t, learned = tt.Tensor(x), tt.Tensor(mask, requires_grad=True)
+        if name == "block":
+            out = model(t, learned)
+        else:
+            h = t + model.self_attn(model.norm1(t), attn_mask=learned)
+            out = h + model.mlp(model.norm2(h))
+        out.backward(c)
+        found |= {name: out.data, f"slope of the {name}": learned.grad}
+    return found
+
+
+def test_block_hands_on_a_mask_of_floats() -> None:
+    """13.7 A mask that is added to the scores, and learns: as its parts do it."""
+    state, x, c = filled(block_state(4)), normal(2, 3, 4), normal(2, 3, 4, seed=2)
+    got = with_floats_as_mask(state, x, normal(3, 3, seed=1), c)
+    assert_close(got["block"], want=got["parts"], depth=100)
+    assert_close(got["slope of the block"], want=got["slope of the parts"], depth=100)
+
+
 # ---- dropout: 13.8 -------------------------------------------------------------------------------
 
 

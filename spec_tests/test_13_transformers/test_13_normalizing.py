@@ -180,6 +180,10 @@ def test_layer_norm_forgets() -> None:
 
 ONES = "tt.Tensor(np.ones({}))"
 REFUSED = {  # the arguments of layer_norm, and what the message names
+    "bias-alone": (
+        f"{ONES.format('(2, {n})')}, {{n}}, None, {ONES.format('(1, {n})')}",
+        ("(1, {n})", "({n},)"),
+    ),
     "last-axis": (f"{ONES.format('(2, {n})')}, 3", ("(2, {n})", "(3,)")),
     "last-axis-of-1": (f"{ONES.format('({n}, 1)')}, {{n}}", ("({n}, 1)", "({n},)")),
     "first-axis-instead": (f"{ONES.format('({n}, 3)')}, {{n}}", ("({n}, 3)", "({n},)")),

@@ -251,18 +251,20 @@ def test_layer_norm_walks_back_and_writes_to_nothing(call: str, shape: Any) -> N
 def beside(tt: Any, x: Any, w: Any, b: Any, cotangent: Any) -> Any:
     found = []
     for first in (True, False):
-        leaves = [tt.Tensor(a, requires_grad=True) for a in (x, w, b)]
-        out = tt.layer_norm(leaves[0], w.size, *leaves[1:])
+        leaves = [None if a is None else tt.Tensor(a, requires_grad=True) for a in (x, w, b)]
+        out = tt.layer_norm(leaves[0], x.shape[-1], *leaves[1:])
         other = tt.Tensor(np.zeros(out.shape), requires_grad=True)
         (out + other if first else other + out).backward(cotangent)
-        found += [other.grad, leaves[2].grad]
+        found += [other.grad] + [leaf.grad for leaf in leaves[2:] if leaf is not None]
     return found
 
 
-def test_the_cotangent_of_a_layer_norm_is_only_read() -> None:
+@pytest.mark.parametrize("without", ["", "weight", "bias", "both"])
+def test_the_cotangent_of_a_layer_norm_is_only_read(without: str) -> None:
     """13.4 What is added to the result gets the same cotangent, before it or after it."""
     x, w, b, c = operands((3, 4), 4)
-    assert_close(beside(x, w, b, c), want=[c, c.sum(0)] * 2, depth=10)
+    w, b = (None if without in (name, "both") else a for name, a in (("weight", w), ("bias", b)))
+    assert_close(beside(x, w, b, c), want=[c, *[c.sum(0)] * (b is not None)] * 2, depth=10)
 
 
 @observe(
