@@ -500,7 +500,7 @@ def test_layer_knows_nothing_of_other_calls() -> None:
 
 
 @observe(
-    shown="{call}, training {training}, history {history}: again after its weights were written to, and loaded",
+    shown="{call}: called with the same Tensors again after its weights were written to, and loaded",
     uses=(with_state,),
 )
 def of_the_moment(
@@ -657,7 +657,11 @@ def test_layer_of_nothing(shape: str) -> None:
     c, state = np.zeros(shape), state_of(6, 2)
     got = walked("tt.MultiHeadAttention(6, 2)", state, "layer(x, is_causal=True)", [c], c)
     shapes = {name: array.shape for name, array in {**state, "x": c}.items()}
-    assert_equal({name: got["slopes"][name].shape for name in shapes}, want=shapes)
+    found = {
+        name: None if got["slopes"][name] is None else np.shape(got["slopes"][name])
+        for name in shapes
+    }
+    assert_equal(found, want=shapes)
     assert_equal(got["result"].shape, want=shape)
 
 
@@ -784,7 +788,7 @@ REFUSED = {  # arguments, and what the message names
 
 @pytest.mark.parametrize("arguments", REFUSED)
 def test_layer_refuses_settings(arguments: str) -> None:
-    """12.23 Sizes that are no whole numbers, heads that do not divide, dropouts that are none."""
+    """12.23 Sizes that are no whole numbers, heads that do not divide, dropouts that are no probability."""
     n = str(integer(5, 4, 8))
     says = tuple(text.replace("{n}", n) for text in REFUSED[arguments])
     call = f"tt.MultiHeadAttention({arguments.replace('{n}', n)})"
