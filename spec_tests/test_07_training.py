@@ -1091,11 +1091,11 @@ def sizes_of_parts(tt: Any, rows: int, accumulate: int) -> Any:
     return sorted(sizes)
 
 
-@pytest.mark.parametrize(("rows", "k"), [(6, 4), (7, 5), (9, 2), (4, 4), (3, 7)], ids=str)
-def test_accumulation_works_in_k_parts(rows: int, k: int) -> None:
-    """07.13 How many samples each part has: k parts (one a sample at most), as equal as can be."""
-    want = sorted(len(part) for part in np.array_split(np.arange(rows), min(rows, k)))
-    assert_equal(sizes_of_parts(rows, k), want=want)
+@pytest.mark.parametrize(("rows", "k"), [(6, 4), (7, 5), (9, 2), (4, 4), (3, 7), (8, 1)], ids=str)
+def test_accumulation_works_in_parts(rows: int, k: int) -> None:
+    """07.13 How many samples the parts have: all of them together, and the largest no more than it must."""
+    sizes = sizes_of_parts(rows, k)
+    assert_equal([sum(sizes), max(sizes)], want=[rows, -(-rows // min(rows, k))])
 
 
 @pytest.mark.parametrize(
