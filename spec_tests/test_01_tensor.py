@@ -161,10 +161,10 @@ def shared_in_any_order(tt: Any, data: Any, layout: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["float64", "float32", "int64", "bool"])
 def test_construct_shares_memory_of_any_order(kind: str) -> None:
-    """01.2 Arrays in columns, backwards, with gaps: the tensor lies in the same memory."""
+    """01.2 Arrays in columns, backwards, with gaps, of a class of their own: the same memory."""
     want = {"memory is shared by": ["Tensor(array)", "with a gradient", "Tensor(x)"]}
     x = (dyadic(2, 3) * 8).astype(kind)
-    for layout in LAYOUTS.values():
+    for layout in (*LAYOUTS.values(), "x.view(type('Mapped', (np.ndarray,), {}))"):
         assert_equal(shared_in_any_order(x, layout), want=want | {"values": x})
 
 
@@ -2190,6 +2190,7 @@ def test_movement_is_free(expressions: Any) -> None:
         "amin": ["a[:, :1].min(-1)", "a[:1].min(0, keepdims=True)"],
         "pad": ["a.pad((0, 1))", "a.pad((0, 0))", "a.pad((0, 0, 0, 0), 1.5)"],
         "getitem": ["a[[0, 1]]", "a[a > 0]", "a[:, [0, 1, 2]]", "a[np.array([True, True])]"],
+        "getitem-number": ["a[0, 1]", "a[-1, -1]", "a[0][0]", "a[:, 0][1]"],
         "cat": ["tt.cat([a])", "tt.cat([a, a[:0]])"],
         "stack": ["tt.stack([a])", "tt.stack([a], axis=-1)"],
     },
