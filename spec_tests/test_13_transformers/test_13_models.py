@@ -279,9 +279,9 @@ def in_all_modes(tt: Any, state: Any, ids: Any) -> Any:
     model = loaded(tt, "GPT(9, 6, 2, 2, 4)", state)
     with tt.no_grad():
         found = {"no_grad": model(ids).data, "evaluating": model.eval()(ids).data}
-    for name, again in (("recording", model), ("training", model.train())):
-        model.zero_grad()
-        logits = again(ids)
+    for name, training in (("recording", False), ("training", True)):
+        model.train(training).zero_grad()
+        logits = model(ids)
         logits.sum().backward()
         found[name] = logits.data
         found[f"{name}: learn nothing"] = [n for n, p in model.named_parameters() if p.grad is None]
