@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-PAUSE = 0.05  # seconds before a batch: idle threads of the other side's libraries spin for a while
+PAUSE = 0.25  # seconds before a batch: an idle thread of OpenBLAS spins for some 0.1 s on the other side's core
 MEBI = 1 << 20
 
 
