@@ -2116,6 +2116,7 @@ def refused_state(tt: Any, weights: Any, damage: str) -> Any:
     else:
         state = exchanged(state, moved, {**moved, "steps": 99})
     trainer = build(weights, 0.125)
+    trainer.optimizer.param_groups[0]["lr"] = 0.0625  # set by hand: no schedule knows it
     parts = [trainer.model, trainer.optimizer, trainer.schedule, *trainer.model.parameters()]
 
     def seen():

@@ -630,12 +630,12 @@ class Trainer:
                 f"the state has {'no' if state['schedule'] is None else 'a'} schedule, this trainer has {'none' if self.schedule is None else 'one'}"
             )
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
+        self.optimizer.load_state_dict(state["optimizer"])  # last: a rate set by hand holds too
         for name in COUNTERS:
             setattr(self, name, state["books"][name])
-        self.history = copy.deepcopy(state["books"]["history"])
+        self.history[:] = copy.deepcopy(state["books"]["history"])
         default_generator.bit_generator.state = state["generator"]
 
 
