@@ -115,6 +115,13 @@ def test_close_looks_at_every_entry(index: tuple[int, int], value: float) -> Non
     assert (said.got, said.expected) == (show(got), show(GRID))
 
 
+def test_late_digits_are_shown() -> None:
+    """Two numbers that print alike are shown with all of their digits."""
+    want = np.array(0.1)
+    said = failure(assert_exact, np.nextafter(want, 1.0), want=want).note
+    assert said.startswith("first difference at a late digit: 0.10000000000000002, expected 0.1000")
+
+
 def test_close_says_the_first_of_several() -> None:
     """The first differing index in reading order, and how many differ; none for a single number."""
     got = GRID.copy()

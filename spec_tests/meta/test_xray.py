@@ -513,7 +513,7 @@ def test_sentences_are_for_learners() -> None:
 
 # ---- where: what the entries of an operand have in common ----------------------------------------
 
-X = np.array([[-1.5, 0.25, 2.0], [0.0, -0.5, 0.0]])
+X = np.array([[-1.5, 0.25, 2.0, -3.0], [0.0, -0.5, 0.0, 4.0], [1.5, -0.75, 0.5, -0.125]])
 
 
 def failure(got: Any, want: Any, **arguments: Any) -> Any:
@@ -529,11 +529,11 @@ def failure(got: Any, want: Any, **arguments: Any) -> Any:
         (np.where(X == 0, 1, X), X, X, "right but where x is zero"),
         (np.where(X > 0, 9, X), X, X, "right but where x is positive"),
         (np.where(np.abs(X) > 1, 9, X), X, X, "right but where x is outside of [-1, 1]"),
-        (np.where(X < -1, 1, X), X, X, ""),  # one entry is chance
-        (np.where(X < 1.9, 9, X), X, X - 1.9, ""),  # so is one that is right
+        (np.where(X < -1, 1, X), X, X + 1, ""),  # two of a sign are chance
+        (np.where(X < 1.9, 9, X), X, X - 1.9, ""),  # so are two that are right
         (X + 1, X, X, ""),  # everywhere
         (np.where(X < 0, 1, X), X, X.T, ""),  # no operand of this shape
-        (np.where([[1, 1, 0], [0, 0, 0]], 9, X), X, X, ""),  # nothing in common
+        (np.where(np.eye(3, 4), 9, X), X, X, ""),  # nothing in common
         (X, X, X, ""),
     ],
     ids=["neg", "zero", "pos", "outside", "one", "one-right", "all", "shape", "mixed", "equal"],

@@ -345,11 +345,13 @@ def _refuse_trivial(want: Any, limit: Any) -> None:
 
 def _first(wrong: Any, got: Any, want: Any) -> str:
     """Where the first difference is, where that is not obvious."""
-    if wrong.ndim == 0:
+    if wrong.ndim == 0 and show(got) != show(want):
         return ""
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
-    where = f"[{', '.join(map(str, index))}]"
-    return f"first difference at {where}: {got[index]:.9g}, expected {want[index]:.9g}; {int(wrong.sum())} of {wrong.size} differ"
+    where = f"[{', '.join(map(str, index))}]" if index else "a late digit"
+    digits = next(d for d in (9, 17) if d == 17 or f"{got[index]:.9g}" != f"{want[index]:.9g}")
+    both = f"{got[index]:.{digits}g}, expected {want[index]:.{digits}g}"
+    return f"first difference at {where}: {both}; {int(wrong.sum())} of {wrong.size} differ"
 
 
 def _kind(value: Any) -> str:

@@ -106,7 +106,7 @@ def _problem(failure: ClauseFailure) -> str:
     if not part:
         return failure.problem
     names = dict(enumerate(failure.call.parts))
-    name = names.get(int(part[1]), f"[{part[1]}] of the answer")
+    name = names.get(int(part[1]), f"part {int(part[1]) + 1} of the answer")
     return f"{name}: {failure.problem[part.end() :]}"
 
 

@@ -81,7 +81,7 @@ def _predictions(samples: Sequence[Sample]) -> Iterator[Prediction]:
     yield (
         "zero",
         "everything is zero: perhaps nothing was written to an array, or all of it was hidden, dropped, or the exp of very negative numbers",
-        lambda s: np.zeros_like(s.want),
+        lambda s: np.zeros_like(s.want) if 2 * np.count_nonzero(s.want) > s.want.size else None,
     )
     yield from _of_gradients()
     yield from _of_shapes(samples)
@@ -476,7 +476,8 @@ def where(failures: Sequence[Any]) -> str:
     """What those entries of an operand have in common at which the answer differs, or nothing.
 
     Said only if the answer differs at every such entry and at no other, in every comparison that
-    failed, at two of them at least and not at two others at least: less is chance.
+    failed, at two of them at least and not at two others at least: less is chance. Half of all entries
+    are negative, so of signs and sizes it takes four of either.
     """
     failing = [
         f for f in failures if f.pair and not _holds(Sample(f.pair[0], np.asarray(f.pair[1])))
@@ -487,8 +488,11 @@ def where(failures: Sequence[Any]) -> str:
     operands = [_operands(f.call.arguments) for f in failing]
     for name in operands[0]:
         for what, common in SPECIAL.items():
+            enough = 2 if what in ("nan", "infinite", "zero") else 4
             if all(
-                name in o and o[name].shape == w.shape and np.array_equal(common(o[name]), w)
+                name in o
+                and np.array_equal(common(o[name]), w)
+                and enough <= w.sum() <= w.size - enough
                 for o, w in zip(operands, places, strict=True)
             ):
                 return f"right but where {name} is {what}: look at that case"
