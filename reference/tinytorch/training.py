@@ -632,7 +632,8 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"])
-        self.optimizer.load_state_dict(state["optimizer"])  # last: a rate set by hand holds too
+        # the optimizer last: a rate that was set by hand holds too
+        self.optimizer.load_state_dict(state["optimizer"])
         for name in COUNTERS:
             setattr(self, name, state["books"][name])
         self.history[:] = copy.deepcopy(state["books"]["history"])
