@@ -70,7 +70,7 @@ class Recipe:
 RECIPES = {
     "cifar10": Recipe((48, 96, 192), 6, 2, 4, changes=(RandomHorizontalFlip(),)),
     "cifar10-long": Recipe(
-        (64, 128, 256), 6, 2, 20, changes=(RandomHorizontalFlip(), RandomCrop(32, padding=3))
+        (64, 128, 256), 6, 2, 16, changes=(RandomHorizontalFlip(), RandomCrop(32, padding=3))
     ),
     "digits": Recipe((32, 64), 3, 1, 30, batch_size=32, changes=(RandomCrop(8, padding=1),)),
 }

@@ -1163,6 +1163,8 @@ def step_with_ignored(tt: Any, weights: Any, x: Any, y: Any, accumulate: int, lo
         "before": trainer.evaluate(x, y, -(-len(x) // accumulate))["loss"],
         "loss": trainer.train_step(x, y),
         "weights": [p.data for p in model.parameters()],
+        "loss a sample": trainer.loss_sum / len(x),
+        "seen": trainer.seen,
     }
 
 
@@ -1181,13 +1183,17 @@ TARGETS = [*product(IGNORED, ("int64", "int16")), ("own-index", "uint8"), ("inde
 
 @pytest.mark.parametrize(("name", "dtype"), TARGETS)
 def test_accumulation_passes_over_ignored_targets(name: str, dtype: str) -> None:
-    """07.13 Targets of -100 in one part, in several, in texts, and an ignore_index of one's own."""
+    """07.13 Targets of -100 in one part, in several, in rows of two, and an ignore_index of one's own; the books, too."""
     (loss, y), x = IGNORED[name], data(7)[0]
     y = np.array(y, dtype)
     whole, *others = (step_with_ignored(network(), x, y, k, loss) for k in (1, 2, 3))
-    for parts in others:
+    for parts in (whole, *others):
         assert_close(parts["loss"], want=whole["loss"])
         assert_close(parts["weights"], want=whole["weights"])
+        assert_close(
+            parts["loss a sample"], want=whole["loss"]
+        )  # samples, not targets, are counted
+        assert_equal(parts["seen"], want=len(x))
 
 
 def test_accumulation_counts_float_targets() -> None:
@@ -1908,10 +1914,10 @@ def test_print_progress() -> None:
     """07.17 What is printed for three lines of history, whatever names stand in them."""
     loss = real(0.25, 0.1, 0.9)
     line = {"epoch": 4, "loss": 0.123456, "val_accuracy": 0.5}
-    other = {"val_recall": 0.125, "error": 1234567.0, "epoch": 5}
+    other = {"val_recall": 0.125, "error": 1234567.0, "epoch": 123456, "rank": 7}
     got = progress([{"epoch": 3, "loss": loss, "lr": 0.1}, line, other])
     lines = f"epoch 3  loss {loss:.4g}  lr 0.1", "epoch 4  loss 0.1235  val_accuracy 0.5"
-    lines = *lines, "val_recall 0.125  error 1.235e+06  epoch 5"
+    lines = *lines, "val_recall 0.125  error 1.235e+06  epoch 1.235e+05  rank 7"
     assert_equal(got, want="".join(f"{line}\n" for line in lines))
 
 
@@ -2360,6 +2366,7 @@ STATES = {
     "dtypes": [np.array([0, 1, 1]).astype(kind) for kind in KINDS],
     "layouts": [np.array(2.5), np.zeros((0, 3)), dyadic(2, 3).T, dyadic(5)[::-2]],
     "values": [np.array([math.nan, -math.inf, -0.0, 5e-324]), dyadic(2, 3) / 3],
+    "numpy": [np.ones(1, kind)[0] for kind in KINDS if kind != "float64"],  # that is a float
     "plain": 7,
     "marks": [
         [
@@ -2628,6 +2635,9 @@ STRANGE = {
     "array-of-texts": "np.array(['a', 'b'])",
     "array-of-bytes": "np.array([b'a'])",
     "dates": "np.array(['2026-11-27'], 'datetime64[D]')",
+    "durations": "np.array([1, 2], 'timedelta64[s]')",
+    "one-duration": "np.timedelta64(1, 's')",
+    "array-of-complex": "np.array([1j, 2.0])",
     "records": "np.array([(1, 2.0)], [('a', int), ('b', float)])",
     "in-a-list": "[(1, {'a': [print]})]",
     "objects-in-a-tuple": "(np.array([[print]], dtype=object),)",
