@@ -1190,9 +1190,8 @@ def test_accumulation_passes_over_ignored_targets(name: str, dtype: str) -> None
     for parts in (whole, *others):
         assert_close(parts["loss"], want=whole["loss"])
         assert_close(parts["weights"], want=whole["weights"])
-        assert_close(
-            parts["loss a sample"], want=whole["loss"]
-        )  # samples, not targets, are counted
+        # the books count samples, not the targets among them
+        assert_close(parts["loss a sample"], want=whole["loss"])
         assert_equal(parts["seen"], want=len(x))
 
 
