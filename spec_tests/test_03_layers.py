@@ -641,7 +641,7 @@ def test_parts_in_every_kind_of_place() -> None:
 
 
 ELSEWHERE = """Net(
-    drawn=iter([Parameter([1.0])]), rows={'a', Parameter([1.0])}, made=Linear,
+    drawn=iter([Parameter([1.0])]), rows={Parameter([1.0])}, made=Linear,
     thing=__import__('types').SimpleNamespace(w=Parameter([1.0]), net=Net(w=Parameter([1.0]))),
     call=lambda: 3, last=Parameter([1.0]), many=__import__('collections').deque([Parameter([1.0])]),
     book=__import__('collections').UserDict(w=Parameter([1.0])),
