@@ -372,10 +372,10 @@ def test_schedule_tells_the_rate_of_any_step(name: str) -> None:
 
 
 @observe
-def gone_on(tt: Any, schedule: str, base_lr: float) -> Any:
+def gone_on(tt: Any, schedule: str, base_lr: float, steps: int) -> Any:
     optimizer = tt.SGD([tt.Tensor([1.0], requires_grad=True)], lr=base_lr)
     made, rates = eval(schedule, {"tt": tt, "optimizer": optimizer}), []
-    for _ in range(4):
+    for _ in range(steps):
         optimizer.param_groups[0]["lr"] = 64.0  # by hand: no formula knows it
         made.step()
         rates.append(made.get_last_lr())
@@ -384,11 +384,27 @@ def gone_on(tt: Any, schedule: str, base_lr: float) -> Any:
 
 @pytest.mark.parametrize("name", ["step", "warmup-4", "cosine-min", "one-cycle"])
 def test_schedule_follows_its_formula_not_the_last_rate(name: str) -> None:
-    """07.4 The rates of four steps, before each of which a hand has set another one."""
-    schedule = SCHEDULES[name][0]
-    runs = {"rates left alone": rates(schedule, [0.5], 4)[1:, 0]}
-    runs["another rate set before each step"] = gone_on(schedule, 0.5)[:, 0]
+    """07.4 The rates of every step to the end, before each of which a hand has set another one."""
+    schedule, steps = SCHEDULES[name]
+    runs = {"rates left alone": rates(schedule, [0.5], steps)[1:, 0]}
+    runs["another rate set before each step"] = gone_on(schedule, 0.5, steps)[:, 0]
     assert_alike(runs, *runs)
+
+
+FAR = np.array([29_999, 30_000, 45_000, 200_000])  # steps of a long training
+LONG = {
+    "StepLR": ("30_000, 0.5", 0.5 ** (1 + FAR // 30_000)),
+    "LinearWarmup": ("0, 60_000", 0.5 * np.minimum(FAR / 60_000, 1)),
+    "CosineAnnealingLR": ("60_000", 0.25 * (1 + np.cos(np.pi * FAR / 60_000))),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_schedule_of_a_long_training(name: str) -> None:
+    """07.4 lr_at from a base of 0.5, up to step 200,000."""
+    arguments, want = LONG[name]
+    got = asked_for_rates(f"tt.{name}(optimizer, {arguments})", 0.5, FAR.tolist())
+    assert_close(got["rates"], want=want)
 
 
 @observe
