@@ -88,8 +88,9 @@ def test_accuracy_of_any_shape(seed: int, rows: int, classes: int) -> None:
         ([1.0, 2.0, 3.0], [2, -1, 2]),
         ([3.0, 2.0, 1.0], [0, -100, 0]),
         ([1.0, 2.0, 3.0], [2, 5, 2]),
+        *[([3.0, 2.0, 1.0], [0, 2**bits, 0]) for bits in (8, 16, 32)],
     ],
-    ids=["large", "far-below-0", "close", "infinite", "no-class-1", "no-class-100", "no-class-5"],
+    ids=lambda given: str(given).replace(" ", ""),
 )
 def test_accuracy_at_the_edges(row: Any, targets: Any) -> None:
     """07.1 Logits that exp would lose or float32 round, and targets that are no class: one row of three is wrong."""
@@ -166,8 +167,9 @@ def test_batches_refuses(count: int, size: int) -> None:
 
 
 def test_batches_of_nothing() -> None:
-    """07.2 0 samples and 1 sample: no batch, one batch."""
-    assert_equal([len(epoch_of(count, 3)) for count in (0, 1)], want=[0, 1])
+    """07.2 The batches of 0 samples and of 1 sample."""
+    assert_equal([b.tolist() for b in epoch_of(0, 3)], want=[])
+    assert_equal([b.tolist() for b in epoch_of(1, 3)], want=[[0]])
 
 
 @observe
@@ -461,12 +463,12 @@ HALF_STEPS = [
 
 @pytest.mark.parametrize("schedule", HALF_STEPS)
 def test_schedules_refuse_half_steps(schedule: str) -> None:
-    """07.4 Each schedule with 2.5 steps, and with other floats."""
+    """07.4 Building each schedule with 2.5 steps, and with other floats."""
     floats = {n: n for n in ("2.5", "2.25", "0.5")}
     floats |= {"4.0": "4", "np.nan": "nan", "np.inf": "inf", "np.float64(3)": "3"}
     for number, says in floats.items():
         call = f"tt.{schedule.replace('2.5', number)}"
-        assert_raises(rates, call, [0.1], 1, error="ValueError", says=(says,))
+        assert_raises(rates, call, [0.1], 0, error="ValueError", says=(says,))
 
 
 @pytest.mark.parametrize("schedule", HALF_STEPS)
@@ -479,10 +481,10 @@ def test_schedules_count_with_numpy_too(schedule: str) -> None:
 
 @pytest.mark.parametrize("schedule", NO_STEPS)
 def test_schedules_refuse_no_steps(schedule: str) -> None:
-    """07.4 Each schedule with 0 steps, and with -3."""
+    """07.4 Building each schedule with 0 steps, and with -3."""
     less = schedule.removesuffix("0)") + "-3)"
-    assert_raises(rates, f"tt.{schedule}", [0.1], 1, error="ValueError", says=("0",))
-    assert_raises(rates, f"tt.{less}", [0.1], 1, error="ValueError", says=("-3",))
+    assert_raises(rates, f"tt.{schedule}", [0.1], 0, error="ValueError", says=("0",))
+    assert_raises(rates, f"tt.{less}", [0.1], 0, error="ValueError", says=("-3",))
 
 
 def half_cosine(start: float, end: float, share: Any) -> Any:
@@ -513,6 +515,18 @@ def test_step_lr_formula(base: int, size: int, steps: int, gamma: int) -> None:
     """07.5 Drawn settings, by the formula."""
     got = rates(f"tt.StepLR(optimizer, {size}, gamma={gamma / 4})", [base / 8], steps)
     assert_rates(got[:, 0], base / 8 * (gamma / 4) ** (np.arange(steps + 1) // size))
+
+
+@observe
+def rates_at_drops(tt: Any, sizes: int, times: int) -> Any:
+    optimizer = tt.SGD([tt.Tensor([1.0], requires_grad=True)], lr=0.5)
+    made = [(size, tt.StepLR(optimizer, size, gamma=0.5)) for size in range(1, sizes)]
+    return [[m.lr_at(1.0, times * size + late) for size, m in made] for late in (-1, 0)]
+
+
+def test_step_lr_drops_at_its_step() -> None:
+    """07.5 step_size from 1 to 199: the rate just before the third drop, and at it."""
+    assert_equal(rates_at_drops(200, 3), want=[[0.25] * 199, [0.125] * 199])
 
 
 @pytest.mark.parametrize("name", ["warmup", "warmup-4"])
@@ -590,9 +604,9 @@ def test_one_cycle_of_one_way(share: str, want: list[float]) -> None:
 
 @pytest.mark.parametrize("share", [30, -0.5, 1.5, math.nan], ids=str)
 def test_one_cycle_refuses_what_is_no_share(share: float) -> None:
-    """07.8 30, -0.5, 1.5 and nan."""
+    """07.8 Building it with 30, -0.5, 1.5 and nan."""
     call = f"tt.OneCycleLR(optimizer, 0.5, 6, pct_start=float('{share}'))"
-    assert_raises(rates, call, [0.1], 1, error="ValueError", says=(str(share),))
+    assert_raises(rates, call, [0.1], 0, error="ValueError", says=(str(share),))
 
 
 def test_one_cycle_ends() -> None:
@@ -828,6 +842,15 @@ def test_clip_leaves_small_gradients_alone() -> None:
     assert_close(got["norm"], want=math.sqrt(sum(float((g * g).sum()) for g in gradients)))
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_clip_leaves_numbers_far_apart_alone(dtype: str) -> None:
+    """07.11 The largest and the smallest number of a dtype together, below max_norm."""
+    of = np.finfo(dtype)
+    gradients = [np.array([of.max, -of.smallest_subnormal], dtype), np.array([of.tiny / 2], dtype)]
+    got = clipped(gradients, math.inf)["gradients"]
+    assert_equal([g.tolist() for g in got], want=[g.tolist() for g in gradients])
+
+
 @pytest.mark.parametrize("max_norm", [0.5, math.inf], ids=str)
 def test_clip_leaves_zeros_alone(max_norm: float) -> None:
     """07.11 Gradients that are zero, -0.0 or empty; the norm is 0.0. And no limit at all."""
@@ -995,17 +1018,17 @@ def step_of_two_groups(tt: Any, x: Any, y: Any, clip: Any) -> Any:
         model, tt.SGD(groups, lr=0.0), loss=lambda o, y: tt.cross_entropy(o * scale, y), clip=clip
     )
     found = []
-    for _ in range(2):
-        trainer.train_step(x, y)
+    for times in (1, 3, 1):
+        trainer.train_step(times * x, y)
         found.append([np.array(p.grad) for p in (*model.parameters(), scale)])
     norm = float(np.sqrt(sum((p.grad**2).sum() for p in model.parameters())))
-    return {"first step": found[0], "second step": found[1], "norm": norm}
+    return {"first step": found[0], "the same after another": found[2], "norm": norm}
 
 
 def test_step_of_parameters_elsewhere() -> None:
-    """07.12 Two groups, a part that no group holds, a parameter of the loss: cleared, the model's clipped."""
+    """07.12 Gradients of two groups, of a layer that no group holds, of the loss: cleared; the model's clipped."""
     got = step_of_two_groups(*data(), None)
-    assert_close(got["second step"], want=got["first step"])
+    assert_close(got["the same after another"], want=got["first step"])
     assert_close(step_of_two_groups(*data(), 0.01)["norm"], want=0.01, terms=1e4)
 
 
