@@ -1290,7 +1290,8 @@ def refused_step(tt: Any, value: float, accumulate: int) -> Any:
 
     def look():
         counts = [trainer.steps, trainer.seen, trainer.loss_sum, trainer.last_loss, schedule.steps]
-        return {"weights": [p.data.tolist() for p in model.parameters()], "counts": counts}
+        found = {"weights": [p.data.tolist() for p in model.parameters()], "counts": counts}
+        return found | {"optimizer": repr(optimizer.state_dict())}
 
     trainer = tt.Trainer(model, optimizer, loss, schedule, accumulate=accumulate)
     trainer.train_step(np.array([[1.0, 2.0], [1.0, 0.5]]), np.ones((2, 1)))
@@ -1309,7 +1310,7 @@ def refused_step(tt: Any, value: float, accumulate: int) -> Any:
     ids=["train_step-nan", "train_step-inf", "train_step-minus-inf"],
 )
 def test_step_refuses_a_loss_that_is_not_finite(value: float, name: str, accumulate: int) -> None:
-    """07.12 A loss of nan or inf behind a good step, also in parts; weights and counts, last_loss too."""
+    """07.12 A loss of nan or inf behind a good step, also in parts; weights, counts, the state of the optimizer."""
     got = refused_step(value, accumulate)
     says = name if name in got["says"] else got["says"]
     assert_equal(got | {"says": says}, want={"says": name, "changed": []})
@@ -1423,6 +1424,22 @@ def test_fit_goes_in_the_order_of_batches(options: Any) -> None:
     """07.14 What the model is shown, against batches(); seed 0 if not given."""
     got = order_of_fit(20, 6, **options)
     assert_equal(got["shown"], want=got["drawn"])
+
+
+@observe
+def rates_set_by_hand(tt: Any, x: Any, y: Any, epochs: int) -> Any:
+    def halve(trainer, event):
+        if event == "epoch":
+            trainer.optimizer.param_groups[0]["lr"] /= 2
+
+    model = tt.Linear(3, 4)
+    trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.5), callbacks=[halve])
+    return {"lr": [line["lr"] for line in trainer.fit(x, y, epochs, 4)]}
+
+
+def test_fit_notes_the_rate_of_now() -> None:
+    """07.14 The history where a callback halves the rate after each epoch, without a schedule."""
+    assert_equal(rates_set_by_hand(*data(), 4), want={"lr": [0.5, 0.25, 0.125, 0.0625]})
 
 
 @observe(uses=(built,))
@@ -1776,7 +1793,19 @@ def modes_of_a_frozen_part(tt: Any, x: Any, y: Any) -> Any:
     alike = tt.Sequential(tt.Linear(3, 4), tt.Dropout(0.5), tt.Dropout(0.5))
     alike[1].eval()
     tt.Trainer(alike, tt.SGD(alike.parameters(), lr=0.1)).evaluate(x, y, 4)
+
+    class Listed(tt.Module):
+        def __init__(self):
+            self.layers, self.more = [tt.Linear(3, 4), tt.Dropout(0.5)], {"a": (tt.Dropout(0.5),)}
+
+        def forward(self, x):
+            return self.more["a"][0](self.layers[1](self.layers[0](x)))
+
+    listed = Listed()
+    listed.layers[1].eval()
+    tt.Trainer(listed, tt.SGD(listed.parameters(), lr=0.1)).evaluate(x, y, 4)
     parts = {"frozen part": thawed, "training part": training, "inside": inside}
+    parts |= {"one in a list": [m.training for m in (*listed.layers, *listed.more["a"])]}
     parts |= {"one of two alike": [m.training for m in alike.modules()]}
     return parts | {"a frozen part of two": twice.training}
 
@@ -1786,7 +1815,7 @@ def test_evaluate_puts_every_part_back() -> None:
     frozen = [True, True, False, True, True]
     want = {"frozen part": frozen, "training part": [False, False, False, True, True]}
     want |= {"a frozen part of two": False, "inside": [False] * 4}
-    want |= {"one of two alike": [True, True, False, True]}
+    want |= {"one of two alike": [True, True, False, True], "one in a list": [True, False, True]}
     assert_equal(modes_of_a_frozen_part(*data()), want=want)
 
 
@@ -1953,13 +1982,15 @@ def progress(tt: Any, records: Any) -> Any:
 
 
 def test_print_progress() -> None:
-    """07.17 What is printed for three lines of history, whatever names stand in them."""
+    """07.17 What is printed for four lines of history, whatever names and numbers stand in them."""
     loss = real(0.25, 0.1, 0.9)
     line = {"epoch": 4, "loss": 0.123456, "val_accuracy": 0.5}
     other = {"val_recall": 0.125, "error": 1234567.0, "epoch": 123456, "rank": 7}
-    got = progress([{"epoch": 3, "loss": loss, "lr": 0.1}, line, other])
+    zeros = {"lr": 0.0, "epoch": 0, "val_accuracy": 0.0, "val_loss": math.nan}
+    got = progress([{"epoch": 3, "loss": loss, "lr": 0.1}, line, other, zeros])
     lines = f"epoch 3  loss {loss:.4g}  lr 0.1", "epoch 4  loss 0.1235  val_accuracy 0.5"
     lines = *lines, "val_recall 0.125  error 1.235e+06  epoch 1.235e+05  rank 7"
+    lines = *lines, "lr 0  epoch 0  val_accuracy 0  val_loss nan"
     assert_equal(got, want="".join(f"{line}\n" for line in lines))
 
 
@@ -2260,6 +2291,99 @@ def test_refused_state_changes_nothing(damage: str) -> None:
     """07.19 Model, optimizer and schedule after a refused state."""
     want = {"changed": [], "the same parts": True}
     assert_equal(refused_state(network(), damage), want=want)
+
+
+@observe(uses=(built,))
+def refused_leaves(tt: Any, weights: Any, x: Any, y: Any, replaced: Any) -> Any:
+    def build():
+        model = built(tt, weights)
+        optimizer = tt.Adam(model.parameters(), lr=0.1)
+        schedule = tt.CosineAnnealingLR(optimizer, 9)
+        return tt.Trainer(model, optimizer, schedule=schedule)
+
+    def damaged(state, name, inner):
+        part = {**state[name], inner: replaced} if inner is not None else replaced
+        return {**state, name: part}
+
+    trainer, changed = build(), []
+    start = trainer.state_dict()
+    trainer.fit(x, y, 2, 3)
+    names = [(n, None) for n in start]
+    names += [(n, inner) for n in start if isinstance(start[n], dict) for inner in start[n]]
+    for name, inner in names:
+        before = repr(trainer.state_dict())
+        try:
+            trainer.load_state_dict(damaged(start, name, inner))
+            trainer = build()
+            trainer.fit(x, y, 2, 3)
+        except Exception:
+            if repr(trainer.state_dict()) != before:
+                changed.append(f"{name}, {inner}" if inner else name)
+    return {"changed where this is damaged": changed}
+
+
+@pytest.mark.parametrize("replaced", [None, 7, "text"], ids=str)
+def test_state_refused_for_any_reason_changes_nothing(replaced: Any) -> None:
+    """07.19 A trainer after states in which one value is another, whatever error that gives."""
+    want = {"changed where this is damaged": list[str]()}
+    assert_equal(refused_leaves(network(), *data(), replaced), want=want)
+
+
+PASTS = {
+    "another-order": "trainer.fit(x, y, 2, 3)",
+    "other-sizes": "trainer.fit(x[:5], y[:5], 1, 2), trainer.evaluate(x, y)",
+    "an-interrupt": "stopped(5, 3), stopped(8, 3)",
+    "steps-by-hand": "[trainer.train_step(x[:2], y[:2]) for _ in range(3)]",
+    "a-rate-by-hand": "trainer.optimizer.param_groups[0].update(lr=9.0), trainer.fit(x, y, 1, 7)",
+    "a-refused-step": "refused()",
+    "a-state-of-its-own": "[trainer.load_state_dict(trainer.state_dict()), trainer.fit(x, y, 1, 4)]",
+}
+
+
+@observe
+def lived_before(tt: Any, x: Any, y: Any, past: str) -> Any:
+    def build(seed):
+        tt.manual_seed(seed)
+        model = tt.Sequential(tt.Linear(3, 5), tt.Sequential(tt.Dropout(0.25)), tt.Linear(5, 4))
+        optimizer = tt.Adam(model.parameters(), lr=0.1)
+        schedule = tt.CosineAnnealingLR(optimizer, 40)
+        return tt.Trainer(model, optimizer, schedule=schedule, clip=0.5, accumulate=2, seed=seed)
+
+    def stopped(steps, size):
+        def stop(trainer, event):
+            if event == "step" and trainer.steps == steps:
+                raise KeyboardInterrupt
+
+        trainer.callbacks.append(stop)
+        try:
+            trainer.fit(x, y, 9, size)
+        except KeyboardInterrupt:
+            trainer.callbacks.remove(stop)
+
+    def refused():
+        try:
+            trainer.train_step(x * np.nan, y)
+        except ValueError:
+            return
+
+    found, start = {}, build(5).state_dict()
+    for name, before in (("a new trainer", "0"), ("one with a past", past)):
+        trainer = build(77)
+        eval(before, {"trainer": trainer, "stopped": stopped, "refused": refused, "x": x, "y": y})
+        trainer.load_state_dict(start)
+        stopped(4, 3)
+        trainer.fit(x, y, 3, 3)
+        found[name] = {"steps": trainer.steps, "validation": trainer.evaluate(x, y, 4)["loss"]}
+        found[name] |= {k: [line[k] for line in trainer.history] for k in ("loss", "lr")}
+        found[name] |= {"weights": [p.data for p in trainer.model.parameters()]}
+    return found
+
+
+@pytest.mark.parametrize("past", PASTS)
+def test_load_leaves_nothing_of_the_past(past: str) -> None:
+    """07.19 The same state for a trainer built anew and for one that has lived: training goes on alike."""
+    runs = lived_before(*data(), PASTS[past])
+    assert_alike(runs, *runs, exactly=True)
 
 
 @observe(uses=(built,))
