@@ -101,6 +101,8 @@ def test_accuracy_at_the_edges(row: Any, targets: Any) -> None:
 SHAPES = [
     ((3, 4), (3, 4)),
     ((3, 4), (2,)),
+    ((3, 4), (1,)),
+    ((1, 4), (3,)),
     ((3,), (3,)),
     ((3, 4), (3, 1)),
     ((3, 4), ()),
@@ -933,11 +935,10 @@ def test_clip_in_place_in_any_layout() -> None:
 )
 def test_clip_does_not_overflow(dtype: str, size: float) -> None:
     """07.10 Gradients whose squares are too large for their dtype: the norm, and what is clipped."""
-    got = clipped([np.array([3 * size, 0.0], dtype), np.array([4 * size], dtype)], 1.0)
+    got = clipped([np.array([-3 * size, 1.0], dtype), np.array([-4 * size], dtype)], 1.0)
     assert_equal(round(got["norm"] / size, 2), want=5.0)
-    assert_equal(
-        [np.round(g.astype(float), 2).tolist() for g in got["gradients"]], want=[[0.6, 0.0], [0.8]]
-    )
+    clipped_to = [(np.round(g.astype(float), 2) + 0.0).tolist() for g in got["gradients"]]
+    assert_equal(clipped_to, want=[[-0.6, 0.0], [-0.8]])
 
 
 @pytest.mark.parametrize(
@@ -945,7 +946,7 @@ def test_clip_does_not_overflow(dtype: str, size: float) -> None:
 )
 def test_clip_loses_no_small_gradient(dtype: str, size: float) -> None:
     """07.10 Gradients whose squares are too small for their dtype have a norm too, below max_norm."""
-    gradients = [np.array([3 * size, 0.0], dtype), np.array([4 * size], dtype)]
+    gradients = [np.array([-3 * size, 0.0], dtype), np.array([-4 * size], dtype)]
     got = clipped(gradients, 1.0)
     assert_equal(round(got["norm"] / size, 2), want=5.0)
     assert_equal([g.tolist() for g in got["gradients"]], want=[g.tolist() for g in gradients])
@@ -1707,9 +1708,15 @@ def test_batch_sizes_unless_told() -> None:
 
 @observe
 def modes(tt: Any, x: Any, y: Any, training: bool, fails: str) -> Any:
-    model = tt.Sequential(tt.Linear(3, 4), tt.Dropout(0.5))
+    seen, ran = [], []
+
+    class Watched(tt.Dropout):
+        def forward(self, x):
+            ran.append(self.training)
+            return super().forward(x)
+
+    model = tt.Sequential(tt.Linear(3, 4), Watched(0.5))
     model.train(training)
-    seen = []
 
     def spy(logits, targets):
         kept = [logits.requires_grad, (model[0].weight * 2).requires_grad]
@@ -1724,7 +1731,8 @@ def modes(tt: Any, x: Any, y: Any, training: bool, fails: str) -> Any:
     except (KeyError, KeyboardInterrupt):
         seen.append("failed")
     again = tt.Tensor([1.0], requires_grad=True) * 2
-    inside = {"training": seen[0][0], "requires_grad": seen[0][1]}
+    inside = {"model trains": ran[0], "it trains in the loss": seen[0][0]}
+    inside |= {"requires_grad": seen[0][1]}
     return {
         "inside": inside,
         "failed": seen[-1] == "failed",
@@ -1742,7 +1750,8 @@ def test_evaluate_puts_the_mode_back(training: bool, fails: str) -> None:
     """07.16 Inside: the mode, and requires_grad of the model's answer and of the loss. After it: modes and notes as before."""
     rows = integer(7, 7, 99)
     got = modes(*data(rows), training, fails)
-    inside, samples = {"training": False, "requires_grad": [False] * 2}, None if fails else rows
+    inside, samples = {"requires_grad": [False] * 2}, None if fails else rows
+    inside |= {"model trains": False, "it trains in the loss": False}
     want = {"inside": inside, "failed": bool(fails), "training after": [training] * 3}
     assert_equal(got, want=want | {"notes after": True, "samples": samples})
 
