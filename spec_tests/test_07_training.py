@@ -1139,14 +1139,15 @@ def test_steps_on_tensors() -> None:
 @observe(uses=(built,))
 def step_in_parts(tt: Any, weights: Any, x: Any, y: Any, accumulate: int, clip: Any = None) -> Any:
     model = built(tt, weights)
-    trainer = tt.Trainer(
-        model, tt.SGD(model.parameters(), lr=0.5, momentum=0.9), accumulate=accumulate, clip=clip
-    )
+    optimizer = tt.SGD(model.parameters(), lr=0.5, momentum=0.9)
+    schedule = tt.StepLR(optimizer, 1, gamma=0.5)
+    options = {"schedule": schedule, "accumulate": accumulate, "clip": clip}
+    trainer = tt.Trainer(model, optimizer, **options)
     losses = [trainer.train_step(x, y) for _ in range(2)]
     return {
         "losses": losses,
         "weights": [p.data for p in model.parameters()],
-        "counts": [trainer.steps, trainer.seen],
+        "counts": [trainer.steps, trainer.seen, schedule.steps],
     }
 
 
@@ -1249,7 +1250,7 @@ def test_accumulation_is_one_step() -> None:
     x, y = data(7)
     whole, parts = (step_in_parts(network(), x, y, k, clip=0.1) for k in (1, 9))
     assert_close(parts["weights"], want=whole["weights"])
-    assert_equal(parts["counts"], want=[2, 14])
+    assert_equal(parts["counts"], want=[2, 14, 2])
 
 
 @observe
