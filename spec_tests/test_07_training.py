@@ -1944,7 +1944,7 @@ def test_fit_validates_by_every_metric() -> None:
 
 
 @observe
-def modes_after_a_callback(tt: Any, x: Any, y: Any) -> Any:
+def modes_after_a_callback(tt: Any, x: Any, y: Any, part: Any) -> Any:
     modes = []
 
     class Watched(tt.Linear):
@@ -1954,14 +1954,17 @@ def modes_after_a_callback(tt: Any, x: Any, y: Any) -> Any:
 
     model = tt.Sequential(Watched(3, 4))
     trainer = tt.Trainer(model, tt.SGD(model.parameters(), lr=0.1))
-    trainer.callbacks.append(lambda trainer, event: trainer.model.eval())
+    changed = model if part is None else model[part]
+    trainer.callbacks.append(lambda trainer, event: changed.eval())
     trainer.fit(x, y, 2, 3)
-    return modes
+    return {"modes of six steps": modes}
 
 
-def test_fit_trains_after_a_callback_that_evaluates() -> None:
-    """07.14 A callback that calls model.eval()."""
-    assert_equal(modes_after_a_callback(*data(7)), want=[True] * 6)
+@pytest.mark.parametrize("part", [None, 0], ids=["the-model", "a-part"])
+def test_fit_trains_after_a_callback_that_evaluates(part: Any) -> None:
+    """07.14 A callback that calls eval() of the model, or of a part of it."""
+    got = modes_after_a_callback(*data(7), part)
+    assert_equal(got, want={"modes of six steps": [True] * 6})
 
 
 def test_fit_validates_after_each_epoch() -> None:
@@ -2534,6 +2537,17 @@ def there_and_back(tt: Any, state: Any, own: str) -> Any:
 KINDS = ["bool", "int8", "int64", "uint8", "uint64", "float16", "float32", "float64"]
 STATES = {
     "numbers": [0.1, -0.0, 1e-320, math.inf, -math.inf, math.nan, 1, 1.0, -5, 2**127 + 1],
+    "lists": [
+        [1, 2.5, True],
+        [True, 0],
+        [1.0, 2],
+        [1, 2],
+        [2.0, 3.0],
+        [1.5, None],
+        (1, 2.0),
+        [2**70, 1],
+    ],
+    "alike": [[dyadic(2), dyadic(2)], [dyadic(2).tolist(), dyadic(2)], [[1, 2], [3, 4]], ["1", 1]],
     "words": [None, True, False, "", 'a \n"quoted" ü', "None", "1", "array", "0"],
     "empty": [{}, [], (), {"a": {}, "b": ()}, [[], [()]]],
     "nested": ((1,), [(2, [3])], {"a": ({"b": (4,)},), "c": [{5: (6,)}]}),
