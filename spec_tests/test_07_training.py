@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -159,6 +159,23 @@ def test_batches_of_any_size(count: int, size: int, seed: int, epoch: int) -> No
 
 
 @observe
+def indices_of_many(tt: Any, count: int, batch_size: int) -> Any:
+    found = np.concatenate([np.asarray(b) for b in tt.batches(count, batch_size)])
+    return {
+        "samples": len(found),
+        "different ones": len(np.unique(found)),
+        "last": int(found.max()),
+    }
+
+
+@pytest.mark.parametrize("count", [200, 300, 40_000, 70_000])
+def test_batches_of_many(count: int) -> None:
+    """07.2 Counts that small integers do not hold."""
+    want = {"samples": count, "different ones": count, "last": count - 1}
+    assert_equal(indices_of_many(count, 30_000), want=want)
+
+
+@observe
 def batches_alone(tt: Any, count: int, batch_size: int, start: int = 0) -> Any:
     return type(tt.batches(count, batch_size, start=start)).__name__
 
@@ -200,6 +217,29 @@ def orders_of(tt: Any, pairs: Any) -> Any:
         [int(i) for b in tt.batches(50, 16, seed=seed, epoch=epoch) for i in b]
         for seed, epoch in pairs
     ]
+
+
+FACTORS = [  # that people multiply a seed with
+    *(10**n for n in range(1, 10)),
+    *(2**n - 1 for n in range(3, 32)),
+    *(37, 97, 101, 997, 1009, 7919, 9973, 10007, 65537, 99991, 100003, 104729, 1000003),
+    *(12345, 123456789, 1013904223, 1664525, 2654435761, 2654435769, 1000000007),
+]
+
+
+def test_batches_differ_where_a_factor_would_meet() -> None:
+    """07.3 The seed 0 with epoch f, beside the seed 1 with epoch 0, for many numbers f."""
+    orders = {tuple(order) for order in orders_of([(1, 0), *((0, f) for f in FACTORS)])}
+    assert_equal({"different orders": len(orders)}, want={"different orders": len(FACTORS) + 1})
+
+
+def test_batches_order_does_not_depend_on_their_size() -> None:
+    """07.3 One order, cut into pieces of 1, 6, 8 and 100, and begun at 6."""
+    whole = [int(i) for i in epoch_of(24, 24, 1, 2)[0]]
+    for size in (1, 6, 8, 100):
+        for start in (0, 6):
+            got = epoch_of(24, size, 1, 2, start)
+            assert_equal([int(i) for b in got for i in b], want=whole[start:])
 
 
 def test_batches_differ_between_epochs_and_seeds() -> None:
@@ -667,6 +707,32 @@ def test_schedule_resumes(name: str) -> None:
 
 
 @observe
+def schedules_that_load(tt: Any, schedule: str, steps: int, base_lr: float) -> Any:
+    def build():
+        optimizer = tt.SGD([tt.Tensor([1.0], requires_grad=True)], lr=9.0)
+        return eval(schedule, {"tt": tt, "optimizer": optimizer})
+
+    found, names = {}, ("rates of a new schedule", "of one that had made steps")
+    for name, before in zip(names, (0, steps), strict=True):
+        made = build()
+        for _ in range(before):
+            made.step()
+        made.load_state_dict({"steps": 1, "base_lrs": [base_lr]})
+        found[name] = made.get_last_lr()
+        for _ in range(3):
+            made.step()
+            found[name] += made.get_last_lr()
+    return {name: np.array(rates) for name, rates in found.items()}
+
+
+@pytest.mark.parametrize("name", ["step", "warmup-4", "cosine-min", "one-cycle"])
+def test_schedule_forgets_its_past(name: str) -> None:
+    """07.9 A state with another base rate and a step that has been, for a new schedule and a used one."""
+    runs = schedules_that_load(SCHEDULES[name][0], 5, real(0.5, 0.2, 0.9))
+    assert_alike(runs, *runs)
+
+
+@observe
 def load_other_groups(tt: Any, saved: Any, loading: Any) -> Any:
     def build(lrs):
         groups = [{"params": [tt.Tensor([1.0], requires_grad=True)], "lr": lr} for lr in lrs]
@@ -961,6 +1027,16 @@ def test_clip_hides_no_nan(beside: float) -> None:
     got = clipped([np.array([400.0]), np.array([beside, math.nan]), np.array([[-0.5]])], 1.0)
     found = [bool(np.isnan(g).all()) for g in got["gradients"]]
     assert_equal([found, str(got["norm"])], want=[[True] * 3, "nan"])
+
+
+@pytest.mark.parametrize("order", list(permutations(["inf", "nan", "2.0"])), ids="-".join)
+@pytest.mark.parametrize("apart", [True, False], ids=["each-alone", "together"])
+def test_clip_finds_a_nan_anywhere(order: Any, apart: bool) -> None:
+    """07.10 nan before, between and behind inf and 2.0, in three gradients and in one."""
+    numbers = np.array(list(map(float, order)))
+    got = clipped(list(numbers.reshape(-1, 1)) if apart else [numbers], 1.0)
+    found = [bool(np.isnan(g).all()) for g in got["gradients"]]
+    assert_equal([*found, str(got["norm"])], want=[True] * len(found) + ["nan"])
 
 
 # ---- 07.12 and 07.13: one step -------------------------------------------------------------------
