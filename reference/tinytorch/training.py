@@ -737,7 +737,7 @@ def load_checkpoint(path: str | os.PathLike[str], trainer: Trainer) -> None:
 
 
 def _read(path: Path) -> Any:
-    """The state in a checkpoint, every byte of it checked (a zip archive has a sum for each member)."""
+    """The state in a checkpoint; a zip archive has a sum for each member, compared at its end."""
     with path.open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as archive:
