@@ -83,7 +83,7 @@ def test_accuracy_of_any_shape(seed: int, rows: int, classes: int) -> None:
     [
         ([1000.0, 1001.0, 1002.0], [2, 1, 2]),
         ([-1001.0, -1002.0, -1000.0], [2, 2, 0]),
-        ([1.0, 1.0 + 1e-12, 1.0 + 3e-12], [2, 0, 2]),
+        ([1.0, 1.00000001, 1.00000003], [2, 0, 2]),
         ([-np.inf, 1.0, np.inf], [2, 1, 2]),
         ([1.0, 2.0, 3.0], [2, -1, 2]),
         ([3.0, 2.0, 1.0], [0, -100, 0]),
@@ -991,10 +991,26 @@ def test_clip_in_place_in_any_layout() -> None:
     laid = [np.asfortranarray(x), np.flip(x.copy()), np.repeat(x, 2, axis=1)[:, ::2]]
     gradients = [*laid, np.array(-0.5), np.zeros((0, 3)), x.astype(np.float32).T]
     norm = math.sqrt(sum(float(np.square(g, dtype=float).sum()) for g in gradients))
-    want = [(g.astype(float) * (0.25 / (norm + 1e-6))).astype(g.dtype) for g in gradients]
-    got = clipped(gradients, 0.25)
-    assert_close([got["norm"], *got["gradients"]], want=[norm, *want])
-    assert_equal(got["in place"], want=True)
+    got, dtypes = clipped(gradients, 0.25), [g.dtype.name for g in gradients]
+    assert_equal([got["in place"], [g.dtype.name for g in got["gradients"]]], want=[True, dtypes])
+    found = [np.float32(g) for g in (got["norm"], *got["gradients"])]  # float32 may be its sum
+    assert_close(found, want=[np.float32(g) for g in (norm, *(g * 0.25 / norm for g in gradients))])
+
+
+@observe
+def norm_of_equal_numbers(tt: Any, number: float, count: int, dtype: str) -> Any:
+    parameters = [tt.Tensor(np.zeros(count), requires_grad=True) for _ in range(2)]
+    for parameter in parameters:
+        parameter.grad = np.full(count, number, dtype)
+    return tt.clip_grad_norm_(parameters, 1e6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("number", [-1.0, 0.3])
+def test_clip_sums_many_numbers(number: float, dtype: str) -> None:
+    """07.10 The norm of two times 50,000 equal numbers."""
+    want = abs(float(np.array(number, dtype))) * math.sqrt(100_000)
+    assert_equal(round(norm_of_equal_numbers(number, 50_000, dtype), 2), want=round(want, 2))
 
 
 @pytest.mark.parametrize(
