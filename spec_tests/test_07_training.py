@@ -599,6 +599,7 @@ def test_cosine_annealing(name: str) -> None:
 
 @settings(max_examples=20)
 @example(base=1, half=4, steps=9, low=8)  # eta_min above the base
+@example(base=0, half=4, steps=9, low=8)  # no rate to begin with
 @given(
     base=st.integers(1, 40), half=st.integers(1, 9), steps=st.integers(0, 30), low=st.integers(0, 9)
 )
@@ -624,10 +625,11 @@ FALL = [LAST + (1 - LAST) * (1 + math.cos(math.pi * t / 4)) / 2 for t in (1, 2, 
 def test_one_cycle_formula(top: int, half: int) -> None:
     """07.8 Drawn settings, by the formula."""
     total, peak, t = 2 * half, half - 1, np.arange(2 * half)
-    got = rates(f"tt.OneCycleLR(optimizer, {top / 8}, {total}, 0.5, 8, 4)", [0.3], total - 1)
+    base = [0.3, 0.0]  # plays no part
+    got = rates(f"tt.OneCycleLR(optimizer, {top / 8}, {total}, 0.5, 8, 4)", base, total - 1)
     up = half_cosine(top / 64, top / 8, t / peak)
     down = half_cosine(top / 8, top / 256, (t - peak) / (total - 1 - peak))
-    assert_rates(got[:, 0], np.where(t <= peak, up, down))
+    assert_rates(got, np.where(t <= peak, up, down)[:, None] * np.ones(2))
 
 
 @pytest.mark.parametrize(
@@ -1040,9 +1042,10 @@ def test_clip_loses_no_small_gradient(dtype: str, size: float) -> None:
 @pytest.mark.parametrize("beside", [3.0, 0.0, math.inf, -math.inf], ids=str)
 def test_clip_hides_no_nan(beside: float) -> None:
     """07.10 One nan, beside finite gradients, zeros and infinities; other gradients before it and behind."""
-    got = clipped([np.array([400.0]), np.array([beside, math.nan]), np.array([[-0.5]])], 1.0)
+    broken = np.array([beside, math.nan])
+    got = clipped([np.array([400.0]), np.zeros(2), broken, np.array([[-0.5]]), np.zeros(1)], 1.0)
     found = [bool(np.isnan(g).all()) for g in got["gradients"]]
-    assert_equal([found, str(got["norm"])], want=[[True] * 3, "nan"])
+    assert_equal([found, str(got["norm"])], want=[[True] * 5, "nan"])
 
 
 @pytest.mark.parametrize("order", list(permutations(["inf", "nan", "2.0"])), ids="-".join)
