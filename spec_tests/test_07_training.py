@@ -3082,7 +3082,7 @@ def test_load_of_no_file() -> None:
 
 
 @observe
-def load_a_trap(tt: Any) -> Any:
+def load_a_trap(tt: Any, where: str) -> Any:
     import os
     import tempfile
 
@@ -3097,8 +3097,13 @@ def load_a_trap(tt: Any) -> Any:
         tt.save_checkpoint(path, trainer)
         with np.load(path) as archive:
             arrays = dict(archive)
+        start = '{"format": "tinytorch checkpoint", "version": 1, "state": '
+        text = f"{start}__import__('os').mkdir({trace!r})}}".encode()
         trap = np.array([Trap()], dtype=object)
-        np.savez(path, **{name: a if name == "header" else trap for name, a in arrays.items()})
+        traps = {n: a if n == "header" else trap for n, a in arrays.items()}
+        if where == "header":
+            traps = {**arrays, "header": np.frombuffer(text, np.uint8)}
+        np.savez(path, **traps)
         try:
             tt.load_checkpoint(path, trainer)
         except ValueError as error:
@@ -3106,6 +3111,7 @@ def load_a_trap(tt: Any) -> Any:
         return {"named": "it was loaded", "the code ran": os.path.exists(trace)}
 
 
-def test_load_runs_no_code() -> None:
-    """07.20 A file with a pickled object; nothing in it is run."""
-    assert_equal(load_a_trap(), want={"named": True, "the code ran": False})
+@pytest.mark.parametrize("where", ["arrays", "header"])
+def test_load_runs_no_code(where: str) -> None:
+    """07.20 A file with a pickled object, and one with a call in its header; nothing in it is run."""
+    assert_equal(load_a_trap(where), want={"named": True, "the code ran": False})
