@@ -306,10 +306,10 @@ def rates(tt: Any, schedule: str, base_lrs: Any, steps: int) -> Any:
     return np.array(seen)
 
 
-def assert_rates(got: Any, want: Any) -> None:
+def assert_rates(got: Any, want: Any, first: int = 0) -> None:
     """Step by step, so that a failure names the step (and a rate of 0 is 0 to rounding)."""
     assert_equal(got.shape, want=want.shape)
-    for t, (ours, rate) in enumerate(zip(got, want, strict=True)):
+    for t, (ours, rate) in enumerate(zip(got, want, strict=True), first):
         known, name = ... if np.all(rate > 1e-12) else rate > 1e-12, f"the rate at step {t}"
         if np.any(rate > 1e-12):
             assert_close({name: ours[known]}, want={name: rate[known]})
@@ -431,7 +431,7 @@ def gone_on(tt: Any, schedule: str, base_lr: float, steps: int) -> Any:
 
 @pytest.mark.parametrize("name", ["step", "warmup-4", "cosine-min", "one-cycle"])
 def test_schedule_follows_its_formula_not_the_last_rate(name: str) -> None:
-    """07.4 The rates of every step to the end, before each of which a hand has set another one."""
+    """07.4 The rates of every step to the end, where another one is set by hand before each step."""
     schedule, steps = SCHEDULES[name]
     runs = {"rates left alone": rates(schedule, [0.5], steps)[1:, 0]}
     runs["another rate set before each step"] = gone_on(schedule, 0.5, steps)[:, 0]
@@ -705,7 +705,7 @@ def resumed_rates(tt: Any, schedule: str, base_lrs: Any, stop: int, more: int) -
 def test_schedule_resumes(name: str) -> None:
     """07.9 Rates with and without a break."""
     whole = rates(SCHEDULES[name][0], BASES, 7)
-    assert_rates(resumed_rates(SCHEDULES[name][0], BASES, 3, 4), whole[3:])
+    assert_rates(resumed_rates(SCHEDULES[name][0], BASES, 3, 4), whole[3:], first=3)
 
 
 @observe
@@ -1041,7 +1041,7 @@ def test_clip_loses_no_small_gradient(dtype: str, size: float) -> None:
 
 @pytest.mark.parametrize("beside", [3.0, 0.0, math.inf, -math.inf], ids=str)
 def test_clip_hides_no_nan(beside: float) -> None:
-    """07.10 One nan, beside finite gradients, zeros and infinities; other gradients before it and behind."""
+    """07.10 One nan, beside finite gradients, zeros and infinities; other gradients before it and after it."""
     broken = np.array([beside, math.nan])
     got = clipped([np.array([400.0]), np.zeros(2), broken, np.array([[-0.5]]), np.zeros(1)], 1.0)
     found = [bool(np.isnan(g).all()) for g in got["gradients"]]
@@ -1411,7 +1411,7 @@ def refused_step(tt: Any, value: float, accumulate: int) -> Any:
     ids=["train_step-nan", "train_step-inf", "train_step-minus-inf"],
 )
 def test_step_refuses_a_loss_that_is_not_finite(value: float, name: str, accumulate: int) -> None:
-    """07.12 A loss of nan or inf behind a good step, also in parts; weights, counts, the state of the optimizer."""
+    """07.12 A loss of nan or inf after a good step, also in parts; weights, counts, the state of the optimizer."""
     got = refused_step(value, accumulate)
     says = name if name in got["says"] else got["says"]
     assert_equal(got | {"says": says}, want={"says": name, "changed": []})
@@ -2393,7 +2393,7 @@ def refused_state(tt: Any, weights: Any, damage: str) -> Any:
         averages, rates = trainer.optimizer.state_dict(), trainer.schedule.state_dict()
         found = {"weights": [part.data for part in parts[3:]], "optimizer": averages}
         found |= {"a rate set by hand": [g["lr"] for g in trainer.optimizer.param_groups]}
-        found |= {"schedule": rates, "all that a state holds": trainer.state_dict()}
+        found |= {"schedule": rates, "the state of the trainer": trainer.state_dict()}
         return {name: repr(part) for name, part in found.items()}
 
     before = seen()
@@ -2493,7 +2493,7 @@ def lived_before(tt: Any, x: Any, y: Any, past: str) -> Any:
             return
 
     found, start = {}, build(5).state_dict()
-    for name, before in (("a new trainer", "0"), ("one with a past", past)):
+    for name, before in (("a new trainer", "0"), ("one that was used", past)):
         trainer = build(77)
         eval(before, {"trainer": trainer, "stopped": stopped, "refused": refused, "x": x, "y": y})
         trainer.load_state_dict(start)
@@ -2507,7 +2507,7 @@ def lived_before(tt: Any, x: Any, y: Any, past: str) -> Any:
 
 @pytest.mark.parametrize("past", PASTS)
 def test_load_leaves_nothing_of_the_past(past: str) -> None:
-    """07.19 The same state for a trainer built anew and for one that has lived: training goes on alike."""
+    """07.19 The same state for a trainer built anew and for one that was used before: training goes on alike."""
     runs = lived_before(*data(), PASTS[past])
     assert_alike(runs, *runs, exactly=True)
 
