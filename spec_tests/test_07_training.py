@@ -219,29 +219,6 @@ def orders_of(tt: Any, pairs: Any) -> Any:
     ]
 
 
-FACTORS = [  # that people multiply a seed with
-    *(10**n for n in range(1, 10)),
-    *(2**n - 1 for n in range(3, 32)),
-    *(37, 97, 101, 997, 1009, 7919, 9973, 10007, 65537, 99991, 100003, 104729, 1000003),
-    *(12345, 123456789, 1013904223, 1664525, 2654435761, 2654435769, 1000000007),
-]
-
-
-def test_batches_differ_where_a_factor_would_meet() -> None:
-    """07.3 The seed 0 with epoch f, beside the seed 1 with epoch 0, for many numbers f."""
-    orders = {tuple(order) for order in orders_of([(1, 0), *((0, f) for f in FACTORS)])}
-    assert_equal({"different orders": len(orders)}, want={"different orders": len(FACTORS) + 1})
-
-
-def test_batches_order_does_not_depend_on_their_size() -> None:
-    """07.3 One order, cut into pieces of 1, 6, 8 and 100, and begun at 6."""
-    whole = [int(i) for i in epoch_of(24, 24, 1, 2)[0]]
-    for size in (1, 6, 8, 100):
-        for start in (0, 6):
-            got = epoch_of(24, size, 1, 2, start)
-            assert_equal([int(i) for b in got for i in b], want=whole[start:])
-
-
 def test_batches_differ_between_epochs_and_seeds() -> None:
     """07.3 Pairs of small and large numbers: (0, 1) is not (1, 0), (1, 23) not (12, 3), (0, 1000) not (1, 0)."""
     seeds = (0, 1, 2, 11, 12, 1000, 65537)
@@ -289,6 +266,29 @@ def test_batches_start_leaves_out_what_was_seen(start: int) -> None:
     got = epoch_of(10, 3, 2, 1, start)
     assert_equal([int(i) for b in got for i in b], want=whole[start:].tolist())
     assert_equal([len(b) for b in got], want=[min(3, 10 - i) for i in range(start, 10, 3)])
+
+
+FACTORS = [  # that people multiply a seed with
+    *(10**n for n in range(1, 10)),
+    *(2**n - 1 for n in range(3, 32)),
+    *(37, 97, 101, 997, 1009, 7919, 9973, 10007, 65537, 99991, 100003, 104729, 1000003),
+    *(12345, 123456789, 1013904223, 1664525, 2654435761, 2654435769, 1000000007),
+]
+
+
+def test_batches_differ_where_a_factor_would_meet() -> None:
+    """07.3 The seed 0 with epoch f, beside the seed 1 with epoch 0, for many numbers f."""
+    orders = {tuple(order) for order in orders_of([(1, 0), *((0, f) for f in FACTORS)])}
+    assert_equal({"different orders": len(orders)}, want={"different orders": len(FACTORS) + 1})
+
+
+def test_batches_order_does_not_depend_on_their_size() -> None:
+    """07.3 One order, cut into pieces of 1, 6, 8 and 100, and begun at 6."""
+    whole = [int(i) for i in epoch_of(24, 24, 1, 2)[0]]
+    for size in (1, 6, 8, 100):
+        for start in (0, 6):
+            got = epoch_of(24, size, 1, 2, start)
+            assert_equal([int(i) for b in got for i in b], want=whole[start:])
 
 
 # ---- 07.4 to 07.9: schedules ---------------------------------------------------------------------
@@ -999,22 +999,6 @@ def test_clip_in_place_in_any_layout() -> None:
     assert_close(found, want=[np.float32(g) for g in (norm, *(g * 0.25 / norm for g in gradients))])
 
 
-@observe
-def norm_of_equal_numbers(tt: Any, number: float, count: int, dtype: str) -> Any:
-    parameters = [tt.Tensor(np.zeros(count), requires_grad=True) for _ in range(2)]
-    for parameter in parameters:
-        parameter.grad = np.full(count, number, dtype)
-    return tt.clip_grad_norm_(parameters, 1e6)
-
-
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-@pytest.mark.parametrize("number", [-1.0, 0.3])
-def test_clip_sums_many_numbers(number: float, dtype: str) -> None:
-    """07.10 The norm of two times 50,000 equal numbers."""
-    want = abs(float(np.array(number, dtype))) * math.sqrt(100_000)
-    assert_equal(round(norm_of_equal_numbers(number, 50_000, dtype), 2), want=round(want, 2))
-
-
 @pytest.mark.parametrize(
     ("dtype", "size"),
     [("float16", 100.0), ("float32", 1e30), ("float64", 1e200)],
@@ -1056,6 +1040,22 @@ def test_clip_finds_a_nan_anywhere(order: Any, apart: bool) -> None:
     got = clipped(list(numbers.reshape(-1, 1)) if apart else [numbers], 1.0)
     found = [bool(np.isnan(g).all()) for g in got["gradients"]]
     assert_equal([*found, str(got["norm"])], want=[True] * len(found) + ["nan"])
+
+
+@observe
+def norm_of_equal_numbers(tt: Any, number: float, count: int, dtype: str) -> Any:
+    parameters = [tt.Tensor(np.zeros(count), requires_grad=True) for _ in range(2)]
+    for parameter in parameters:
+        parameter.grad = np.full(count, number, dtype)
+    return tt.clip_grad_norm_(parameters, 1e6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("number", [-1.0, 0.3])
+def test_clip_sums_many_numbers(number: float, dtype: str) -> None:
+    """07.10 The norm of two times 50,000 equal numbers."""
+    want = abs(float(np.array(number, dtype))) * math.sqrt(100_000)
+    assert_equal(round(norm_of_equal_numbers(number, 50_000, dtype), 2), want=round(want, 2))
 
 
 # ---- 07.12 and 07.13: one step -------------------------------------------------------------------
