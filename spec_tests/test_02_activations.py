@@ -345,6 +345,25 @@ def test_softmax_is_shift_invariant(x: Any, seed: int) -> None:
     assert_close(got.sum(-1), want=np.ones(x.shape[:-1]))
 
 
+SIZES = [2e4, -2e4, 1e7, 1e30, -1e30]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", SIZES)
+def test_softmax_of_large_scores(size: float, dtype: str) -> None:
+    """02.10 Two equal scores, however large, share alike; the third one is far lower."""
+    scores = np.array([[size, size, size - abs(size)], [0.0, 0.0, -1000.0]], dtype)
+    assert_close(evaluate("tt.softmax(a)", scores), want=np.array([[0.5, 0.5, 0.0]] * 2, dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", SIZES)
+def test_log_softmax_of_large_scores(size: float, dtype: str) -> None:
+    """02.11 The logarithm of a half, for two equal scores of any size."""
+    got = evaluate("tt.log_softmax(a)", np.array([[size, size], [0.0, 0.0]], dtype))
+    assert_close(got, want=np.full((2, 2), -np.log(2.0), dtype))
+
+
 def test_log_softmax_example() -> None:
     """02.11 The worked example."""
     assert_close(evaluate("tt.log_softmax(a)", SCORES), want=np.log([0.125, 0.25, 0.625]))
@@ -408,6 +427,15 @@ def test_minus_infinity_gets_nothing(expression: str) -> None:
     assert_close(evaluate(expression, MASKED), want=SHARES)
     by_columns = expression.replace("(a)", "(a, axis=0)")
     assert_close(evaluate(by_columns, MASKED.T), want=SHARES.T)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("size", SIZES)
+def test_minus_infinity_beside_large_scores(size: float, name: str) -> None:
+    """02.12 -inf between two equal scores that may be far below 0 themselves."""
+    want = {"softmax": [0.5, 0.0, 0.5], "log_softmax": [-np.log(2.0), -np.inf, -np.log(2.0)]}
+    got = evaluate(f"tt.{name}(a)", np.array([size, -np.inf, size]))
+    assert_close(got, want=np.array(want[name]))
 
 
 def test_logarithm_of_nothing() -> None:
@@ -531,6 +559,15 @@ def test_numbers_close_to_zero(name: str) -> None:
     for size in (1e-2, 1e-3, 1e-4):
         x = np.append(normal(5), 1.0) * size
         assert_close(evaluate(f"tt.{name}(a) - {at_zero}", x), want=formula(x) - at_zero)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("name", "slope"), [("relu", 0.0), ("leaky_relu", 0.01)])
+def test_no_small_number_is_taken_for_zero(name: str, slope: float, dtype: str) -> None:
+    """02.14 The answers for numbers from 1e-6 to 1e-30, each compared relative to its own size."""
+    small = np.array([1e-6, 1e-9, 1e-30, -1e-6, -1e-9, -1e-30], dtype)
+    want = np.where(small > 0, small, np.array(slope, dtype) * small)
+    assert_close(evaluate(f"tt.{name}(a)", small), want=want, terms=np.abs(want))
 
 
 @observe(shown="{expression}")
