@@ -345,25 +345,6 @@ def test_softmax_is_shift_invariant(x: Any, seed: int) -> None:
     assert_close(got.sum(-1), want=np.ones(x.shape[:-1]))
 
 
-SIZES = [2e4, -2e4, 1e7, 1e30, -1e30]
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("size", SIZES)
-def test_softmax_of_large_scores(size: float, dtype: str) -> None:
-    """02.10 Two equal scores, however large, share alike; the third one is far lower."""
-    scores = np.array([[size, size, size - abs(size)], [0.0, 0.0, -1000.0]], dtype)
-    assert_close(evaluate("tt.softmax(a)", scores), want=np.array([[0.5, 0.5, 0.0]] * 2, dtype))
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("size", SIZES)
-def test_log_softmax_of_large_scores(size: float, dtype: str) -> None:
-    """02.11 The logarithm of a half, for two equal scores of any size."""
-    got = evaluate("tt.log_softmax(a)", np.array([[size, size], [0.0, 0.0]], dtype))
-    assert_close(got, want=np.full((2, 2), -np.log(2.0), dtype))
-
-
 def test_log_softmax_example() -> None:
     """02.11 The worked example."""
     assert_close(evaluate("tt.log_softmax(a)", SCORES), want=np.log([0.125, 0.25, 0.625]))
@@ -429,15 +410,6 @@ def test_minus_infinity_gets_nothing(expression: str) -> None:
     assert_close(evaluate(by_columns, MASKED.T), want=SHARES.T)
 
 
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-@pytest.mark.parametrize("size", SIZES)
-def test_minus_infinity_beside_large_scores(size: float, name: str) -> None:
-    """02.12 -inf between two equal scores that may be far below 0 themselves."""
-    want = {"softmax": [0.5, 0.0, 0.5], "log_softmax": [-np.log(2.0), -np.inf, -np.log(2.0)]}
-    got = evaluate(f"tt.{name}(a)", np.array([size, -np.inf, size]))
-    assert_close(got, want=np.array(want[name]))
-
-
 def test_logarithm_of_nothing() -> None:
     """02.12 log_softmax of the same rows: -inf itself, not a number that is merely small."""
     logs = np.full((2, 3), -np.inf)
@@ -456,6 +428,34 @@ def test_small_probabilities_keep_their_size() -> None:
     """02.9 Scores far below the largest: each share is compared relative to its own size."""
     want = np.exp(SPREAD) / np.exp(SPREAD).sum()
     assert_close(evaluate("tt.softmax(a)", SPREAD), want=want, terms=want)
+
+
+SIZES = [2e4, -2e4, 1e7, 1e30, -1e30]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", SIZES)
+def test_softmax_of_large_scores(size: float, dtype: str) -> None:
+    """02.10 Two equal scores, however large, share alike; the third one is far lower."""
+    scores = np.array([[size, size, size - abs(size)], [0.0, 0.0, -1000.0]], dtype)
+    assert_close(evaluate("tt.softmax(a)", scores), want=np.array([[0.5, 0.5, 0.0]] * 2, dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", SIZES)
+def test_log_softmax_of_large_scores(size: float, dtype: str) -> None:
+    """02.11 The logarithm of a half, for two equal scores of any size."""
+    got = evaluate("tt.log_softmax(a)", np.array([[size, size], [0.0, 0.0]], dtype))
+    assert_close(got, want=np.full((2, 2), -np.log(2.0), dtype))
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("size", SIZES)
+def test_minus_infinity_beside_large_scores(size: float, name: str) -> None:
+    """02.12 -inf between two equal scores that may be far below 0 themselves."""
+    want = {"softmax": [0.5, 0.0, 0.5], "log_softmax": [-np.log(2.0), -np.inf, -np.log(2.0)]}
+    got = evaluate(f"tt.{name}(a)", np.array([size, -np.inf, size]))
+    assert_close(got, want=np.array(want[name]))
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
