@@ -282,13 +282,15 @@ def zeroed(tt: Any, expression: str, many: int) -> Any:
     for k, tensor in enumerate(p[:2]):
         tensor.grad = np.full(2, k, np.float32)
     arrays = [tensor.grad for tensor in p[:2]]
-    eval(expression, {"tt": tt, "p": p}).zero_grad()
+    optimizer = eval(expression, {"tt": tt, "p": p})
+    p[1].requires_grad = False
+    optimizer.zero_grad()
     return [tensor.grad for tensor in p] + arrays
 
 
 @pytest.mark.parametrize("params", ["p", "[{'params': p[1:]}, {'params': p[:1]}]"])
 def test_zero_grad(params: str) -> None:
-    """06.4 Two parameters with a gradient, one of them zeros, and one without."""
+    """06.4 A parameter with a gradient of zeros, one that was frozen after it had one, and others without."""
     many = integer(3, 3, 99)
     got = zeroed(f"tt.Optimizer({params}, {{'lr': 0.5}})", many)
     assert_equal(got[:many], want=[None] * many)
@@ -850,12 +852,35 @@ def in_company(tt: Any, expression: str, start: Any, gradients: Any, waits: int)
     return np.array(after)
 
 
-@pytest.mark.parametrize("expression", EVERY)
+DAMPENED = "tt.SGD(p, lr=0.1, momentum=0.9, dampening=0.5)"
+
+
+@pytest.mark.parametrize("expression", [*EVERY, DAMPENED])
 def test_parameters_are_independent(expression: str) -> None:
     """06.13 A parameter in company of other sizes and dtypes, which must move as it does alone."""
     start, gradients = normal(3), rows((3, 3), 1)
     alone = path(expression, start, gradients)
     assert_close(in_company(expression, start, gradients, waits=3), want=alone)
+
+
+@observe
+def with_new_arrays(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
+    p = [tt.Tensor(start, requires_grad=True)]
+    optimizer, after = eval(expression, {"tt": tt, "p": p}), []
+    for gradient in gradients:
+        p[0].data = p[0].data.copy()
+        p[0].grad = gradient
+        optimizer.step()
+        after.append(p[0].data.copy())
+    return np.array(after)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_state_belongs_to_the_parameter(expression: str) -> None:
+    """06.13 A parameter that is given another array with the same numbers before each step."""
+    start, gradients = normal(3), rows((3, 3), 1)
+    alone = path(expression, start, gradients)
+    assert_close(with_new_arrays(expression, start, gradients), want=alone)
 
 
 @observe
@@ -1057,14 +1082,15 @@ OTHER = {  # the same options at other values
 }
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("expression", EVERY)
-def test_load_state_dict_goes_on_exactly(expression: str) -> None:
+def test_load_state_dict_goes_on_exactly(expression: str, dtype: str) -> None:
     """06.15 Runs with and without a break, of parameters that begin at different steps."""
     other = OTHER[expression[3:].partition("(")[0]].replace(
         "(p,", "([{'params': p[:1]}, {'params': p[1:]}],"
     )
     own = expression.replace("(p,", "([{'params': p[:1]}, {'params': p[1:], 'lr': 0.3}],")
-    got = continued(own, other, normal(3, 2), rows((6, 3, 2), 1))
+    got = continued(own, other, normal(3, 2).astype(dtype), rows((6, 3, 2), 1).astype(dtype))
     assert_alike(got, "without a break", "with a break", exactly=True)
     assert_alike(got, "saved options", "loaded options", exactly=True)
 
@@ -1197,6 +1223,7 @@ EDITS = {  # what is done to a fitting state s, and what the message must name
     "option-missing": ("s['param_groups'][1].pop('lr')", "lr"),
     "option-unknown": ("s['param_groups'][1].update(rho=1.0)", "rho"),
     "parameter-unknown": ("s['state'].update({7: s['state'][0]})", ""),
+    "number-below-0": ("s['state'].update({-1: {'step': 1}})", ""),
     "number-unknown": ("s['state'].update({7: {'step': 1}})", ""),
     "first-array": ("s['state'][1].update({arrays[0]: np.ones((7, 2))})", "(7, 2)"),
     "last-array": ("s['state'][1].update({arrays[-1]: np.ones((7, 2))})", "(7, 2)"),
@@ -1303,12 +1330,12 @@ def test_gradients_are_not_kept(expression: str) -> None:
 
 
 @observe
-def dtypes(tt: Any, expression: str, kinds: Any) -> Any:
+def dtypes(tt: Any, expression: str, kinds: Any, pushed: Any = None) -> Any:
     p = [tt.Tensor(np.ones(3, kind), requires_grad=True) for kind in kinds]
     optimizer = eval(expression, {"tt": tt, "np": np, "p": p})
     for _ in range(2):
         for tensor, kind in zip(p, kinds, strict=True):
-            tensor.grad = np.ones(3, kind)
+            tensor.grad = np.ones(3, pushed or kind)
         optimizer.step()
     arrays = [optimizer.state_dict()["state"].get(i, {}).values() for i in range(len(p))]
     pairs = zip(p, arrays, strict=True)
@@ -1320,6 +1347,13 @@ def test_float32_stays_float32(expression: str) -> None:
     """06.18 The dtypes of parameter and state after two steps."""
     kinds = ["float32", "float16", "float64", *(["float64"] * integer(0, 0, 99))]
     assert_equal(dtypes(expression, kinds), want=[[kind] for kind in kinds])
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_gradients_of_another_dtype(expression: str) -> None:
+    """06.18 The dtypes of parameter and state after two steps with float64 gradients."""
+    kinds = ["float32", "float16", *(["float64"] * integer(1, 0, 99))]
+    assert_equal(dtypes(expression, kinds, "float64"), want=[[kind] for kind in kinds])
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_no_ids(way: str) -> None:
 NO_IDS = {
     "[0, 2.0]": "2.0",
     "np.array([0.0, 2.0])": "0.",
-    "tt.Tensor([2.0])": "2.0",
+    "tt.Tensor([2.0])": "2.",
     "[0, float('nan')]": "nan",
     "[0, True]": "True",
     "[np.True_, 0]": "True",

@@ -145,6 +145,17 @@ def test_pieces_of_any_text(parts: list[str], seed: int) -> None:
     assert_equal("".join(got), want=text)
 
 
+@observe(shown="pre_tokenize(text), after the list of an earlier call was changed")
+def cut_again(tt: Any, text: str) -> Any:
+    tt.pre_tokenize(text).append("more")
+    return tt.pre_tokenize(text)
+
+
+def test_pieces_are_a_list_of_their_own() -> None:
+    """10.5 The same text twice, where the first answer is changed in between."""
+    assert_equal(cut_again("one two"), want=["one", " two"])
+
+
 @observe(shown="pre_tokenize('ab' + chr({code}) + ' ' + chr({code}) + '1')")
 def pieces_around(tt: Any, code: int) -> Any:
     half = chr(code)
