@@ -49,7 +49,8 @@ def test_explanations_explain(made: list[mutants.Mutant]) -> None:
     """Each explained name is a mutant that there is, with a reason; elsewhere names are not given twice."""
     known = mutants.explained(ACTIVATIONS)
     assert known
-    assert set(known) <= {mutant.name for mutant in made}
+    of_the_reference = {name for name in known if not name.startswith("right/")}
+    assert of_the_reference <= {mutant.name for mutant in made}
     for kata in KATAS:
         assert all(len(why.split()) > 3 for why in mutants.explained(kata).values())
 
