@@ -439,14 +439,16 @@ def test_nothing_is_left_at_the_time_limit(tmp_path: Path, monkeypatch: Any) -> 
 
 
 def test_only_what_was_installed_is_copied(tmp_path: Path) -> None:
-    """A file beside a package's own stays where it is; one that was edited is refused."""
+    """A file beside a package's own stays where it is, bytecode too; one that was edited is refused."""
     site = tmp_path / "site"
     (site / "thing-1.dist-info").mkdir(parents=True)
     (site / "thing.py").write_text("genuine = 1\n")
     (site / "thing_reference.py").write_text("hidden = 1\n")
+    (site / "thing.pyc").write_text("as pip compiled it")
     digest = base64.urlsafe_b64encode(hashlib.sha256(b"genuine = 1\n").digest()).decode()
     (site / "thing-1.dist-info" / "METADATA").write_text("Name: thing\nVersion: 1\n")
     record = f"thing.py,sha256={digest.rstrip('=')},12\nthing-1.dist-info/RECORD,,\n"
+    record += "thing.pyc,sha256=as-it-was-in-the-wheel,18\n"
     (site / "thing-1.dist-info" / "RECORD").write_text(record)
     copies.package("thing", site, tmp_path / "copy")
     assert [p.name for p in (tmp_path / "copy").iterdir()] == ["thing.py"]
