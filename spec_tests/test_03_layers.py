@@ -1029,7 +1029,7 @@ def round_trip(tt: Any, x: Any, as_tensors: bool) -> Any:
 def test_state_round_trip(as_tensors: bool) -> None:
     """03.14 Two models must compute the same after one has loaded the other's state."""
     got = round_trip(normal(4, 3).astype(np.float32), as_tensors)
-    assert_close(got["two"], want=got["one"])
+    assert_alike(got, "one", "two")
 
 
 @observe
@@ -1126,7 +1126,7 @@ def after_a_refused_load(tt: Any, state: Any) -> Any:
 def test_load_is_all_or_nothing(kind: str) -> None:
     """03.15 The weights before and after a state that does not fit."""
     got = after_a_refused_load(UNFIT[kind][0])
-    assert_close(got["after"], want=got["before"])
+    assert_alike(got, "before", "after")
     assert_equal(got["error"], want="ValueError")
 
 

@@ -1462,7 +1462,7 @@ ACTIVATIONS = [
 
 @pytest.mark.parametrize("case", ACTIVATIONS, ids=str)
 def test_activation_gradients(case: Case) -> None:
-    """05.17 Values that PyTorch gives, for several shapes."""
+    """05.17 Values that PyTorch gives for several shapes, of gelu with approximate='tanh'."""
     check_gradients("05", case)
 
 
@@ -2318,7 +2318,7 @@ def checked_by_name(tt: Any, rule: str, a: Any) -> Any:
 
 
 def test_gradcheck_of_a_function_that_knows_its_input() -> None:
-    """05.21 A wrong rule in a closure over the tensor."""
+    """05.21 The function uses the tensor x itself, not its argument; a right rule, then a wrong one."""
     assert_equal(checked_by_name("2 * g * x", dyadic(3)), want=True)
     assert_raises(checked_by_name, "g * x", dyadic(3), error="ValueError", says=("input 0",))
 

@@ -591,6 +591,24 @@ def test_alike_says_which_should_equal_which() -> None:
     assert caught.value.problem == "'y' should equal 'x': the answer differs"
 
 
+def test_two_runs_of_zeros_are_no_defect_of_the_test() -> None:
+    """Both are the learner's: the screen says that the first is zero."""
+    for exactly in (False, True):
+        with pytest.raises(ClauseFailure) as caught:
+            assert_alike({"x": np.zeros(3, int), "y": np.zeros(3, int)}, "x", "y", exactly=exactly)
+        assert caught.value.problem == "'x' is zero"
+        assert (caught.value.got, caught.value.expected) == ("[0, 0, 0]", "values other than zero")
+
+
+def test_spaces_are_shown() -> None:
+    """Nobody sees a space at the end of a line, or one on an empty line."""
+    for got, want in (("a\n  \nb", "a\n\nb"), ("a\nb ", "a\nb"), ("a\nb\n", "a\nb")):
+        with pytest.raises(ClauseFailure) as caught:
+            assert_equal(got, want=want)
+        assert caught.value.note.startswith("they differ in spaces. Line ")
+    assert caught.value.note.endswith("Line 3 is '', expected None")
+
+
 def test_types_are_shown_where_texts_are_equal() -> None:
     """2.5 as an array reads like the number: then the types say what differs."""
     with pytest.raises(ClauseFailure) as caught:

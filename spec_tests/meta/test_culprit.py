@@ -10,10 +10,11 @@ import re
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from support import course, culprit, observe, screen
-from support.observe import Call, ClauseFailure, LearnerError, entered, implementation
+from support import course, culprit, observe, plugin, screen
+from support.observe import Call, ClauseFailure, Frame, LearnerError, entered, implementation
 from test_screens import PLACE, Run, job_of
 
 from tito.course.manifest import ROOT
@@ -40,6 +41,26 @@ def test_your_code_is_what_ran(tmp_path: Path) -> None:
         row = re.search(rf"^{PLACE}\S+  (\S+)", message, re.MULTILINE)
         found[name] = row[1] if row else message
     assert found == NAMED
+
+
+def test_what_ran_beside_your_code_is_named() -> None:
+    """The mistake may be in __radd__, which called add; __init__ runs in every call."""
+    names = ("add", "Tensor.__radd__", "Tensor.__init__")
+    ran = [Frame("t.py", line, name) for line, name in enumerate(names, 1)]
+    assert screen._lines(None, ran, True) == "t.py:1  add\nalso ran: Tensor.__radd__"
+    assert screen._lines(None, ran, False) == "t.py:1  add\nTensor.__radd__, Tensor.__init__"
+    assert screen._lines(None, ran[::2], True) == "t.py:1  add"
+
+
+def test_an_answer_that_a_test_cannot_read_is_a_verdict() -> None:
+    """A screen with the answer, where once a traceback ended in the suite's own line."""
+    config = SimpleNamespace(getoption=lambda name, default: default)
+    test = plugin.pytest_pyfunc_call(SimpleNamespace(config=config))  # type: ignore[arg-type]
+    next(test)
+    observe.last_call = Call(plugin.pytest_pyfunc_call, answer={"a": 1})
+    with pytest.raises(ClauseFailure, match=r"another kind of answer .* \(KeyError: 'b'\)") as told:
+        test.throw(KeyError("b"))
+    assert told.value.got == "{'a': 1}"
 
 
 def test_given_code_is_known_from_the_stub() -> None:

@@ -59,7 +59,7 @@ SAYS = {  # a piece that stands in the sentence of one kind and of no other
     "crossed": "normalised over the wrong axis",
     "nan": "nan where the value is finite",
     "inf": "not finite where the value is",
-    "precision": "float32 inside a float64 computation",
+    "precision": "float32 inside float64",
     "scaled": "times the expected one",
 }
 
@@ -534,9 +534,10 @@ def failure(got: Any, want: Any, **arguments: Any) -> Any:
         (X + 1, X, X, ""),  # everywhere
         (np.where(X < 0, 1, X), X, X.T, ""),  # no operand of this shape
         (np.where(np.eye(3, 4), 9, X), X, X, ""),  # nothing in common
+        (np.where(X > 0, 9, X), X, np.where(X == -3, np.nan, X), ""),  # the nan may have spread
         (X, X, X, ""),
     ],
-    ids=["neg", "zero", "pos", "outside", "one", "one-right", "all", "shape", "mixed", "equal"],
+    ids=["neg", "zero", "pos", "out", "one", "one-right", "all", "shape", "mixed", "nan", "equal"],
 )
 def test_where_an_answer_differs(got: Any, want: Any, x: Any, says: str) -> None:
     """Said if every such entry differs and no other does."""

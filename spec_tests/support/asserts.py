@@ -8,6 +8,7 @@ is a defect of the test, and raises TestDefect whatever the learner wrote.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -167,6 +168,9 @@ def assert_alike(runs: Any, first: str, second: str, *, exactly: bool = False) -
         failure.problem = f"{second!r} should equal {first!r}: {failure.problem}"
         failure.pair = None  # neither is the right answer, so no X-ray reads them
         raise
+    except TestDefect:  # no defect here: both are the learner's
+        problem, shown = f"{first!r} is zero", show(runs[first])
+        raise ClauseFailure(problem, got=shown, expected="values other than zero") from None
 
 
 def assert_zeros(got: Any, *, beside: Any) -> None:
@@ -299,6 +303,8 @@ def _which(got: Any, want: Any) -> str:
     if isinstance(want, dict) and isinstance(got, dict):
         names = [k for k, v in want.items() if k not in got or not _same(got[k], v)]
         return f"differs: {', '.join(map(str, [*names, *(k for k in got if k not in want)]))}"
+    if isinstance(want, str) and isinstance(got, str) and got.split() == want.split():
+        return _spaces(got, want)
     if show(got) != show(want) and len(show(want)) < SHORT:
         return ""
     place, got, want = _deepest(got, want)
@@ -312,6 +318,13 @@ def _which(got: Any, want: Any) -> str:
     if found == expected:
         found, expected = (f"{show(v)[:SHORT]}, {_kind(v)}" for v in (got, want))
     return f"first difference at {place}: {found}, expected {expected}"
+
+
+def _spaces(got: str, want: str) -> str:
+    """The first line of a text that differs in its spaces, which nobody sees on a screen."""
+    lines = enumerate(zip_longest(got.split("\n"), want.split("\n")), 1)
+    number, (found, expected) = next((n, both) for n, both in lines if both[0] != both[1])
+    return f"they differ in spaces. Line {number} is {found!r}, expected {expected!r}"
 
 
 def _deepest(got: Any, want: Any) -> tuple[str, Any, Any]:

@@ -71,6 +71,7 @@ class Call:
         shown: how it reads on a screen, if not by its own lines; `{name}` is an argument's text.
         parts: what the parts of the list that comes back are called.
         printed: what the learner's code printed.
+        answer: what came back.
     """
 
     function: Callable[..., Any] | None = None
@@ -78,6 +79,7 @@ class Call:
     shown: str = ""
     parts: tuple[str, ...] = ()
     printed: str = ""
+    answer: Any = None
     again: Callable[[], Any] = lambda: None
 
 
@@ -225,7 +227,8 @@ def observe(
             function, copy.deepcopy(args), copy.deepcopy(keywords), Call()
         )
         run = remote or run_here
-        return run(function, copy.deepcopy(args), copy.deepcopy(keywords), call)
+        call.answer = run(function, copy.deepcopy(args), copy.deepcopy(keywords), call)
+        return call.answer
 
     return observation
 

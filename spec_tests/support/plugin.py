@@ -19,14 +19,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, core, settings
 from hypothesis.internal.conjecture import providers
 
-from support import lessons, screen, tally, xray
-from support.observe import ClauseFailure, debugger, failures, implementation, kinds
+from support import lessons, observe, screen, tally, xray
+from support.asserts import TestDefect, show
+from support.observe import Call, ClauseFailure, debugger, failures, implementation, kinds
 from support.strategies import BASE_SEED
 from tito.course.doors import second_door
 from tito.course.manifest import load
 from tito.run.outcome import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
+TOLD = 500  # characters of an error of the suite's own
 QUIET = [
     Phase.explicit,
     Phase.generate,
@@ -157,6 +159,23 @@ def pytest_enter_pdb(config: pytest.Config, pdb: Any) -> None:
     """`breakpoint()`: in a run of the tool, and where no terminal is, nobody can type."""
     debugger.open(_attended(config) and bool(sys.stdin and sys.stdin.isatty()))
     pdb.stdout = sys.stdout
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Item) -> Iterator[Any]:
+    """An answer of another kind than was asked for breaks a test that looks into it: a verdict."""
+    observe.last_call = Call()
+    try:
+        return (yield)
+    except Exception as error:
+        first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+        if isinstance(first, (ClauseFailure, TestDefect)):
+            raise first from None
+        call = observe.last_call
+        if not call.function or _option(pyfuncitem.config, "--raw"):
+            raise
+        odd = f"another kind of answer was expected ({type(first).__name__}: {first})"
+        raise ClauseFailure(odd[:TOLD], got=show(call.answer)) from None
 
 
 @pytest.hookimpl(wrapper=True)

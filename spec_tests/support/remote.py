@@ -22,7 +22,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -32,12 +32,10 @@ import numpy as np
 import pytest
 
 from support import observe
-from support.asserts import TestDefect
 from support.observe import CALL_SECONDS, ClauseFailure, Frame, LearnerError
 
 TEXT_BYTES, ARRAY_BYTES, PARTS = 1 << 18, 64 << 20, 20_000  # the most that one answer may hold
 START_SECONDS, GRACE_SECONDS = 30.0, 2.0
-TOLD = 500  # characters of an error of the judge's own
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -140,20 +138,6 @@ class Worker:
             os.killpg(process.pid, signal.SIGKILL)  # not reaped yet: the number is still its own
         self.channel.close()
         return f" ({_ended(process.wait())})"
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_pyfunc_call(self) -> Iterator[Any]:
-        """An answer of another kind than was asked for breaks a test that looks into it: a verdict."""
-        try:
-            return (yield)
-        except (ClauseFailure, TestDefect):
-            raise
-        except Exception as error:
-            first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-            if isinstance(first, (ClauseFailure, TestDefect)):
-                raise first from None
-            odd = f"another kind of answer was expected ({type(first).__name__}: {first})"
-            raise ClauseFailure(odd[:TOLD]) from None
 
     def pytest_sessionfinish(self) -> None:
         """When the report is written, nothing of the learner's runs any more."""

@@ -235,7 +235,8 @@ def _lines(frame: Frame | None, likely: list[Frame], sure: bool) -> str:
     first, others = likely[:1], [other.function for other in likely[1:FURTHER]]
     if frame:
         return "\n".join(map(_place, [frame, *(f for f in first if not _leads_to(frame, f))]))
-    more = "" if sure or not others else f"\n{', '.join(others)}"
+    others = [name for name in others if not (sure and name.endswith("__init__"))]
+    more = f"\n{'also ran: ' * sure}{', '.join(others)}" if others else ""
     return "".join(map(_place, first)) + more
 
 

@@ -330,7 +330,7 @@ def _precision(samples: Sequence[Sample]) -> str:
     """Nearly right everywhere: rounding of another kind than asked for."""
     errors = [_error(s) for s in samples]
     if all(e is not None and e < 1e-5 for e in errors):
-        return f"right to {max(e for e in errors if e is not None):.0e} only: float32 inside a float64 computation, a difference of large numbers, an extra epsilon, or an approximate formula"
+        return f"right to {max(e for e in errors if e is not None):.0e} only: usually float32 inside float64, a difference of large numbers, a small number beside 1 (log1p(x), not log(1 + x)), an extra epsilon, or an approximation"
     return ""
 
 
@@ -364,7 +364,7 @@ def _located(samples: Sequence[Sample]) -> str:
     if _repeated(pairs):
         return "only what is used several times differs: contributions are dropped (z[i] += g keeps one for each index, np.add.at keeps all)"
     if all(_borders(w) for _, w in pairs) and (len(pairs) > 1 or same[0].want.ndim > 1):
-        return "only the border differs: look at padding, stride, and where a slice or a loop ends"
+        return "only the border differs, the first or last entries along an axis: look at padding, stride, and where a slice or a loop ends"
     if all(not np.asarray(s.got)[w].any() for s, w in pairs):
         return "the entries that differ are all zero, the others are right: something is never written there, or masked out"
     return _elsewhere(same)
@@ -477,7 +477,8 @@ def where(failures: Sequence[Any]) -> str:
 
     Said only if the answer differs at every such entry and at no other, in every comparison that
     failed, at two of them at least and not at two others at least: less is chance. Half of all entries
-    are negative, so of signs and sizes it takes four of either.
+    are negative, so of signs and sizes it takes four of either, and none beside them that is nan: that
+    one may have spread.
     """
     failing = [
         f for f in failures if f.pair and not _holds(Sample(f.pair[0], np.asarray(f.pair[1])))
@@ -488,11 +489,13 @@ def where(failures: Sequence[Any]) -> str:
     operands = [_operands(f.call.arguments) for f in failing]
     for name in operands[0]:
         for what, common in SPECIAL.items():
-            enough = 2 if what in ("nan", "infinite", "zero") else 4
+            special = what in ("nan", "infinite", "zero")
+            enough = 2 if special else 4
             if all(
                 name in o
                 and np.array_equal(common(o[name]), w)
                 and enough <= w.sum() <= w.size - enough
+                and (special or not np.isnan(o[name]).any())
                 for o, w in zip(operands, places, strict=True)
             ):
                 return f"right but where {name} is {what}: look at that case"
