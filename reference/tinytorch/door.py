@@ -272,7 +272,7 @@ def _arrays(name: str, operands: Sequence[Any]) -> list[Any]:
                 alike = False
         elif type(array) is float:
             fraction = True
-        elif type(array) is not int:
+        elif type(array) is not int and array is not None:
             alike = False
     if alike and dtype is not None and (not fraction or dtype.kind == "f"):
         return arrays  # nearly always: arrays of one dtype, and numbers that NumPy adapts to them
