@@ -133,7 +133,7 @@ def attention(
     top[top == -np.inf] = 0  # a query that sees no key; -inf - -inf would be nan
     weights -= top
     np.exp(weights, out=weights)
-    sums = weights.sum(-1, keepdims=True)
+    sums = (weights @ np.ones(weights.shape[-1], weights.dtype))[..., np.newaxis]
     sums[sums == 0] = 1
     used = weights if kept is None else weights * kept
     out = (_shared(used, key) @ value).reshape(*query.shape[:-1], value.shape[-1])
@@ -214,8 +214,10 @@ def _demand_fit(query: Shape, key: Shape, value: Shape, enable_gqa: bool) -> Non
 
 def _kept(dropout_p: float, scores: Shape, dtype: Any, generator: Any) -> Array | None:
     """What dropout multiplies the weights with, 0 or 1 / (1 - p); None where nothing is dropped."""
+    if dropout_p == 0:
+        return None
     dropout = Dropout(dropout_p, generator)  # refuses what is no probability
-    return dropout(Tensor(np.ones(scores, dtype))).data if dropout_p else None
+    return dropout(Tensor(np.ones(scores, dtype))).data
 
 
 def _additive(mask: Any, scores: Shape, dtype: Any) -> Any:
@@ -326,6 +328,9 @@ class MultiHeadAttention(Module):
         value = key if value is None else value
         self._demand_widths(query.shape, key.shape, value.shape)
         heads, shared = self.num_heads, self.num_kv_heads
+        if query is key is value:  # one product for all
+            x = self._heads(query, 0, heads + 2 * shared)
+            return x[..., :heads, :, :], x[..., heads:-shared, :, :], x[..., -shared:, :, :]
         return (
             self._heads(query, 0, heads),
             self._heads(key, heads, shared),
