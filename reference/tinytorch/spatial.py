@@ -281,6 +281,15 @@ def _matrices(array: Array) -> Array:
     return array.reshape(shape[0], math.prod(shape[1:4]), math.prod(shape[4:]))
 
 
+def _laid_out(g: Array, like: Array) -> Array:
+    """A cotangent in the memory order of its array: Flatten brings one in another, and mixed ones are slow."""
+    if g.strides == like.strides:
+        return g
+    copied = np.empty_like(like)
+    copied[...] = g
+    return copied
+
+
 # ---- pooling -------------------------------------------------------------------------------------
 
 
@@ -335,6 +344,7 @@ def max_pooling(x: Array, /, window: Window) -> Array:
 
 def max_pooling_gradient(g: Array, out: Array, x: Array, window: Window) -> Array:
     """The rule of `max_pooling`: each window's gradient goes to the first place that holds its maximum."""
+    g = _laid_out(g, out)
     slope, free = np.zeros_like(x), np.ones_like(out, bool)  # free: windows without a place so far
     finite = np.isfinite(g).all()  # then a product chooses too, and faster; 0 * inf is nan
     for _, windows, there in _places(x.shape[2:], window):
@@ -512,6 +522,7 @@ def normalization_gradients(
         x, weight, bias, training: what `normalization` was given; the other options are not needed.
     """
     normal, scale = saved
+    g = _laid_out(g, x)
     axes, count = _others(x), max(1, _count(x.shape))
     # the gradients of bias and weight
     total, along = (v.sum(axes, dtype=np.float64).astype(g.dtype) for v in (g, g * normal))
