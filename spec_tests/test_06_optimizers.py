@@ -959,6 +959,13 @@ def test_parameters_are_independent(expression: str) -> None:
     assert_close(in_company(expression, start, gradients, waits=3), want=alone)
 
 
+def assert_follows_the_formula(observation: Any, expression: str) -> None:
+    """Three numbers after each of three steps with drawn gradients."""
+    start, gradients = normal(3), rows((3, 3), 1)
+    want = by_formula(expression, start, gradients)
+    assert_close(observation(expression, start, gradients), want=want)
+
+
 @observe
 def with_new_arrays(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
     p = [tt.Tensor(start, requires_grad=True)]
@@ -974,9 +981,7 @@ def with_new_arrays(tt: Any, expression: str, start: Any, gradients: Any) -> Any
 @pytest.mark.parametrize("expression", EVERY)
 def test_state_belongs_to_the_parameter(expression: str) -> None:
     """06.13 A parameter that is given another array with the same numbers before each step."""
-    start, gradients = normal(3), rows((3, 3), 1)
-    alone = by_formula(expression, start, gradients)
-    assert_close(with_new_arrays(expression, start, gradients), want=alone)
+    assert_follows_the_formula(with_new_arrays, expression)
 
 
 @observe
@@ -997,9 +1002,7 @@ def after_another(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
 @pytest.mark.parametrize("expression", EVERY)
 def test_a_new_optimizer_begins_anew(expression: str) -> None:
     """06.13 A second optimizer of the same parameter: it moves as if there were no first one."""
-    start, gradients = normal(3), rows((3, 3), 1)
-    alone = by_formula(expression, start, gradients)
-    assert_close(after_another(expression, start, gradients), want=alone)
+    assert_follows_the_formula(after_another, expression)
 
 
 ZEROS = {
@@ -1088,9 +1091,7 @@ def frozen_later(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
 @pytest.mark.parametrize("expression", EVERY)
 def test_a_gradient_counts_and_no_flag(expression: str) -> None:
     """06.13 A parameter with gradients that was frozen after the optimizer was made."""
-    start, gradients = normal(3), rows((3, 3), 1)
-    want = by_formula(expression, start, gradients)
-    assert_close(frozen_later(expression, start, gradients), want=want)
+    assert_follows_the_formula(frozen_later, expression)
 
 
 @observe
@@ -1111,9 +1112,7 @@ def after_a_misfit(tt: Any, expression: str, start: Any, gradients: Any) -> Any:
 @pytest.mark.parametrize("expression", EVERY)
 def test_goes_on_after_a_misfit(expression: str) -> None:
     """06.13 Before each step one is tried with a (4, 4) array for the three numbers, and refused."""
-    start, gradients = normal(3), rows((3, 3), 1)
-    want = by_formula(expression, start, gradients)
-    assert_close(after_a_misfit(expression, start, gradients), want=want)
+    assert_follows_the_formula(after_a_misfit, expression)
 
 
 # ---- saving: 06.14 to 06.16 ----------------------------------------------------------------------
