@@ -25,7 +25,7 @@ from support.observe import USES, Call, ClauseFailure, Frame, LearnerError
 
 LINE_LIMIT = 12
 VALUE_LIMIT = 6
-FURTHER = 12  # functions that ran and are named
+FURTHER = 16  # functions that ran and are named
 WIDTH = 100
 
 
@@ -232,11 +232,11 @@ def _row(name: str, text: str) -> str:
 
 def _lines(frame: Frame | None, likely: list[Frame], sure: bool) -> str:
     """The line that raised, and the entry that led to it; else what ran, further ones by name."""
-    first, others = likely[:1], [other.function for other in likely[1:FURTHER]]
+    first, others = likely[:1], dict.fromkeys(other.function for other in likely[1:])
     if frame:
         return "\n".join(map(_place, [frame, *(f for f in first if not _leads_to(frame, f))]))
-    others = [name for name in others if not (sure and name.endswith("__init__"))]
-    more = f"\n{'also ran: ' * sure}{', '.join(others)}" if others else ""
+    names = [name for name in others if not (sure and name.endswith("__init__"))][:FURTHER]
+    more = f"\n{'also ran: ' * sure}{', '.join(names)}" if names else ""
     return "".join(map(_place, first)) + more
 
 
