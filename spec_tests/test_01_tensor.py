@@ -2239,7 +2239,7 @@ def check_integers(expressions: Any) -> None:
     },
 )
 def test_integers_stay_exact(expressions: Any) -> None:
-    """01.19 Integers beyond 2**53 in every operation of integers: to the last digit, and int64."""
+    """01.19 Each operation of integers, beyond 2**53, where floats lose the last digit; int64 stays."""
     check_integers(expressions)
 
 

@@ -366,7 +366,7 @@ WITH = "(net := tt.Linear(3, 2), setattr(net, 'weight', b), setattr(net, 'bias',
 @pytest.mark.parametrize("learns", ["a", "b", "c", "abc"], ids=["x", "weight", "bias", "all"])
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 2, 3)], ids=str)
 def test_linear_cuts_nothing_off(shape: tuple[int, ...], learns: str) -> None:
-    """03.7 The notes, followed with another input, weight and bias (one alone, or all three)."""
+    """03.7 The notes are followed with another input, weight and bias (one of them, or all three)."""
     assert_followed(WITH, dyadic(*shape), dyadic(2, 3, seed=1), np.zeros(2), learns=learns)
 
 
@@ -1684,7 +1684,7 @@ OWN += [("tt.Softmax(2)", "tt.softmax(a, 2)"), ("tt.LogSoftmax(-3)", "tt.log_sof
 
 @pytest.mark.parametrize(("module", "function"), OWN, ids=[f"{m}-beside" for m, _ in OWN])
 def test_module_leaves_what_its_function_leaves(module: str, function: str) -> None:
-    """03.19 Dtype, shape and notes for every dtype and number of axes; what one refuses, both do."""
+    """03.19 Dtype, shape and notes, for every dtype and number of axes; both refuse the same inputs."""
     want = beside(function, KINDS)
     for call in (f"{module}(a)", f"{module}.eval()(a)"):
         assert_equal(beside(call, KINDS), want=want)

@@ -1065,7 +1065,7 @@ def beside_functions(tt: Any, function: str, module: str, options: Any, a: Any, 
     ids=lambda name: name,
 )
 def test_modules_keep_their_options_apart(module: str, function: str) -> None:
-    """04.17 Modules with different options, made at once and each called twice, beside the function."""
+    """04.17 Modules with different options, all made before any is called, each called twice; and the function."""
     options = options_of(function)
     a, b = normal(5, 3), np.array([0, 2, 1, 2, 0])
     if function not in ("nll_loss", "cross_entropy"):

@@ -2228,7 +2228,7 @@ def zero_for_ones(tt: Any, axis: int, a: Any) -> Any:
 
 
 def test_gradcheck_takes_a_random_cotangent() -> None:
-    """05.21 A softmax of rows or columns whose rule gives zeros, as is right for a cotangent of ones only."""
+    """05.21 A softmax of rows or columns whose rule gives zeros: right for a cotangent of ones, and for no other."""
     for axis in (0, 1):
         assert_raises(zero_for_ones, axis, dyadic(2, 3), error="ValueError", says=("input 0",))
 

@@ -96,7 +96,7 @@ def test_accuracy_of_any_shape(seed: int, rows: int, classes: int) -> None:
     ],
 )
 def test_accuracy_at_the_edges(row: Any, targets: Any) -> None:
-    """07.1 Logits that are huge, close or infinite, and targets that are no class: one row of three misses."""
+    """07.1 Three rows, one of them wrong: with huge, close or infinite logits, or a target that is no class."""
     got = accuracy(np.array([row] * 3), np.array(targets))["values"]
     assert_equal([round(v, 12) for v in got], want=[round(2 / 3, 12)] * 4)
 
@@ -1129,7 +1129,7 @@ def step_of_two_groups(tt: Any, x: Any, y: Any, clip: Any) -> Any:
 
 
 def test_step_of_parameters_elsewhere() -> None:
-    """07.12 Gradients of two groups, of a layer that no group holds, of the loss: cleared; the model's clipped."""
+    """07.12 A step clears the gradients of two groups, of a layer in no group and of the loss's parameter, and clips the model's."""
     got = step_of_two_groups(*data(), None)
     assert_alike(got, "first step", "the same after another")
     assert_close(step_of_two_groups(*data(), 0.01)["norm"], want=0.01, terms=1e4)
@@ -1851,7 +1851,7 @@ def modes(tt: Any, x: Any, y: Any, training: bool, fails: str) -> Any:
     "training", [True, False], ids=["evaluate-in-train-mode", "evaluate-in-eval-mode"]
 )
 def test_evaluate_puts_the_mode_back(training: bool, fails: str) -> None:
-    """07.16 Inside: the mode, and requires_grad of the model's answer and of the loss. After it: modes and notes as before."""
+    """07.16 While it evaluates: the mode, and requires_grad of the model's answer and of the loss. Afterwards: modes and notes as before."""
     rows = integer(7, 7, 99)
     got = modes(*data(rows), training, fails)
     inside, samples = {"requires_grad": [False] * 2}, None if fails else rows

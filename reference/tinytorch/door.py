@@ -242,6 +242,9 @@ def _demand_fit(name: str, arrays: Sequence[Any], dtype: np.dtype[Any]) -> None:
 def _explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:
     """NumPy's complaint, with the operation and the shapes, in words that say what to do."""
     reason = next((words for sign, words in REASONS.items() if sign in str(error)), "")
+    own = {str(np.shape(a)).replace(" ", "") for a in arrays}
+    if not own.issuperset(re.findall(r"\([\d,]*\)", str(error))):
+        reason = ""  # it is about arrays within the function, not about the operands
     if large := re.search(r"integer (\S+) out of bounds for (\w+)", str(error)):
         number, dtype = large.groups()
         reason = f"{number} does not fit in {dtype}; convert first, Tensor(x.data.astype(np.int64))"

@@ -22,6 +22,7 @@ from support.asserts import (
     assert_zeros,
     show,
 )
+from support.lessons import fingerprint
 from support.observe import ClauseFailure, LearnerError, implementation, observe
 
 GRID = np.array([[0.5, -1.25, 2.0], [0.125, 3.5, -0.75]])
@@ -598,6 +599,21 @@ def test_two_runs_of_zeros_are_no_defect_of_the_test() -> None:
             assert_alike({"x": np.zeros(3, int), "y": np.zeros(3, int)}, "x", "y", exactly=exactly)
         assert caught.value.problem == "'x' is zero"
         assert (caught.value.got, caught.value.expected) == ("[0, 0, 0]", "values other than zero")
+
+
+def test_the_place_in_an_array_is_shown() -> None:
+    """Of numbers that look alike, and of bools and integers."""
+    for got, want, both, late in (
+        (2.0, 2.0 + 1e-15, "2, expected 2.0000000000000009", " in late digits"),
+        (2.0, 2.001, "2, expected 2.001", ""),
+        (False, True, "False, expected True", ""),
+        (2**60, 2**60 + 1, f"{2**60}, expected {2**60 + 1}", ""),
+    ):
+        with pytest.raises(ClauseFailure) as caught:
+            assert_equal(np.array([want, got]), want=np.array([want, want]))
+        assert caught.value.note == f"first difference at [1]: {both}; 1 of 2 differ"
+        assert caught.value.problem == f"the answer differs{late}"
+        assert bool(fingerprint(caught.value)) == (not late)  # late digits depend on the processor
 
 
 def test_spaces_are_shown() -> None:

@@ -310,6 +310,18 @@ def crossed(a: Any, b: Any, /) -> Any:
     return a + b
 
 
+def test_an_error_about_other_arrays_keeps_its_words(tt: ModuleType) -> None:
+    """Operands that fit are not accused of an addition within the function."""
+    with pytest.raises(ValueError, match=r"together with shapes \(2,\) \(3,\)"):
+        tt.primitive(crossed_within)(np.ones((2, 2)))
+    with pytest.raises(ValueError, match=r"aligned from the right"):
+        tt.primitive(crossed)(np.ones((2, 4)), np.ones(3))
+
+
+def crossed_within(x: Any, /) -> Any:
+    return x[0] + np.ones(3)
+
+
 def test_an_error_of_its_own_stays(tt: ModuleType) -> None:
     """A TypeError that is no matter of dtypes is the primitive's own, and is not rewritten."""
     with pytest.raises(TypeError, match=r"^can only concatenate tuple"):

@@ -59,7 +59,7 @@ SAYS = {  # a piece that stands in the sentence of one kind and of no other
     "crossed": "normalised over the wrong axis",
     "nan": "nan where the value is finite",
     "inf": "not finite where the value is",
-    "precision": "float32 inside float64",
+    "precision": "digits are lost",
     "scaled": "times the expected one",
 }
 
@@ -525,10 +525,10 @@ def failure(got: Any, want: Any, **arguments: Any) -> Any:
 @pytest.mark.parametrize(
     ("got", "want", "x", "says"),
     [
-        (np.where(X < 0, 1, X), X, X, "right but where x is negative"),
-        (np.where(X == 0, 1, X), X, X, "right but where x is zero"),
-        (np.where(X > 0, 9, X), X, X, "right but where x is positive"),
-        (np.where(np.abs(X) > 1, 9, X), X, X, "right but where x is outside of [-1, 1]"),
+        (np.where(X < 0, 1, X), X, X, "right except where x is negative"),
+        (np.where(X == 0, 1, X), X, X, "right except where x is zero"),
+        (np.where(X > 0, 9, X), X, X, "right except where x is positive"),
+        (np.where(np.abs(X) > 1, 9, X), X, X, "right except where x is outside of [-1, 1]"),
         (np.where(X < -1, 1, X), X, X + 1, ""),  # two of a sign are chance
         (np.where(X < 1.9, 9, X), X, X - 1.9, ""),  # so are two that are right
         (X + 1, X, X, ""),  # everywhere
@@ -550,5 +550,5 @@ def test_where_holds_in_every_comparison() -> None:
     """Special values are exact; one comparison that says otherwise silences all."""
     x = np.array([np.nan, np.inf, 1.0, -np.inf, np.nan])
     bad = failure(np.where(np.isinf(x), np.nan, x), x, arrays=(x,))
-    assert where([bad]).startswith("right but where a is infinite")
+    assert where([bad]).startswith("right except where a is infinite")
     assert where([bad, failure(np.where(X < 0, 1, X), X, arrays=(X,))]) == ""

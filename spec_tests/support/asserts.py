@@ -7,6 +7,7 @@ is a defect of the test, and raises TestDefect whatever the learner wrote.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import zip_longest
 from typing import Any
@@ -18,6 +19,7 @@ from support.observe import ClauseFailure, LearnerError, kinds
 FACTORS = {"float64": 1e5, "float32": 256.0}  # x eps x M: 2.2e-11 and 3.1e-5, see docs/testing.md
 LONG = 1000  # letters that a screen shows of a value
 SHORT = 60  # letters in which everybody sees what differs
+LATE = " in late digits"  # which depend on the processor: no mistake is known by them
 EPS = {name: float(np.finfo(name).eps) for name in FACTORS}
 
 
@@ -61,8 +63,7 @@ def assert_close(got: Any, *, want: Any, terms: Any = None, depth: float = 1.0) 
         )
     limit = tolerance(got, want, terms, depth)
     _refuse_trivial(want, limit)
-    with np.errstate(invalid="ignore"):  # infinity minus infinity
-        wrong = ~((np.abs(got - want) <= limit) | (got == want))
+    wrong = _wrong(got, want, limit)
     if wrong.any():
         failure = _compared(
             got,
@@ -88,9 +89,13 @@ def assert_equal(got: Any, *, want: Any) -> None:
         shown, expected = show(got), show(want)
         if shown == expected and _kind(got) != _kind(want):  # 2.5 as an array reads like the number
             shown, expected = (f"{show(v)}, {_kind(v)}" for v in (got, want))
-        failure = ClauseFailure(
-            "the answer differs", got=shown, expected=expected, note=_which(got, want)
-        )
+        problem, note = "the answer differs", _which(got, want)
+        if isinstance(want, np.ndarray) and isinstance(got, np.ndarray) and got.shape == want.shape:
+            note = _first(got != want, got, want)
+            floats = got.dtype.kind == want.dtype.kind == "f"
+            if floats and not _wrong(got, want, tolerance(got, want)).any():
+                problem += LATE
+        failure = ClauseFailure(problem, got=shown, expected=expected, note=note)
         failure.answers = [got]
         raise failure
 
@@ -135,7 +140,11 @@ def assert_close_where_finite(got: Any, *, want: Any) -> None:
     if np.shape(got) != finite.shape:
         return assert_close(got, want=want)  # says what differs
     assert_equal(np.isfinite(got), want=finite)
-    assert_close(np.where(finite, got, 0.0), want=np.where(finite, want, 0.0))
+    try:
+        assert_close(np.where(finite, got, 0.0), want=np.where(finite, want, 0.0))
+    except ClauseFailure as failure:
+        failure.got, failure.expected = show(got), show(want)  # not the zeros in place of nan
+        raise
 
 
 def assert_unchanged(got: Any, *, was: Any) -> None:
@@ -165,7 +174,8 @@ def assert_alike(runs: Any, first: str, second: str, *, exactly: bool = False) -
         check = assert_equal if exactly else assert_close
         check(runs[second], want=runs[first])
     except ClauseFailure as failure:
-        failure.problem = f"{second!r} should equal {first!r}: {failure.problem}"
+        part = re.sub(r"^(\d+): ", lambda m: f"part {int(m[1]) + 1}, ", failure.problem)
+        failure.problem = f"{second!r} should equal {first!r}: {part}"
         failure.pair = None  # neither is the right answer, so no X-ray reads them
         raise
     except TestDefect:  # no defect here: both are the learner's
@@ -346,6 +356,12 @@ def tolerance(got: Any, want: Any, terms: Any = None, depth: float = 1.0) -> Any
     return depth * FACTORS[name] * EPS[name] * magnitude
 
 
+@np.errstate(invalid="ignore")  # infinity minus infinity
+def _wrong(got: Any, want: Any, limit: Any) -> Any:
+    """Which elements are farther apart than the tolerance."""
+    return ~((np.abs(got - want) <= limit) | (got == want))
+
+
 def _refuse_trivial(want: Any, limit: Any) -> None:
     """Zeros, the negative and the double all differ from `want` by |want| or more."""
     if want.size == 0 or not np.isfinite(want).all():
@@ -362,8 +378,11 @@ def _first(wrong: Any, got: Any, want: Any) -> str:
         return ""
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
     where = f"[{', '.join(map(str, index))}]" if index else "a late digit"
-    digits = next(d for d in (9, 17) if d == 17 or f"{got[index]:.9g}" != f"{want[index]:.9g}")
-    both = f"{got[index]:.{digits}g}, expected {want[index]:.{digits}g}"
+    found, expected = got[index].item(), want[index].item()
+    if isinstance(found, float) and isinstance(expected, float):
+        digits = next(d for d in (9, 17) if d == 17 or f"{found:.9g}" != f"{expected:.9g}")
+        found, expected = f"{found:.{digits}g}", f"{expected:.{digits}g}"
+    both = f"{found}, expected {expected}"
     return f"first difference at {where}: {both}; {int(wrong.sum())} of {wrong.size} differ"
 
 

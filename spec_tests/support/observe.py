@@ -280,7 +280,8 @@ def plain(value: Any) -> Any:
         subok=False,
     )
     if array.dtype.kind not in "fiub":  # nothing is equal to it, and every screen can show it
-        return f"<{type(value).__name__} of dtype {array.dtype}>"
+        dtype = "" if array.dtype == object else f" of dtype {array.dtype}"
+        return f"<{type(value).__name__}{dtype}>"
     return array
 
 

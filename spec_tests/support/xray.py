@@ -80,7 +80,7 @@ def _predictions(samples: Sequence[Sample]) -> Iterator[Prediction]:
     """Every explanation that can be tried on all these samples."""
     yield (
         "zero",
-        "everything is zero: perhaps nothing was written to an array, or all of it was hidden, dropped, or the exp of very negative numbers",
+        "everything is zero: nothing was written there, or something takes every value away",
         lambda s: np.zeros_like(s.want) if 2 * np.count_nonzero(s.want) > s.want.size else None,
     )
     yield from _of_gradients()
@@ -320,7 +320,7 @@ def _not_finite(samples: Sequence[Sample]) -> str:
     if len(bad) < len(samples):
         return ""
     if any(s.odd for s in bad):
-        return "not finite, although the right value is: nan or an infinity was given, and has spread: through 0 * nan, 0 * inf or inf - inf, or a sum, a mean or a maximum that it must not be part of. Leave out what must not count (np.where); multiplied by 0 it stays nan"
+        return "not finite, although the right value is. A nan or an infinity was given, and has spread: by 0 * nan, 0 * inf or inf - inf, or by a sum, a mean or a maximum that it does not belong to. np.where leaves it out; 0 * nan is nan"
     if all(np.isnan(np.asarray(s.got)).any() for s in bad):
         return "nan where the value is finite: inf / inf, inf - inf, 0 / 0, 0 * inf, or the log or root of a negative number; where exp overflows first, use the stable form"
     return "not finite where the value is: exp overflowed, log(0) or a division by zero; use the stable form"
@@ -330,7 +330,7 @@ def _precision(samples: Sequence[Sample]) -> str:
     """Nearly right everywhere: rounding of another kind than asked for."""
     errors = [_error(s) for s in samples]
     if all(e is not None and e < 1e-5 for e in errors):
-        return f"right to {max(e for e in errors if e is not None):.0e} only: usually float32 inside float64, a difference of large numbers, a small number beside 1 (log1p(x), not log(1 + x)), an extra epsilon, or an approximation"
+        return f"right to {max(e for e in errors if e is not None):.0e} only: digits are lost (float32, a difference of large numbers, log(1 + x) for log1p(x)), or a small term is missing, wrong or one too many, such as an epsilon"
     return ""
 
 
@@ -391,7 +391,7 @@ def _elsewhere(samples: Sequence[Sample]) -> str:
     if large and all(
         np.array_equal(np.sort(np.ravel(s.got)), np.sort(np.ravel(s.want))) for s in large
     ):
-        return "the right values in the wrong places: look at the index arithmetic, reshape where transpose is meant, or an inverse permutation"
+        return "the right values in the wrong places: look at their order, at index arithmetic, and for a reshape where a transpose is meant"
     return ""
 
 
@@ -498,7 +498,7 @@ def where(failures: Sequence[Any]) -> str:
                 and (special or not np.isnan(o[name]).any())
                 for o, w in zip(operands, places, strict=True)
             ):
-                return f"right but where {name} is {what}: look at that case"
+                return f"right except where {name} is {what}: look at that case"
     return ""
 
 

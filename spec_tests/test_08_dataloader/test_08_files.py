@@ -80,7 +80,7 @@ def numbers(kind: str, shape: Any) -> Any:
 
 @pytest.mark.parametrize("name", ARRAYS)
 def test_idx_of_every_type(name: str) -> None:
-    """08.23 Six types, no axis to five, a length above 255, no element; written into afterwards."""
+    """08.23 Six types, zero to five axes, a length above 255, no element; the array is written into afterwards."""
     array = numbers(*ARRAYS[name])
     got = read("tt.read_idx(paths[0])", as_bytes(idx(array)))
     assert_equal([got["kind"], got["native"]], want=["ndarray", True])
@@ -97,7 +97,7 @@ def test_idx_example() -> None:
 
 
 def test_idx_packed() -> None:
-    """08.23 gzip in a file that is called .bin, of one piece and of two."""
+    """08.23 A gzip file that is called .bin, made of one part and of two."""
     array = numbers("u1", (40, 3))
     content = idx(array)
     pieces = gzip.compress(content[:20]) + gzip.compress(content[20:])

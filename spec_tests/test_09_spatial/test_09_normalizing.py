@@ -270,7 +270,7 @@ def test_batch_norm_gradients(name: str) -> None:
 
 @pytest.mark.parametrize("axis", [0, 2])
 def test_batch_norm_gradients_of_many_float32(axis: int) -> None:
-    """09.14 Of 131,072 numbers a channel, which all pull one way: each digit counts. Channels outside, or inside."""
+    """09.14 131,072 numbers in each channel, whose roundings add up; channels before the numbers in memory, or behind."""
     x = np.stack([normal(131_072, seed=s) for s in (1, 2)], 1 - axis // 2)[..., None]
     x = np.float32(x.transpose(2, 0, 1) if axis else x)
     w, b, c = np.float32(positive(2)), np.float32(positive(2, seed=3)), np.float32(x + 3)

@@ -115,7 +115,7 @@ def save_without_luck(tt: Any, name: str, failing: str, merges: Any) -> Any:
 @pytest.mark.parametrize("failing", ["replace", "fsync"])
 @pytest.mark.parametrize("name", ["bpe.json", "bpe", "bpe.tmp", "bpe.part"])
 def test_file_is_written_whole_or_not_at_all(name: str, failing: str) -> None:
-    """10.19 A disk that is full at the end: all had been forced to it, and the old file is still there."""
+    """10.19 The disk is full at the end: everything had been forced to it, and the old file is still there."""
     merges = some_merges(300, 1)
     want = {"the old file is kept": True, "written beside it": True, "forced in full": True}
     steps = ["fsync", "replace", "no space"] if failing == "replace" else ["fsync", "no space"]

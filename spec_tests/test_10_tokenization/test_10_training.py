@@ -263,7 +263,7 @@ def trained_again(tt: Any, first: str, second: str, sample: str) -> Any:
 
 
 def test_training_again() -> None:
-    """10.17 Three trainings of a tokenizer that has encoded the sample before: each as of a new one."""
+    """10.17 A tokenizer that has encoded the sample is trained three times, each time as a new one would be."""
     first, second = some_text(30, 30), some_text(30, 31, "abcd")
     sample = f"{first[:20]}<s>{second[:20]}<e>"
     got = trained_again(first, second, sample)

@@ -313,7 +313,7 @@ def test_embedding_layer_refuses_before_it_draws(call: str) -> None:
 # ---- tied: 11.23 ---------------------------------------------------------------------------------
 
 
-@observe(shown="head.weight = table.weight; head(table(ids)).backward(c)")
+@observe(shown="table.weight = head.weight = Parameter(weight); head(table(ids)).backward(c)")
 def tied(tt: Any, ids: Any, weight: Any, c: Any, padding: Any) -> Any:
     table = tt.Embedding(*weight.shape, padding_idx=padding)
     head = tt.Linear(weight.shape[1], weight.shape[0], bias=False)

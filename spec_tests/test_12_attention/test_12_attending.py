@@ -419,7 +419,7 @@ def test_a_stretched_mask_and_the_future(kind: str, shape: Any) -> None:
 
 @pytest.mark.parametrize("first", [63, 64, 70, 99])
 def test_a_long_beginning_is_hidden(first: int) -> None:
-    """12.5 Of a hundred keys some are seen, none of which is among the first 63 and more."""
+    """12.5 Of a hundred keys the first 63 or more are hidden."""
     q, k, v = filled((2, 100), (2, 2))
     got = unwarned(CALL.format(f", np.arange(100) >= {first}"), q, k, v)
     assert_close(got, want=attended(q, k[first:], v[first:]), depth=10)
@@ -540,7 +540,7 @@ def test_nothing_to_see_is_no_reason_to_warn(way: str) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("more", ["", ", is_causal=True"], ids=["all", "causal"])
 def test_large_scores(shift: float, dtype: str, more: str) -> None:
-    """12.9 Rows whose scores all lie far from 0, one after the other in steps of about 1."""
+    """12.9 All scores of a row lie far from 0, about 1 apart."""
     v, steps = normal(5, 2).astype(dtype), np.round(normal(5, 1, seed=2) * 8) / 8
     q, k = np.ones((4, 1), dtype), (steps + shift).astype(dtype)
     got = unwarned(CALL.format(more), q, k, v)

@@ -277,7 +277,7 @@ def written_between(tt: Any, asked: str, states: Any, prompt: Any) -> Any:
 
 
 def test_generate_uses_weights_of_the_moment() -> None:
-    """13.23 The same prompt with other weights, written into the arrays, and with the first ones again."""
+    """13.23 One prompt three times: between the calls other weights are written into the arrays, and the first ones again."""
     states = [filled(gpt_state(9, 4, 1, 4), seed=seed) for seed in (1, 2)]
     got = written_between("model.generate(prompt, 5, top_k=1)", states, prompt := tokens(3, 9))
     want = [most_probable(state, prompt, 5, 4) for state in (*states, states[0])]
