@@ -150,11 +150,11 @@ def test_construct_shares_memory() -> None:
     assert_equal(sharing(a), want=want | {"x.data afterwards": (a[0] + 1).tolist()})
 
 
-@observe(shown="Tensor(array)  # array = {layout}, where x = {data}")
+@observe(shown="Tensor(array); Tensor(Tensor(array))  # array = {layout}, where x = {data}")
 def shared_in_any_order(tt: Any, data: Any, layout: str) -> Any:
     array = eval(layout, {"np": np, "x": data})
     x, y = tt.Tensor(array), tt.Tensor(array, requires_grad=array.dtype.kind == "f")
-    made = {"Tensor(array)": x, "with a gradient": y, "Tensor(x)": tt.Tensor(x)}
+    made = {"Tensor(array)": x, "with a gradient": y, "Tensor(Tensor(array))": tt.Tensor(x)}
     shared = [name for name, t in made.items() if np.shares_memory(t.data, array)]
     return {"memory is shared by": shared, "values": x.data}
 
@@ -162,7 +162,7 @@ def shared_in_any_order(tt: Any, data: Any, layout: str) -> Any:
 @pytest.mark.parametrize("kind", ["float64", "float32", "int64", "bool"])
 def test_construct_shares_memory_of_any_order(kind: str) -> None:
     """01.2 Arrays in columns, backwards, with gaps, of a class of their own: the same memory."""
-    want = {"memory is shared by": ["Tensor(array)", "with a gradient", "Tensor(x)"]}
+    want = {"memory is shared by": ["Tensor(array)", "with a gradient", "Tensor(Tensor(array))"]}
     x = (dyadic(2, 3) * 8).astype(kind)
     for layout in (*LAYOUTS.values(), "x.view(type('Mapped', (np.ndarray,), {}))"):
         assert_equal(shared_in_any_order(x, layout), want=want | {"values": x})
@@ -293,7 +293,9 @@ def test_detach_forgets_the_history() -> None:
 NEXT = "\n        "  # a row below the first: as far to the right as the first bracket
 
 
-@observe(shown="x = Tensor(data.T); x.note = ...; x.detach(), repr(x)")
+@observe(
+    shown="x = Tensor(data.T, requires_grad=True); x.note = 'made'; y = x.detach(); y, repr(x)"
+)
 def made_by_an_operation(tt: Any, data: Any) -> Any:
     x = tt.Tensor(data.T, requires_grad=True)
     x.note = "how it was made"
@@ -1812,7 +1814,7 @@ def test_making_leaves(calls: Any) -> None:
         assert_equal(leaf(f"{call})"), want=[False, None, None])
 
 
-@observe(shown="x, y = {call}, {call}; x.data += 1; y")
+@observe(shown="x, y = {call}, {call}; x.data += 1; x, y, {call}")
 def made_twice(tt: Any, call: str) -> Any:
     x, y = (eval(call, {"tt": tt}) for _ in range(2))
     x.data += 1
@@ -2100,7 +2102,9 @@ def test_operands_are_not_modified(expression: str) -> None:
         assert_unchanged(operands_after(expression, a, b), was={"a": a, "b": b})
 
 
-@observe(shown="parts, index = [a, b], {index}; cat(parts); stack(parts); a[index]")
+@observe(
+    shown="parts, several = [a, b], np.array(index); cat(parts); stack(parts, axis=1); a[several], a[:, index]"
+)
 def lists_after(tt: Any, a: Any, b: Any, index: Any) -> Any:
     parts, several = [tt.Tensor(a), tt.Tensor(b)], np.array(index)
     tt.cat(parts)

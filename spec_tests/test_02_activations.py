@@ -570,7 +570,7 @@ def test_no_small_number_is_taken_for_zero(name: str, slope: float, dtype: str) 
     assert_close(evaluate(f"tt.{name}(a)", small), want=want, terms=np.abs(want))
 
 
-@observe(shown="{expression}")
+@observe(shown="{expression}  # under np.errstate(over=how, divide=how, invalid=how)")
 def complaints(tt: Any, expression: str, how: Any, *arrays: Any) -> Any:
     import warnings
 
@@ -695,7 +695,7 @@ def test_strided_and_empty_inputs(name: str) -> None:
     assert_equal(evaluate(f"tt.{name}(a)", np.zeros((2, 0, columns))).shape, want=(2, 0, columns))
 
 
-@observe(shown="{expression}")
+@observe(shown="{expression}.requires_grad  # a requires a gradient or not, as flags say")
 def history(tt: Any, expression: str, flags: Any, array: Any) -> Any:
     inputs = [tt.Tensor(array, requires_grad=flag) for flag in flags]
     return [eval(expression, {"tt": tt, "a": a}).requires_grad for a in inputs]

@@ -1582,7 +1582,7 @@ def test_sequential_counts_its_modules_only() -> None:
 # ---- small: 03.19 --------------------------------------------------------------------------------
 
 
-@observe(shown="{expression}")
+@observe(shown="{expression}  # a requires a gradient: the values, and requires_grad of the result")
 def applied(tt: Any, expression: str, *arrays: Any) -> Any:
     out = eval(expression, {"tt": tt, "a": tt.Tensor(arrays[0], requires_grad=True)})
     return {"out": out, "requires_grad": out.requires_grad}

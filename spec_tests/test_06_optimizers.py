@@ -1348,7 +1348,9 @@ def test_steps_are_counted_without_end(name: str, kind: str, many: int) -> None:
     assert_equal(got, want=[1] * len(got))
 
 
-@observe(shown="{expression}")
+@observe(
+    shown="{expression}  # after a.step() and b.step(); p, q: ones of these shapes, with gradients"
+)
 def reloaded(tt: Any, expression: str, a: str, b: str, p: Any, q: Any) -> Any:
     tensors = [[tt.Tensor(np.ones(s), requires_grad=True) for s in shapes] for shapes in (p, q)]
     for tensor, size in [(t, 3 - k) for k, group in enumerate(tensors) for t in group]:

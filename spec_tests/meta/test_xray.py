@@ -518,7 +518,7 @@ X = np.array([[-1.5, 0.25, 2.0, -3.0], [0.0, -0.5, 0.0, 4.0], [1.5, -0.75, 0.5, 
 
 def failure(got: Any, want: Any, **arguments: Any) -> Any:
     """A comparison that failed, of a call with these arguments."""
-    call = SimpleNamespace(arguments=arguments)
+    call = SimpleNamespace(arguments=arguments, shown="")
     return SimpleNamespace(pair=(np.asarray(got), np.asarray(want)), call=call)
 
 

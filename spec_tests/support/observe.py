@@ -233,6 +233,12 @@ def observe(
     return observation
 
 
+def letters(call: Call) -> str:
+    """What a screen calls the arrays of an observation: q, k, v where its text does, else a, b, c."""
+    texts = [call.shown, *(value for value in call.arguments.values() if isinstance(value, str))]
+    return "qkvd" if any("q, k, v" in text for text in texts) else "abcd"
+
+
 def entered(call: Call) -> list[tuple[str, str, int]]:
     """The functions of the package that a call enters, in order: it is made once more, watched.
 

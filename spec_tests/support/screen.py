@@ -21,7 +21,7 @@ from support import course
 from support.asserts import show
 from support.course import ROOT
 from support.culprit import culprits, is_own
-from support.observe import USES, Call, ClauseFailure, Frame, LearnerError
+from support.observe import USES, Call, ClauseFailure, Frame, LearnerError, letters
 
 LINE_LIMIT = 12
 VALUE_LIMIT = 6
@@ -120,7 +120,7 @@ def _call(failure: ClauseFailure) -> str:
     call = failure.call
     lines, used = _typed(call)
     arguments = {name: value for name, value in call.arguments.items() if name not in used}
-    arrays = dict(zip("abcd", arguments.pop("arrays", ()), strict=False))
+    arrays = dict(zip(letters(call), arguments.pop("arrays", ()), strict=False))
     lines = [lines[0].removeprefix("return ")] if len(lines) == 1 else _end_of(lines)
     lines += [_argument(name, value) for name, value in (arrays | arguments).items()]
     return "\n".join(lines)

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from support.observe import Call, letters
+
 Array = NDArray[Any]
 REDUCED = "elements that were reduced"
 TOLERANCE = {"float64": 1e-9, "float32": 2e-5}
@@ -486,7 +488,7 @@ def where(failures: Sequence[Any]) -> str:
     places = [_differing(f.pair[0], np.asarray(f.pair[1])) for f in failing]
     if not failing or any(w is None or min(w.sum(), (~w).sum()) < 2 for w in places):
         return ""
-    operands = [_operands(f.call.arguments) for f in failing]
+    operands = [_operands(f.call) for f in failing]
     for name in operands[0]:
         for what, common in SPECIAL.items():
             special = what in ("nan", "infinite", "zero")
@@ -509,9 +511,10 @@ def _differing(got: Any, want: Array) -> Any:
     return ~np.isclose(got, want, rtol=TOLERANCE.get(str(want.dtype), 1e-9), atol=0, equal_nan=True)
 
 
-def _operands(arguments: dict[str, Any]) -> dict[str, Array]:
+def _operands(call: Call) -> dict[str, Array]:
     """The arrays of a call, by the names that a screen gives them."""
-    named = dict(zip("abcd", arguments.get("arrays", ()), strict=False)) | arguments
+    arrays = call.arguments.get("arrays", ())
+    named = dict(zip(letters(call), arrays, strict=False)) | call.arguments
     return {
         name: value
         for name, value in named.items()

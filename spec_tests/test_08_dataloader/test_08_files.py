@@ -35,7 +35,7 @@ def as_bytes(content: bytes) -> Any:
     return np.frombuffer(content, np.uint8).copy()
 
 
-@observe(shown="{call}  # of files with these bytes")
+@observe(shown="{call}  # of files with these bytes; the arrays are written to afterwards")
 def read(tt: Any, call: str, *contents: Any) -> Any:
     import contextlib
     import pathlib

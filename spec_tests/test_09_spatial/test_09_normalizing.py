@@ -605,7 +605,7 @@ def test_gradients_pass_through_several() -> None:
 
 
 @observe(
-    shown="{expression}.backward(cotangent), twice; before it the same call with other operands"
+    shown="out = {expression}; out.backward(cotangent)  # twice; the same with other operands, walked, between"
 )
 def walked_twice(tt: Any, expression: str, cotangent: Any, arrays: Any, others: Any) -> Any:
     leaves = [tt.Tensor(array, requires_grad=True) for array in arrays]

@@ -354,7 +354,9 @@ def test_what_a_graph_keeps(name: str, learns: bool) -> None:
     assert_below(max(got["kept"], 0), limit=limit, what="bytes kept beside operands and result")
 
 
-@observe(shown="conv2d(x, weight).backward(c), where c * x is about 1 and c * weight overflows")
+@observe(
+    shown="conv2d(x, weight).backward(c)  # c * weight would overflow: does anything? The gradient of weight"
+)
 def slopes_of_frozen_images(tt: Any, x: Any, weight: Any, c: Any, learns: bool) -> Any:
     image, kernels = tt.Tensor(x, requires_grad=learns), tt.Tensor(weight, requires_grad=True)
     out, overflows = tt.conv2d(image, kernels), []

@@ -145,7 +145,9 @@ def test_the_last_id(size: int) -> None:
 # ---- 10.1, 10.2, 10.4: characters ----------------------------------------------------------------
 
 
-@observe(shown="CharTokenizer(text): encode(other), decode of that")
+@observe(
+    shown="t = CharTokenizer(text); ids = t.encode(other); t.decode(ids); ids[:0] = [0]; t.encode(other)"
+)
 def characters(tt: Any, text: str, other: str) -> Any:
     tokenizer = tt.CharTokenizer(text)
     ids = tokenizer.encode(other)

@@ -170,7 +170,9 @@ def test_encoding_again(seed: int) -> None:
 # ---- 10.12: the way back -------------------------------------------------------------------------
 
 
-@observe(shown="tokenizer.decode(tokenizer.encode(text))")
+@observe(
+    shown="tokenizer = BPETokenizer(merges, ['<s>']); tokenizer.decode(tokenizer.encode(text))"
+)
 def there_and_back(tt: Any, text: str, merges: Any) -> Any:
     tokenizer = tt.BPETokenizer(merges, ["<s>"])
     ids = tokenizer.encode(text)
@@ -263,7 +265,9 @@ def slow_with(text: str, merges: Any, specials: Any, allowed: Any) -> list[int]:
     return found
 
 
-@observe(shown="BPETokenizer(merges, specials).encode(text, allowed_special={allowed})")
+@observe(
+    shown="tokenizer.encode(text, allowed_special={allowed})  # and back; then encode(text), of BPETokenizer(merges, specials)"
+)
 def encoded_with(tt: Any, text: str, merges: Any, specials: Any, allowed: str) -> Any:
     tokenizer = tt.BPETokenizer(merges, specials)
     names = {"specials": specials, "tokenizer": tokenizer, "np": np}

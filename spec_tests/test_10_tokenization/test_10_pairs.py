@@ -29,7 +29,9 @@ def places(ids: list[int]) -> dict[tuple[int, int], int]:
     return {pair: len(ids) - len(merged(ids, pair, -1)) for pair in pairs}
 
 
-@observe(shown="count_pairs({ids})")
+@observe(
+    shown="count_pairs({ids})  # of a list, a tuple, and a list of equal numbers that are other objects"
+)
 def counted(tt: Any, ids: Any) -> Any:
     before = list(ids)
     found = []
@@ -103,7 +105,9 @@ def test_pairs_of_any_ids(ids: list[int], seed: int) -> None:
     assert_counts([low + i for i in ids])
 
 
-@observe(shown="merge_pair({ids}, {pair}, {new_id})")
+@observe(
+    shown="merge_pair({ids}, {pair}, {new_id})  # of a list, a tuple, and a list of equal numbers that are other objects"
+)
 def made(tt: Any, ids: Any, pair: Any, new_id: int) -> Any:
     before = list(ids)
     found = []

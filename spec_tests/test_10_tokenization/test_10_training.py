@@ -328,7 +328,10 @@ def test_training_around_special_tokens(text: str) -> None:
     assert_learns(whole, 9)
 
 
-@observe(uses=(described,), shown="{call}")
+@observe(
+    uses=(described,),
+    shown="tokenizer.train(text, 5); {call}  # refused: is the tokenizer as it was?",
+)
 def refused(tt: Any, call: str, text: str) -> Any:
     tokenizer = tt.BPETokenizer((), ["<s>"])
     tokenizer.train(text, 5)
@@ -349,7 +352,7 @@ def training(arguments: str) -> str:
     return f"tokenizer.train({arguments})"
 
 
-@observe(shown="{call}")
+@observe(shown="{call}; len(tokenizer.merges)")
 def trained_with(tt: Any, call: str, text: str) -> Any:
     tokenizer = tt.BPETokenizer((), ["<s>"])
     eval(call, {"tokenizer": tokenizer, "np": np, "text": text})

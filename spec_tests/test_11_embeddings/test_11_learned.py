@@ -192,7 +192,7 @@ def test_learned_positions_refuse_before_they_draw() -> None:
     assert_equal([got["error"], got["after"]], want=["ValueError", got["fresh"]])
 
 
-@observe(shown="layer(x, {offset}) refused: the error, and the table afterwards")
+@observe(shown="LearnedPositionalEmbedding({rows}, 2)(Tensor(np.ones({shape})), {offset}).shape")
 def too_far(tt: Any, rows: int, shape: Any, offset: int) -> Any:
     return tt.LearnedPositionalEmbedding(rows, 2)(tt.Tensor(np.ones(shape)), offset).shape
 

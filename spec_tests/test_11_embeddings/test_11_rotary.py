@@ -147,7 +147,9 @@ def test_rotary_turns_cotangents_back(shape: Any, offset: int) -> None:
     assert_close(got, want=turned(c, offset, base, back=True), depth=2)
 
 
-@observe(shown="the note of RotaryEmbedding(4)(x)")
+@observe(
+    shown="RotaryEmbedding(4)(x, 2): parents, notes; then two calls under no_grad, and one of a constant x"
+)
 def notes(tt: Any, x: Any) -> Any:
     leaf, fixed, layer = tt.Tensor(x, requires_grad=True), tt.Tensor(x), tt.RotaryEmbedding(4)
     out = layer(leaf, 2)

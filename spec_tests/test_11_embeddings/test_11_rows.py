@@ -207,7 +207,9 @@ def test_embedding_of_row_numbers_in_any_memory_order(layout: str) -> None:
     assert_close(got, want={"array": weight[ids], "Tensor": weight[ids]})
 
 
-@observe(shown="ids after embedding(ids, weight, padding_idx=1).sum().backward()")
+@observe(
+    shown="embedding(ids, weight, padding_idx=1); embedding(Tensor(ids), weight, padding_idx=1); ids"
+)
 def ids_after(tt: Any, weight: Any, ids: Any) -> Any:
     tt.embedding(ids, tt.Tensor(weight), padding_idx=1)
     tt.embedding(tt.Tensor(ids), tt.Tensor(weight), padding_idx=1)

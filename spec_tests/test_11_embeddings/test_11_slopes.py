@@ -334,7 +334,7 @@ def test_embedding_leaves_one_note(shape: Any, padding: int | None) -> None:
 
 
 @observe(
-    shown="out.backward(cotangent), twice; between call and walk other calls were made and walked"
+    shown="out = embedding(ids, weight, padding_idx=0); out.backward(cotangent)  # twice; other calls, walked, between"
 )
 def walked_twice(tt: Any, weight: Any, ids: Any, others: Any, cotangent: Any) -> Any:
     table, stranger = tt.Tensor(weight, requires_grad=True), tt.Tensor(weight, requires_grad=True)
@@ -376,7 +376,9 @@ def test_walking_back_writes_to_nothing(shape: Any) -> None:
     assert_equal(got["gradient shares memory"], want=False)
 
 
-@observe(shown="(embedding(ids, weight) + other).backward(cotangent), then other + ...: other.grad")
+@observe(
+    shown="(embedding(ids, weight, padding_idx=1) + other).backward(cotangent)  # then other + embedding: other.grad"
+)
 def beside(tt: Any, weight: Any, ids: Any, cotangent: Any) -> Any:
     found = []
     for first in (True, False):

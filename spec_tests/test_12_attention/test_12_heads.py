@@ -574,7 +574,10 @@ def test_layer_counts_the_keys_that_project_gives() -> None:
     assert_close(with_older_keys(state, x), want=want)
 
 
-@observe(shown="a subclass of MultiHeadAttention whose {method} is another", uses=(with_state,))
+@observe(
+    shown="layer(x, is_causal=True)  # own method: {method}; in train mode without and with notes, then in eval",
+    uses=(with_state,),
+)
 def overridden(tt: Any, method: str, state: Any, x: Any) -> Any:
     class Turned(tt.MultiHeadAttention):
         def project(self, query, key=None, value=None):
@@ -631,7 +634,9 @@ def test_layer_keeps_the_dtype(dtype: str) -> None:
     assert_close(got["result"], want=want, terms=limit)
 
 
-@observe(shown="{call} with other weights: x and y after layer(x, y, y), and after its walk back")
+@observe(
+    shown="layer = {call}; out = layer(x, y, attn_mask=mask); out.backward(c)  # then all of them"
+)
 def inputs_after(tt: Any, call: str, x: Any, y: Any, mask: Any, c: Any) -> Any:
     layer = eval(call, {"tt": tt})
     leaves = [tt.Tensor(x, requires_grad=True), tt.Tensor(y, requires_grad=True)]
@@ -739,7 +744,9 @@ def test_layer_keeps_its_dropout(p: str) -> None:
     assert_equal(dropout_kept(p), want=[float(given), type(given).__name__])
 
 
-@observe(shown="the next draw after a call of {call}")
+@observe(
+    shown="layer = {call}; layer(x)  # in eval mode if it has dropout; the next draw of g, and that without a call"
+)
 def draws_after(tt: Any, call: str, x: Any, seed: int) -> Any:
     g, fresh = np.random.default_rng(seed), np.random.default_rng(seed)
     layer = eval(call, {"tt": tt, "g": g})
@@ -965,7 +972,9 @@ def test_layer_loads_a_state(more: str) -> None:
 # ---- 12.25 and 12.26 once more: the layer --------------------------------------------------------
 
 
-@observe(shown="{call}(x), forward and back: how many steps Python makes (bytecodes)")
+@observe(
+    shown="{call}(x, is_causal=True), forward and back: how many steps Python makes (bytecodes)"
+)
 def counted_steps(tt: Any, call: str, shapes: Any) -> Any:
     import sys
 

@@ -89,7 +89,9 @@ def test_causal_mask_of_nothing(call: str, shape: str) -> None:
     assert_equal(got["a Tensor of bools"], want=[True, "bool", False])
 
 
-@observe(shown="first = causal_mask({n}); first.data[...] = False; causal_mask({n})")
+@observe(
+    shown="first = causal_mask({n}); first.data[...] = False; causal_mask({n})  # and ({n}, offset=1), ({n}, {n} + 1)"
+)
 def made_again(tt: Any, n: int) -> Any:
     first = tt.causal_mask(n)
     first.data[...] = False

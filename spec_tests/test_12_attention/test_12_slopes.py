@@ -412,7 +412,7 @@ def test_a_mask_as_large_as_the_scores_stays(more: str, kind: str) -> None:
 
 
 @observe(
-    shown="out = scaled_dot_product_attention(q, k, v, {kind}); mask[...] = other; out.backward(c)"
+    shown="out = scaled_dot_product_attention(q, k, v, {kind}, is_causal=True); mask[...] = other; out.backward(c)"
 )
 def mask_changed(tt: Any, arrays: Any, kind: str, mask: Any, other: Any, c: Any) -> Any:
     leaves = [tt.Tensor(a, requires_grad=True) for a in arrays]
@@ -534,7 +534,9 @@ def test_shared_heads_leave_no_note_of_their_own(more: str) -> None:
     assert_equal(got, want={"parents": [0, 1, 2], "under no_grad": [True, False]})
 
 
-@observe(shown="{call}.backward(c), twice, with dropout: the gradients of each walk")
+@observe(
+    shown="out = {call}; out.backward(c)  # three times, gradients cleared between: those of each walk"
+)
 def walked_with_dropout(tt: Any, arrays: Any, call: str, c: Any, seed: int) -> Any:
     leaves = [tt.Tensor(a, requires_grad=True) for a in arrays]
     names = dict(zip("qkv", leaves, strict=True)) | {"tt": tt, "g": np.random.default_rng(seed)}
@@ -557,7 +559,9 @@ def test_walking_back_twice_with_dropout(more: str) -> None:
     assert_alike(got, "first", "third", exactly=True)
 
 
-@observe(shown="{call}.backward(c), twice; between call and walk other calls were made and walked")
+@observe(
+    shown="out = {call}; out.backward(c)  # once, and twice, halved; other calls, walked, between: theirs"
+)
 def walked_twice(tt: Any, arrays: Any, others: Any, call: str, c: Any) -> Any:
     leaves = [tt.Tensor(a, requires_grad=True) for a in arrays]
     names = dict(zip("qkv", leaves, strict=True)) | {"tt": tt, "np": np}

@@ -364,7 +364,7 @@ def test_block_drops_in_each_branch_anew() -> None:
 
 
 @observe(
-    shown="a block whose attention alone may drop: how many positions differ from eval mode",
+    shown="TransformerBlock(4, 2, dropout={p}).self_attn: its dropout; how many positions differ from eval mode",
     uses=(loaded,),
 )
 def attention_dropped(tt: Any, p: float, state: Any, x: Any, seed: int) -> Any:

@@ -676,7 +676,9 @@ def test_gpt_is_pytorchs() -> None:
     assert_close(walked("GPT(7, 5, 2, 2, 6)", state, ids, c), want=want, depth=1e4)
 
 
-@observe(shown="a model's state, loaded into another one of the same sizes: what both answer")
+@observe(
+    shown="a model's state, loaded into one of the same sizes without dropout: what both answer in eval mode"
+)
 def exchanged(tt: Any, ids: Any, p: float) -> Any:
     first, second = tt.GPT(9, 6, 2, 2, 4, dropout=p), tt.GPT(9, 6, 2, 2, 4)
     second.load_state_dict(first.state_dict())

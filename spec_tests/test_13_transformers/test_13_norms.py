@@ -78,7 +78,7 @@ def test_layer_norm_layer_keeps_its_arguments(call: str) -> None:
     assert_equal(got["eps"], want=[eps, affine])
 
 
-@observe(shown="{call}, training {training}, with this weight and bias, of x: result and gradients")
+@observe(shown="{call}.train(training), with this weight and bias, of x: result and gradients")
 def layer_called(tt: Any, call: str, x: Any, w: Any, b: Any, c: Any, training: bool) -> Any:
     layer = eval(call, {"tt": tt})
     for name, array in (("weight", w), ("bias", b)):
@@ -146,7 +146,9 @@ def test_layer_norm_layer_uses_weights_of_the_moment() -> None:
     assert_close(got, want=want, depth=100)
 
 
-@observe(shown="layers made and changed before: LayerNorm({n}).weight and bias")
+@observe(
+    shown="first = LayerNorm({n}) is filled with number; second = LayerNorm({n}): its weight, its bias + 1; first.weight"
+)
 def two_alive(tt: Any, n: int, number: float) -> Any:
     first = tt.LayerNorm(n)
     first.weight.data[...] = number

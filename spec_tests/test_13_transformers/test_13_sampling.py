@@ -170,7 +170,7 @@ def test_probabilities_of_masked_tokens(more: str) -> None:
     assert_exact(probabilities(x, more), want=want, ulps=64)
 
 
-@observe(shown="{call}, and the logits afterwards")
+@observe(shown="{call}, twice: whether they share memory with logits, both; the logits afterwards")
 def logits_after(tt: Any, call: str, logits: Any) -> Any:
     out = eval(call, {"tt": tt, "logits": logits})
     again = eval(call, {"tt": tt, "logits": logits})

@@ -96,11 +96,11 @@ def test_layer_norm_gradient_of_one_operand_at_a_time() -> None:
 @observe(
     shown="layer_norm(x, D, weight, bias), where x, then weight, then bias alone learns: its grad"
 )
-def some_slopes(tt: Any, arrays: Any, c: Any) -> Any:
+def some_slopes(tt: Any, arrays: Any, cotangent: Any) -> Any:
     found = []
     for k in range(3):
         leaves = [tt.Tensor(a, requires_grad=i == k) for i, a in enumerate(arrays)]
-        tt.layer_norm(leaves[0], len(arrays[1]), *leaves[1:]).backward(c)
+        tt.layer_norm(leaves[0], len(arrays[1]), *leaves[1:]).backward(cotangent)
         found.append(leaves[k].grad)
     return found
 
@@ -190,19 +190,19 @@ def test_layer_norm_gradients_in_any_memory_order(layout: str, name: str) -> Non
 
 
 @observe(
-    shown="layer_norm(x, D, weight, bias) walked back twice; between, others were called and walked"
+    shown="out = layer_norm(x, D, weight, bias); others called, walked; out.backward(cotangent), once and twice"
 )
-def walked_twice(tt: Any, arrays: Any, others: Any, c: Any) -> Any:
+def walked_twice(tt: Any, arrays: Any, others: Any, cotangent: Any) -> Any:
     leaves, strangers = (
         [tt.Tensor(a, requires_grad=True) for a in group] for group in (arrays, others)
     )
     size = arrays[1].size
     out = tt.layer_norm(leaves[0], size, *leaves[1:])
-    tt.layer_norm(strangers[0], size, *strangers[1:]).backward(c)
+    tt.layer_norm(strangers[0], size, *strangers[1:]).backward(cotangent)
     tt.layer_norm(strangers[0], size, leaves[1], strangers[2])
-    out.backward(c)
+    out.backward(cotangent)
     once = [t.grad.copy() for t in leaves]
-    out.backward(c)
+    out.backward(cotangent)
     return {
         "once": once,
         "twice, halved": [t.grad / 2 for t in leaves],

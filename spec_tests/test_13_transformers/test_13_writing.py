@@ -133,7 +133,7 @@ def test_generate_nothing(count: str) -> None:
 
 
 @observe(
-    shown="model.generate(prompt, {count}), written to afterwards: the prompt, a second text",
+    shown="model.generate(prompt, {count}, seed=1)  # what it returns is written to; the prompt, and a second text",
     uses=(loaded,),
 )
 def after_generating(tt: Any, state: Any, prompt: Any, count: int, tensor: bool) -> Any:
@@ -457,7 +457,7 @@ def test_generate_evaluates_and_comes_back(off: bool) -> None:
 
 
 @observe(
-    shown="modes of a model in eval mode, of whose parts {trains} trains: while it writes, and after"
+    shown="model.{trains}; model.generate(prompt, 1)  # the parts that train: before, meanwhile, afterwards"
 )
 def modes_of_parts(tt: Any, trains: str, prompt: Any) -> Any:
     model, seen = tt.GPT(9, 3, 2, 2, 4, dropout=0.5), []
@@ -494,9 +494,7 @@ def test_generate_evaluates_each_part(trains: str) -> None:
     assert_equal(got, want={"while it writes": 0, "as before": True})
 
 
-@observe(
-    shown="model.generate(...), where the model breaks in its second call ({how}): what is left"
-)
+@observe(shown="model.generate(prompt, 3, seed=5), the second call breaks ({how}): what is left")
 def broken(tt: Any, how: str, prompt: Any) -> Any:
     class Broken(tt.GPT):
         def forward(self, ids):
