@@ -150,7 +150,9 @@ def test_construct_shares_memory() -> None:
     assert_equal(sharing(a), want=want | {"x.data afterwards": (a[0] + 1).tolist()})
 
 
-@observe(shown="Tensor(array); Tensor(Tensor(array))  # array = {layout}, where x = {data}")
+@observe(
+    shown="Tensor(array); Tensor(array, True); Tensor(Tensor(array))  # array = {layout}, where x = {data}"
+)
 def shared_in_any_order(tt: Any, data: Any, layout: str) -> Any:
     array = eval(layout, {"np": np, "x": data})
     x, y = tt.Tensor(array), tt.Tensor(array, requires_grad=array.dtype.kind == "f")
@@ -294,7 +296,7 @@ NEXT = "\n        "  # a row below the first: as far to the right as the first b
 
 
 @observe(
-    shown="x = Tensor(data.T, requires_grad=True); x.note = 'made'; y = x.detach(); y, repr(x)"
+    shown="x = Tensor(data.T, requires_grad=True); x.note = 'how it was made'; y = x.detach(); y, repr(x)"
 )
 def made_by_an_operation(tt: Any, data: Any) -> Any:
     x = tt.Tensor(data.T, requires_grad=True)

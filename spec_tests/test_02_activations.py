@@ -298,7 +298,7 @@ BETWEEN = np.linspace(-19.5, 19.5, 40) * real(1.0, 0.9, 1.0)
     ids=["sigmoid", "1-sigmoid", "tanh", "softplus", "softplus-x", "silu", "gelu"],
 )
 def test_no_early_limit(expression: str, want: Any) -> None:
-    """02.14 x from -19.5 to 19.5, where no function has come to its limit yet; 11 digits count."""
+    """02.14 x from -19.5 to 19.5, where no function has reached its limit yet; 11 digits count."""
     assert_close(evaluate(expression, BETWEEN), want=want, terms=1.0)
 
 

@@ -1462,7 +1462,7 @@ ACTIVATIONS = [
 
 @pytest.mark.parametrize("case", ACTIVATIONS, ids=str)
 def test_activation_gradients(case: Case) -> None:
-    """05.17 Values that PyTorch gives for several shapes, of gelu with approximate='tanh'."""
+    """05.17 PyTorch's values for several shapes; gelu is that with approximate='tanh'."""
     check_gradients("05", case)
 
 

@@ -282,7 +282,7 @@ def _matrices(array: Array) -> Array:
 
 
 def _laid_out(g: Array, like: Array) -> Array:
-    """A cotangent in the memory order of its array: Flatten brings one in another, and mixed ones are slow."""
+    """A cotangent in the memory order of its array: mixed orders are slow, and Flatten brings another one."""
     if g.strides == like.strides:
         return g
     copied = np.empty_like(like)

@@ -319,7 +319,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> f
     """Scale all gradients together, in place, so that their common norm is at most `max_norm`.
 
     All gradients count as one long vector: norm = sqrt(sum over all parameters of sum(grad ** 2)).
-    If norm is above max_norm, each is multiplied by max_norm / (norm + 1e-6), so the direction stays.
+    If norm is above max_norm or nan, each is multiplied by max_norm / (norm + 1e-6): the direction stays.
     A nan in one gradient makes all of them nan: whoever goes on with the others trains unclipped.
 
     Args:
@@ -737,7 +737,7 @@ def load_checkpoint(path: str | os.PathLike[str], trainer: Trainer) -> None:
 
 
 def _read(path: Path) -> Any:
-    """The state in a checkpoint; a zip archive has a sum for each member, compared at its end."""
+    """The state in a checkpoint. A zip archive has a checksum for each member, compared when all of it is read."""
     with path.open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as archive:

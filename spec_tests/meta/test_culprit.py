@@ -52,15 +52,17 @@ def test_what_ran_beside_your_code_is_named() -> None:
     assert screen._lines(None, ran[::2], True) == "t.py:1  add"
 
 
-def test_an_answer_that_a_test_cannot_read_is_a_verdict() -> None:
+def test_an_answer_that_a_test_cannot_read_is_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     """A screen with the answer, where once a traceback ended in the suite's own line."""
+    monkeypatch.setattr(observe, "last_call", observe.last_call)
     config = SimpleNamespace(getoption=lambda name, default: default)
-    test = plugin.pytest_pyfunc_call(SimpleNamespace(config=config))  # type: ignore[arg-type]
-    next(test)
-    observe.last_call = Call(plugin.pytest_pyfunc_call, answer={"a": 1})
-    with pytest.raises(ClauseFailure, match=r"another kind of answer .* \(KeyError: 'b'\)") as told:
-        test.throw(KeyError("b"))
-    assert told.value.got == "{'a': 1}"
+    for error in (KeyError("b"), ExceptionGroup("two", [KeyError("b"), KeyError("c")])):
+        test = plugin.pytest_pyfunc_call(SimpleNamespace(config=config))  # type: ignore[arg-type]
+        next(test)
+        observe.last_call = Call(plugin.pytest_pyfunc_call, answer={"a": 1})
+        with pytest.raises(ClauseFailure, match=r"cannot read .* \(KeyError: 'b'\)") as told:
+            test.throw(error)
+        assert told.value.got == "{'a': 1}"
 
 
 def test_given_code_is_known_from_the_stub() -> None:

@@ -233,10 +233,12 @@ def observe(
     return observation
 
 
-def letters(call: Call) -> str:
-    """What a screen calls the arrays of an observation: q, k, v where its text does, else a, b, c."""
+def operands(call: Call) -> dict[str, Any]:
+    """The arguments by the names on a screen: `arrays` are q, k, v where its text says so, else a, b, c."""
     texts = [call.shown, *(value for value in call.arguments.values() if isinstance(value, str))]
-    return "qkvd" if any("q, k, v" in text for text in texts) else "abcd"
+    letters = "qkvd" if any("q, k, v" in text for text in texts) else "abcd"
+    arrays = dict(zip(letters, call.arguments.get("arrays", ()), strict=False))
+    return arrays | {name: value for name, value in call.arguments.items() if name != "arrays"}
 
 
 def entered(call: Call) -> list[tuple[str, str, int]]:
@@ -286,7 +288,8 @@ def plain(value: Any) -> Any:
         subok=False,
     )
     if array.dtype.kind not in "fiub":  # nothing is equal to it, and every screen can show it
-        dtype = "" if array.dtype == object else f" of dtype {array.dtype}"
+        foreign = array.dtype == object and not isinstance(value, np.ndarray)  # a Note, a Net
+        dtype = "" if foreign else f" of dtype {array.dtype}"
         return f"<{type(value).__name__}{dtype}>"
     return array
 

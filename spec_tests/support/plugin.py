@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, core, settings
+from hypothesis.errors import HypothesisException
 from hypothesis.internal.conjecture import providers
 
 from support import lessons, observe, screen, tally, xray
@@ -163,18 +164,21 @@ def pytest_enter_pdb(config: pytest.Config, pdb: Any) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Item) -> Iterator[Any]:
-    """An answer of another kind than was asked for breaks a test that looks into it: a verdict."""
+    """If a test breaks on the answer that it got, that is a verdict, and its screen says so."""
     observe.last_call = Call()
     try:
         return (yield)
+    except (ClauseFailure, TestDefect, HypothesisException, Warning):
+        raise
     except Exception as error:
-        first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-        if isinstance(first, (ClauseFailure, TestDefect)):
-            raise first from None
+        several = error.exceptions if isinstance(error, ExceptionGroup) else [error]
+        for verdict in several:
+            if isinstance(verdict, (ClauseFailure, TestDefect)):
+                raise verdict from None
         call = observe.last_call
         if not call.function or _option(pyfuncitem.config, "--raw"):
             raise
-        odd = f"another kind of answer was expected ({type(first).__name__}: {first})"
+        odd = f"the test cannot read what came back ({type(several[0]).__name__}: {several[0]})"
         raise ClauseFailure(odd[:TOLD], got=show(call.answer)) from None
 
 

@@ -21,7 +21,7 @@ from support import course
 from support.asserts import show
 from support.course import ROOT
 from support.culprit import culprits, is_own
-from support.observe import USES, Call, ClauseFailure, Frame, LearnerError, letters
+from support.observe import USES, Call, ClauseFailure, Frame, LearnerError, operands
 
 LINE_LIMIT = 12
 VALUE_LIMIT = 6
@@ -119,10 +119,9 @@ def _call(failure: ClauseFailure) -> str:
     """What was called, and with what: the operands first."""
     call = failure.call
     lines, used = _typed(call)
-    arguments = {name: value for name, value in call.arguments.items() if name not in used}
-    arrays = dict(zip(letters(call), arguments.pop("arrays", ()), strict=False))
+    arguments = {name: value for name, value in operands(call).items() if name not in used}
     lines = [lines[0].removeprefix("return ")] if len(lines) == 1 else _end_of(lines)
-    lines += [_argument(name, value) for name, value in (arrays | arguments).items()]
+    lines += [_argument(name, value) for name, value in arguments.items()]
     return "\n".join(lines)
 
 
@@ -235,8 +234,9 @@ def _lines(frame: Frame | None, likely: list[Frame], sure: bool) -> str:
     first, others = likely[:1], dict.fromkeys(other.function for other in likely[1:])
     if frame:
         return "\n".join(map(_place, [frame, *(f for f in first if not _leads_to(frame, f))]))
-    names = [name for name in others if not (sure and name.endswith("__init__"))][:FURTHER]
-    more = f"\n{'also ran: ' * sure}{', '.join(names)}" if names else ""
+    usual = {"Tensor.__init__", *(frame.function for frame in first)}  # it makes every operand
+    names = [name for name in others if not (sure and name in usual)][:FURTHER]
+    more = f"\n{'also ran: ' if sure else ''}{', '.join(names)}" if names else ""
     return "".join(map(_place, first)) + more
 
 

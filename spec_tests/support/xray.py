@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from support.observe import Call, letters
+from support.observe import Call, operands
 
 Array = NDArray[Any]
 REDUCED = "elements that were reduced"
@@ -82,7 +82,7 @@ def _predictions(samples: Sequence[Sample]) -> Iterator[Prediction]:
     """Every explanation that can be tried on all these samples."""
     yield (
         "zero",
-        "everything is zero: nothing was written there, or something takes every value away",
+        "everything is zero: the result was never written, or some step turns every value into 0",
         lambda s: np.zeros_like(s.want) if 2 * np.count_nonzero(s.want) > s.want.size else None,
     )
     yield from _of_gradients()
@@ -332,7 +332,7 @@ def _precision(samples: Sequence[Sample]) -> str:
     """Nearly right everywhere: rounding of another kind than asked for."""
     errors = [_error(s) for s in samples]
     if all(e is not None and e < 1e-5 for e in errors):
-        return f"right to {max(e for e in errors if e is not None):.0e} only: digits are lost (float32, a difference of large numbers, log(1 + x) for log1p(x)), or a small term is missing, wrong or one too many, such as an epsilon"
+        return f"right to {max(e for e in errors if e is not None):.0e} only: digits are lost (float32, a difference of large numbers, log(1 + x) for log1p(x)), or a small term, such as an epsilon, is missing, wrong or one too many"
     return ""
 
 
@@ -497,7 +497,7 @@ def where(failures: Sequence[Any]) -> str:
                 name in o
                 and np.array_equal(common(o[name]), w)
                 and enough <= w.sum() <= w.size - enough
-                and (special or not np.isnan(o[name]).any())
+                and (special or not any(np.isnan(array).any() for array in o.values()))
                 for o, w in zip(operands, places, strict=True)
             ):
                 return f"right except where {name} is {what}: look at that case"
@@ -513,10 +513,8 @@ def _differing(got: Any, want: Array) -> Any:
 
 def _operands(call: Call) -> dict[str, Array]:
     """The arrays of a call, by the names that a screen gives them."""
-    arrays = call.arguments.get("arrays", ())
-    named = dict(zip(letters(call), arrays, strict=False)) | call.arguments
     return {
         name: value
-        for name, value in named.items()
+        for name, value in operands(call).items()
         if isinstance(value, np.ndarray) and value.dtype.kind in "fiu"
     }

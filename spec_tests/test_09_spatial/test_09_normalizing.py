@@ -270,7 +270,7 @@ def test_batch_norm_gradients(name: str) -> None:
 
 @pytest.mark.parametrize("axis", [0, 2])
 def test_batch_norm_gradients_of_many_float32(axis: int) -> None:
-    """09.14 131,072 numbers in each channel, whose roundings add up; channels before the numbers in memory, or behind."""
+    """09.14 131,072 numbers in each channel, whose rounding errors add up; in memory the channels come first, or last."""
     x = np.stack([normal(131_072, seed=s) for s in (1, 2)], 1 - axis // 2)[..., None]
     x = np.float32(x.transpose(2, 0, 1) if axis else x)
     w, b, c = np.float32(positive(2)), np.float32(positive(2, seed=3)), np.float32(x + 3)
@@ -605,7 +605,7 @@ def test_gradients_pass_through_several() -> None:
 
 
 @observe(
-    shown="out = {expression}; out.backward(cotangent)  # twice; the same with other operands, walked, between"
+    shown="out = {expression}; out.backward(cotangent)  # twice; between call and walk the same with other operands"
 )
 def walked_twice(tt: Any, expression: str, cotangent: Any, arrays: Any, others: Any) -> Any:
     leaves = [tt.Tensor(array, requires_grad=True) for array in arrays]

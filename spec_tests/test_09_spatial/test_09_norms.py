@@ -355,7 +355,7 @@ def test_what_a_graph_keeps(name: str, learns: bool) -> None:
 
 
 @observe(
-    shown="conv2d(x, weight).backward(c)  # c * weight would overflow: does anything? The gradient of weight"
+    shown="conv2d(x, weight).backward(c)  # c * weight would overflow. Shown: whether anything does, and weight.grad"
 )
 def slopes_of_frozen_images(tt: Any, x: Any, weight: Any, c: Any, learns: bool) -> Any:
     image, kernels = tt.Tensor(x, requires_grad=learns), tt.Tensor(weight, requires_grad=True)

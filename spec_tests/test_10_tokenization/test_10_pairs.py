@@ -30,7 +30,7 @@ def places(ids: list[int]) -> dict[tuple[int, int], int]:
 
 
 @observe(
-    shown="count_pairs({ids})  # of a list, a tuple, and a list of equal numbers that are other objects"
+    shown="count_pairs({ids})  # of a list, a tuple, and a list of equal numbers that are objects of their own"
 )
 def counted(tt: Any, ids: Any) -> Any:
     before = list(ids)
@@ -106,7 +106,7 @@ def test_pairs_of_any_ids(ids: list[int], seed: int) -> None:
 
 
 @observe(
-    shown="merge_pair({ids}, {pair}, {new_id})  # of a list, a tuple, and a list of equal numbers that are other objects"
+    shown="merge_pair({ids}, {pair}, {new_id})  # of a list, a tuple, and a list of equal numbers that are objects of their own"
 )
 def made(tt: Any, ids: Any, pair: Any, new_id: int) -> Any:
     before = list(ids)

@@ -334,7 +334,7 @@ def test_embedding_leaves_one_note(shape: Any, padding: int | None) -> None:
 
 
 @observe(
-    shown="out = embedding(ids, weight, padding_idx=0); out.backward(cotangent)  # twice; other calls, walked, between"
+    shown="out = embedding(ids, weight, padding_idx=0); out.backward(cotangent)  # once, then again (sums halved); between: backward of other calls"
 )
 def walked_twice(tt: Any, weight: Any, ids: Any, others: Any, cotangent: Any) -> Any:
     table, stranger = tt.Tensor(weight, requires_grad=True), tt.Tensor(weight, requires_grad=True)

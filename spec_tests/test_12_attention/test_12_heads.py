@@ -635,7 +635,7 @@ def test_layer_keeps_the_dtype(dtype: str) -> None:
 
 
 @observe(
-    shown="layer = {call}; out = layer(x, y, attn_mask=mask); out.backward(c)  # then all of them"
+    shown="layer = {call}; out = layer(x, y, attn_mask=mask); out.backward(c); x, y, mask, c, out"
 )
 def inputs_after(tt: Any, call: str, x: Any, y: Any, mask: Any, c: Any) -> Any:
     layer = eval(call, {"tt": tt})
@@ -745,7 +745,7 @@ def test_layer_keeps_its_dropout(p: str) -> None:
 
 
 @observe(
-    shown="layer = {call}; layer(x)  # in eval mode if it has dropout; the next draw of g, and that without a call"
+    shown="layer = {call}; layer(x)  # in eval mode if it has dropout; the next draw of g, with and without the call"
 )
 def draws_after(tt: Any, call: str, x: Any, seed: int) -> Any:
     g, fresh = np.random.default_rng(seed), np.random.default_rng(seed)

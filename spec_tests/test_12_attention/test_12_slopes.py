@@ -560,7 +560,7 @@ def test_walking_back_twice_with_dropout(more: str) -> None:
 
 
 @observe(
-    shown="out = {call}; out.backward(c)  # once, and twice, halved; other calls, walked, between: theirs"
+    shown="out = {call}; out.backward(c)  # once, then again (sums halved); between: backward of other calls, their gradients"
 )
 def walked_twice(tt: Any, arrays: Any, others: Any, call: str, c: Any) -> Any:
     leaves = [tt.Tensor(a, requires_grad=True) for a in arrays]

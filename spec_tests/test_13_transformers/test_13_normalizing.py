@@ -118,7 +118,7 @@ def test_layer_norm_does_not_know_where_zero_is() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_layer_norm_far_from_zero(dtype: str) -> None:
-    """13.1 Numbers near 100 in float32 and near 100,000 in float64: a variance by mean squares loses its digits."""
+    """13.1 Numbers near 100 in float32 and near 100,000 in float64: mean(x²) - mean(x)² loses its digits."""
     far = real(128.0, 100.0, 150.0) * (1.0 if dtype == "float32" else 1e3)
     x = (normal(4, 50) + far).astype(dtype)
     got = evaluate("tt.layer_norm(a, 50)", x)
