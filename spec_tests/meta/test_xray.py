@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from inspect import unwrap
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from support.xray import REDUCED, Sample, is_odd, read, read_pairs, where
+from support.expressions import evaluate
+from support.observe import Call, ClauseFailure
+from support.xray import REDUCED, Sample, is_odd, read, read_pairs, where, wrote
 
 Slip = Callable[[Sample, Any], Any]
 SEEDS = (0, 1, 2)
@@ -544,6 +548,25 @@ def test_where_an_answer_differs(got: Any, want: Any, x: Any, says: str) -> None
     found = where([failure(got, want, x=x)])
     assert found.startswith(says)
     assert bool(found) == bool(says)
+
+
+def test_an_expression_that_writes_to_its_operands() -> None:
+    """Said of expressions alone, which write to nothing themselves, and of every bit: 0 becomes -0."""
+    given, evaluated = {"arrays": (np.zeros(3), np.ones(2))}, unwrap(evaluate)
+    for text, function, left, says in (
+        ("tt.relu(a)", evaluated, (-np.zeros(3), np.ones(2)), "your code wrote to a: "),
+        ("a + b", evaluated, (np.ones(3), np.ones((2, 1))), "your code wrote to a and b: "),
+        ("a + b", evaluated, given["arrays"], ""),
+        ("a.data.fill(1)", evaluated, (np.ones(3), np.ones(2)), ""),
+        ("a + b", failure, (np.ones(3), np.ones(2)), ""),
+    ):
+        arguments = given | {"expression": text}
+        failed = ClauseFailure("the values differ")
+        failed.call = Call(function, arguments, again=partial(dict, arguments, arrays=left))
+        assert wrote(failed).startswith(says)
+        assert bool(wrote(failed)) == bool(says)
+    failed.problem, failed.call.function = "no answer within 5 s", evaluated
+    assert wrote(failed) == ""
 
 
 def test_where_holds_in_every_comparison() -> None:

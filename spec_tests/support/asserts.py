@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from support.observe import ClauseFailure, LearnerError, kinds
+from support.observe import ClauseFailure, LearnerError, kinds, same_bits
 
 FACTORS = {"float64": 1e5, "float32": 256.0}  # x eps x M: 2.2e-11 and 3.1e-5, see docs/testing.md
 LONG = 1000  # letters that a screen shows of a value
@@ -153,7 +153,7 @@ def assert_unchanged(got: Any, *, was: Any) -> None:
         was: the same before. What they hold now is no answer to anything, so no X-ray reads it.
     """
     for name, before in was.items():
-        if not _identical(got[name], before):
+        if not same_bits(got[name], before):
             shown = f"as it was before the call:\n{show(before)}"
             failure = ClauseFailure(f"{name} was written to", got=show(got[name]), expected=shown)
             failure.answers = [got[name]]
@@ -295,15 +295,6 @@ def _same(got: Any, want: Any) -> bool:
     if isinstance(want, (list, tuple)):
         return type(got) is type(want) and len(got) == len(want) and all(map(_same, got, want))
     return bool(got == want)
-
-
-def _identical(got: Any, before: Any) -> bool:
-    """Whether an array is what it was: shape, dtype and every bit, so that nan is nan."""
-    return (
-        isinstance(got, np.ndarray)
-        and (got.shape, got.dtype) == (before.shape, before.dtype)
-        and got.tobytes() == before.tobytes()
-    )
 
 
 def _which(got: Any, want: Any) -> str:

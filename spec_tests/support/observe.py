@@ -22,7 +22,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -72,6 +72,7 @@ class Call:
         parts: what the parts of the list that comes back are called.
         printed: what the learner's code printed.
         answer: what came back.
+        again: makes it once more, whatever that ends in, and gives its arguments as it left them.
     """
 
     function: Callable[..., Any] | None = None
@@ -80,7 +81,7 @@ class Call:
     parts: tuple[str, ...] = ()
     printed: str = ""
     answer: Any = None
-    again: Callable[[], Any] = lambda: None
+    again: Callable[[], dict[str, Any]] = dict
 
 
 @dataclass
@@ -223,9 +224,14 @@ def observe(
             if name in given or f"{{{name}}}" in shown
         }
         last_call = call = Call(function, arguments, shown, parts)
-        call.again = lambda: run_here(
-            function, copy.deepcopy(args), copy.deepcopy(keywords), Call()
-        )
+
+        def again() -> dict[str, Any]:
+            given, named = copy.deepcopy((args, keywords))
+            with contextlib.suppress(ClauseFailure):
+                run_here(function, given, named, Call())
+            return signature.bind(None, *given, **named).arguments
+
+        call.again = again
         run = remote or run_here
         call.answer = run(function, copy.deepcopy(args), copy.deepcopy(keywords), call)
         return call.answer
@@ -265,6 +271,29 @@ def entered(call: Call) -> list[tuple[str, str, int]]:
         sys.setprofile(before)
         del failures[kept:]  # they are the same once more
     return list(found)
+
+
+def written(call: Call) -> list[str]:
+    """The arrays that a call writes to, by their names on a screen: it is made once more."""
+    if remote:
+        return []
+    kept, before = len(failures), operands(call)
+    after = operands(replace(call, arguments=call.again()))
+    del failures[kept:]  # they are the same once more
+    return [
+        name
+        for name, array in before.items()
+        if isinstance(array, np.ndarray) and not same_bits(after[name], array)
+    ]
+
+
+def same_bits(array: Any, before: Any) -> bool:
+    """Whether an array is what it was: shape, dtype and every bit, so that nan is nan."""
+    return (
+        isinstance(array, np.ndarray)
+        and (array.shape, array.dtype) == (before.shape, before.dtype)
+        and array.tobytes() == before.tobytes()
+    )
 
 
 def plain(value: Any) -> Any:

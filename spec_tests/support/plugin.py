@@ -197,6 +197,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     ):
         pairs = [f.pair for f in failures if f.pair]
         odd = any(xray.is_odd(f.call.arguments) for f in failures if f.pair)
+        error.xray = error.xray or xray.wrote(error)
         error.xray = error.xray or xray.read_pairs(pairs, odd) or xray.where(failures)
         error.looks_like = lessons.lesson(number, item.name, error) or error.xray
         report.longrepr = screen.render(error, docstring, parameter)

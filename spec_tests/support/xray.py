@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from support.observe import Call, operands
+from support.observe import Call, ClauseFailure, operands, written
 
 Array = NDArray[Any]
 REDUCED = "elements that were reduced"
@@ -461,6 +461,17 @@ def read_pairs(pairs: Sequence[tuple[Any, Any]], odd: bool = False) -> str:
         [s for s in samples if s.want.size >= 3][:50],
         only=("zero", "sign", "transposed", "reshaped"),
     )
+
+
+def wrote(failure: ClauseFailure) -> str:
+    """Which operands an expression has changed: asked of those alone that write to nothing themselves."""
+    call = failure.call
+    pure = getattr(call.function, "__module__", "") == "support.expressions"
+    late = failure.problem.startswith("no answer within")  # once is enough
+    if not pure or late or ".data" in str(call.arguments.get("expression")):
+        return ""
+    names = " and ".join(written(call))
+    return f"your code wrote to {names}: an operation never changes its operands" if names else ""
 
 
 SPECIAL: dict[str, Callable[[Array], Any]] = {  # what entries of an operand can have in common
