@@ -302,6 +302,26 @@ def test_no_early_limit(expression: str, want: Any) -> None:
     assert_close(evaluate(expression, BETWEEN), want=want, terms=1.0)
 
 
+FAR = np.concatenate([-np.geomspace(1000, 20, 40), np.geomspace(20, 1000, 40)])
+TAIL = np.exp(-np.abs(FAR))  # below 1e-8
+FAR_AWAY = {
+    "sigmoid": np.where(FAR > 0, 1.0, TAIL) / (1 + TAIL),
+    "tanh": np.sign(FAR),
+    "softplus": np.maximum(FAR, 0) + np.log1p(TAIL),
+    "silu": FAR * np.where(FAR > 0, 1.0, TAIL) / (1 + TAIL),
+    "gelu": np.maximum(FAR, 0),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", FAR_AWAY)
+def test_no_gap_far_away(name: str, dtype: str) -> None:
+    """02.14 x from 20 to 1000 and from -20 to -1000: what float64 still knows may be 0 in float32."""
+    want = FAR_AWAY[name].astype(dtype)
+    got = evaluate(f"tt.{name}(a)", FAR.astype(dtype))
+    assert_close(got, want=want, terms=np.maximum(FAR, 1.0))
+
+
 # ---- softmax: 02.9 to 02.13 ----------------------------------------------------------------------
 
 
@@ -626,12 +646,14 @@ def test_a_number_keeps_its_dtype(name: str) -> None:
     assert_close(evaluate(f"tt.{name}(a) + 1", x[0]), want=want[0])
 
 
-@observe(shown="{expression}")
+@observe(shown="{expression}  # and the array of a afterwards; the same of a result, a * 1")
 def input_afterwards(tt: Any, expression: str, *arrays: Any) -> Any:
     for flag in (False, True):
         eval(expression, {"tt": tt, "a": tt.Tensor(arrays[0], requires_grad=flag)})
         eval(expression, {"tt": tt, "a": tt.Tensor(arrays[0].T, requires_grad=flag)})
-    return {"a": arrays[0]}
+    result = tt.Tensor(arrays[0].copy(), requires_grad=True) * 1
+    eval(expression, {"tt": tt, "a": result})
+    return {"a": arrays[0], "a * 1": result.data}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -640,7 +662,7 @@ def test_input_is_not_modified(name: str) -> None:
     inf = np.inf
     odd = np.array([[-inf, 1000.0, -1000.0], [inf, -0.5, -2.0], [-0.25, -1e30, 1e30]])
     for x in (dyadic(2, 3), 2000 * dyadic(2, 3), -positive(3, 2), odd):
-        assert_unchanged(input_afterwards(f"tt.{name}(a)", x), was={"a": x})
+        assert_unchanged(input_afterwards(f"tt.{name}(a)", x), was={"a": x, "a * 1": x})
 
 
 @observe

@@ -376,6 +376,23 @@ def test_binary_cross_entropy_is_stable(dtype: str) -> None:
     check_reductions(f"tt.{NAME}(a, [0, 1, 1, 0, 0.5, 0, 0.25]", want, z)
 
 
+SIZES = np.geomspace(0.1, 1000, 60)
+EVERY_SIZE = {"yes or no": f"tt.{NAME}(a, b, ", "cross_entropy": "tt.cross_entropy(a, b, "}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("target", [0, 1])
+@pytest.mark.parametrize("name", EVERY_SIZE)
+def test_no_gap_between_small_and_large_logits(name: str, target: int, dtype: str) -> None:
+    """04.7 Logits from 0.1 to 1000 of either sign (of two classes the other one is 0)."""
+    z = np.concatenate([-SIZES, SIZES]).astype(dtype)
+    want = np.logaddexp(0, (1 - 2 * target) * z.astype(float)).astype(dtype)
+    several = np.stack([np.zeros_like(z), z], axis=1) if name == "cross_entropy" else z
+    wanted = np.full(len(z), target) if name == "cross_entropy" else np.full_like(z, target)
+    got = evaluate(f"{EVERY_SIZE[name]}reduction='none')", several, wanted)
+    assert_close(got, want=want, terms=np.maximum(np.abs(z), 1))
+
+
 @other
 def test_binary_cross_entropy_unknown_reduction(wrong: Any) -> None:
     """04.3 binary_cross_entropy_with_logits with other names, and with None."""
@@ -1197,10 +1214,11 @@ def apart() -> tuple[Any, Any]:
 def test_no_loss_knows_another_reduction(name: str) -> None:
     """04.3 Names that hold another name, other types; a module may refuse when it is made or called."""
     function = name in FUNCTIONS
-    for wrong in (*MORE_OTHERS, *([] if function else ["Mean", "", None])):
-        option = f"reduction={wrong!r}"
+    others = [*MORE_OTHERS, *([] if function else ["Mean", "", None])]
+    named = [(repr(wrong), str(wrong)) for wrong in others] + [("np.array(['sum'])", "sum")]
+    for wrong, said in named:
+        option = f"reduction={wrong}"
         call = f"({CALLS[name]}, {option})" if function else f"({option})({CALLS[name]})"
-        said = str(wrong)
         assert_raises(evaluate, name + call, dyadic(2, 3), error="ValueError", says=(said,))
 
 
@@ -1310,7 +1328,9 @@ def after(tt: Any, expression: str, data: Any, target: Any, given: str) -> Any:
     held = {f"{k}.data": getattr(names[k], "data", None) for k in ("a", "b", "classes")}
     if given != "tensors":  # a list, or an array that is target already
         held |= {"b.data": np.asarray(names["b"]), "classes.data": np.int16(names["classes"])}
-    return {"input": data, "target": target, "classes": classes, **held}
+    names["a"] = result = tt.Tensor(data.copy(), requires_grad=data.dtype.kind == "f") * 1
+    eval(expression.replace(str(classes.tolist()), "classes"), names)
+    return {"input": data, "a * 1": result.data, "target": target, "classes": classes, **held}
 
 
 @pytest.mark.parametrize("expression", EVERY)
@@ -1320,7 +1340,7 @@ def test_inputs_are_not_modified(expression: str) -> None:
     for dtype in ("float64", "float32", *["int64"] * ("b)" in expression)):
         a, b = (2000 * dyadic(2, 3)).astype(dtype), dyadic(2, 3, seed=1)
         was = {"input": a, "target": b, "classes": classes}
-        was |= {"a.data": a, "b.data": b, "classes.data": classes}
+        was |= {"a.data": a, "a * 1": a, "b.data": b, "classes.data": classes}
         for spelled_as in ("arrays", "tensors", "lists"):
             assert_unchanged(after(expression, a, b, spelled_as), was=was)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from support.asserts import assert_alike
+from support.asserts import assert_alike, assert_unchanged
 from support.observe import observe
 from support.strategies import fill
 
@@ -33,12 +33,23 @@ def evaluate_laid_out(tt: Any, expression: str, layout: str, *arrays: Any) -> An
     return eval(expression, {"tt": tt, "np": np, **tensors})
 
 
-@observe(shown="{expression}  # and the arrays of a, b, ... afterwards")
+@observe(shown="{expression}  # and the arrays of a, b, ... afterwards; the same of results, a * 1")
 def operands_after(tt: Any, expression: str, *arrays: Any) -> Any:
     named = dict(zip("abcd", arrays, strict=False))
     tensors = {name: tt.Tensor(array) for name, array in named.items()}
     eval(expression, {"tt": tt, "np": np, **tensors})
-    return named
+    learning = [tt.Tensor(array, requires_grad=True) for array in arrays if array.dtype.kind == "f"]
+    results = {name: x * 1 for name, x in zip("abcd", learning, strict=False)}
+    if len(results) == len(named):
+        eval(expression, {"tt": tt, "np": np, **results})
+    return named | {f"{name} * 1": result.data for name, result in results.items()}
+
+
+def assert_operands_stay(expression: str, *arrays: Any) -> None:
+    """Operands that were made hold what they held, and so do operands that are results."""
+    named = dict(zip("abcd", arrays, strict=False))
+    results = {f"{n} * 1": a for n, a in named.items() if a.dtype.kind == "f"}
+    assert_unchanged(operands_after(expression, *arrays), was=named | results)
 
 
 @observe(shown="{expression}  # does it lie in the memory of an operand?")
