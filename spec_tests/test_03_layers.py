@@ -1865,11 +1865,13 @@ def left_behind(tt: Any, layer: str, *arrays: Any) -> Any:
         x = tt.Tensor(a, requires_grad=flag)
         outs.append(net(x))
         kept.append([x.data is a, x.requires_grad is flag, x.note is None, x.grad is None])
+    result = tt.Tensor(arrays[0].copy(), requires_grad=True) * 1
+    net(result)
     after = [net.__repr__(), [m.training for m in net.modules()], list(net.state_dict())]
     return {
         "changed": [n for n, a, b in zip(names, before, after, strict=True) if a != b],
         "tensors as they were": kept,
-        "inputs": dict(enumerate(arrays)),
+        "inputs": {**dict(enumerate(arrays)), "a result": result.data},
         "states": [state, net.state_dict()],
     }
 
@@ -1886,7 +1888,7 @@ def test_a_call_leaves_nothing_behind(layer: str) -> None:
     x, more = dyadic(2, 3), dyadic(2, 2, 3)
     got = left_behind(f"tt.{layer}", x, more)
     assert_equal(got["changed"], want=[])
-    assert_unchanged(got["inputs"], was={"0": x, "1": more})
+    assert_unchanged(got["inputs"], was={"0": x, "1": more, "a result": x})
     assert_equal(got["tensors as they were"], want=[[True] * 4] * 4)
     assert_unchanged(got["states"][1], was=got["states"][0])
 
