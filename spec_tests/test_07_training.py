@@ -1380,10 +1380,10 @@ def test_accumulation_saves_memory() -> None:
     """07.13 The most memory in use at a time with eight parts: less than a quarter of that with one."""
     whole = step_memory(2048, 1)
     assert_above(
-        whole, limit=2.048 * 64 * 4, what="kB in use at most, in a step on the whole batch"
+        whole, limit=2.048 * 64 * 4, what="peak memory in kB, of a step on the whole batch"
     )
     assert_below(
-        step_memory(2048, 8), limit=0.22 * whole, what="kB in use at most, in a step in eight parts"
+        step_memory(2048, 8), limit=0.22 * whole, what="peak memory in kB, of a step in eight parts"
     )
 
 

@@ -230,7 +230,7 @@ def test_layer_norm_with_zeros(zeros: str) -> None:
     """13.1 A weight of zeros is a weight, a bias of zeros a bias."""
     x, w, b = operands((3, 4), 4)
     w, b = (0 * w if zeros != "bias" else w), (0 * b if zeros != "weight" else b)
-    assert_close(evaluate(NORM.format(4), x, w, b) + 1, want=normed(x, 4, w, b) + 1)
+    assert_close(evaluate(f"{NORM.format(4)} + 1", x, w, b), want=normed(x, 4, w, b) + 1)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 1), (1, 4)], ids=str)
