@@ -1970,7 +1970,7 @@ def nearly_one(tt: Any, seed: int, advance: int) -> Any:
 
 def test_random_stays_below_one() -> None:
     """01.18 A draw so close to 1 that rounding it to float32 would reach it."""
-    assert_below(float(nearly_one(0, 14_817_372)[0]), limit=1 - 2**-24, what="the number drawn")
+    assert_below(float(nearly_one(0, 14_817_372)[0]), limit=1 - 2**-24, what="the number drawn, which is below 1")
 
 
 def test_random_tails() -> None:
