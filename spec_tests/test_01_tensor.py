@@ -163,10 +163,11 @@ def shared_in_any_order(tt: Any, data: Any, layout: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["float64", "float32", "int64", "bool"])
 def test_construct_shares_memory_of_any_order(kind: str) -> None:
-    """01.2 Arrays in columns, backwards, with gaps, of a class of their own: the same memory."""
+    """01.2 Arrays in columns, backwards, with gaps, in foreign byte order, of a class of their own."""
     want = {"memory is shared by": ["Tensor(array)", "with a gradient", "Tensor(Tensor(array))"]}
     x = (dyadic(2, 3) * 8).astype(kind)
-    for layout in (*LAYOUTS.values(), "x.view(type('Mapped', (np.ndarray,), {}))"):
+    more = ["x.astype(x.dtype.newbyteorder())", "x.view(type('Mapped', (np.ndarray,), {}))"]
+    for layout in (*LAYOUTS.values(), *more):
         assert_equal(shared_in_any_order(x, layout), want=want | {"values": x})
 
 
@@ -1137,6 +1138,9 @@ def test_var_over_axes(correction: int) -> None:
     check_axes("var", axes, dyadic(4, 3, 5), **options)
 
 
+ONES = np.ones(2, np.float32)
+
+
 @by_name(
     "expression, want",
     {
@@ -1146,6 +1150,7 @@ def test_var_over_axes(correction: int) -> None:
             "tt.Tensor([[1, 2, 3], [3, 6, 3]]).var(0, 0, True)",
             np.float32([[1, 4, 0]]),
         ),
+        "var-columns-apart": ("tt.Tensor([[0, 9000], [1, 9001], [2, 9002]]).var(0)", ONES),
         "var-correction": ("tt.Tensor([1, 2, 3, 6]).var(correction=2)", np.float32(7)),
         "var-below-0": ("tt.Tensor([1, 2, 3]).var(correction=-1)", np.float32(0.5)),
         "var-infinity": ("(tt.Tensor([[1, 2], [1, np.inf]])).var(1)", np.float32([0.5, np.nan])),
@@ -1970,7 +1975,11 @@ def nearly_one(tt: Any, seed: int, advance: int) -> Any:
 
 def test_random_stays_below_one() -> None:
     """01.18 A draw so close to 1 that rounding it to float32 would reach it."""
-    assert_below(float(nearly_one(0, 14_817_372)[0]), limit=1 - 2**-24, what="the number drawn, which is below 1")
+    assert_below(
+        float(nearly_one(0, 14_817_372)[0]),
+        limit=1 - 2**-24,
+        what="the number drawn, which is below 1",
+    )
 
 
 def test_random_tails() -> None:
@@ -2075,6 +2084,7 @@ EVERY = {
     "pad-value": "a.pad((0, 0, 1, 0), value=2.5)",
     "getitem-slice": "a[:, 1:]",
     "getitem-array": "a[[0, 1, 0]]",
+    "getitem-iterated": "list(a)[1]",
     "concatenate": "tt.concatenate(a, b, a)",
     "cat-last": "tt.cat((a, b, a), axis=-1)",
     "stack-last": "tt.stack((b, a, b), dim=-1)",
@@ -2113,6 +2123,17 @@ def test_operands_are_not_modified(expression: str) -> None:
     pairs += [(AWKWARD[:6].reshape(2, 3), AWKWARD[6:12].reshape(2, 3)[::-1].copy())]
     for a, b in pairs:
         assert_operands_stay(expression, a, b)
+
+
+VECTORS = ["a @ b", "b @ a", "a @ c", "c.T @ a", "a + b", "a.sum(0)", "a.var()", "a.max()"]
+VECTORS += ["a.reshape(3, 1)", "a.flatten()", "a.squeeze()", "a.unsqueeze(0)", "a.expand(2, 3)"]
+VECTORS += ["a.T", "a.pad((1, 1))", "a[1:]", "tt.cat([a, b])", "tt.stack([a, b])", "a.clip(0, 1)"]
+
+
+@pytest.mark.parametrize("expression", VECTORS)
+def test_vectors_are_not_modified(expression: str) -> None:
+    """01.20 Vectors, beside vectors and a matrix: the numbers, and the shape."""
+    assert_operands_stay(expression, dyadic(3), dyadic(3, seed=1), dyadic(3, 2))
 
 
 @observe(
@@ -2624,6 +2645,8 @@ def test_values_of_unlike_dtypes(expression: str, want: Any) -> None:
         "masked_fill-too-large": (f"{SMALL}.masked_fill({SMALL} > 1, -1)", "ValueError", ("-1",)),
         "pad-too-large": (f"{SMALL}.pad((1, 0), value=300)", "ValueError", ("300", "uint8")),
         "pad-negative": (f"{SMALL}.pad((0, 1), -1)", "ValueError", ("-1", "uint8")),
+        "pad-fraction-too-large": (f"{SMALL}.pad((1, 0), value=300.5)", "ValueError", ("300",)),
+        "pad-fraction-negative": (f"{SMALL}.pad((0, 1), -1.5)", "ValueError", ("-1",)),
         "clip-too-large": (f"{SMALL}.clip(300, None)", "ValueError", ("300", "uint8")),
         "add-negative": (f"{SMALL} + tt.Tensor(np.array(-1))", "ValueError", ("-1", "uint8")),
         "subtract-bools": ("tt.Tensor([True]) - True", "TypeError", ("bool", "!=")),
