@@ -372,6 +372,7 @@ def test_repr_shows_values(expression: str, want: str) -> None:
         "__init__-array-of-text": ("tt.Tensor(np.array(['abc']))", "TypeError", "abc"),
         "__init__-array-of-complex": ("tt.Tensor(np.array([7j]))", "TypeError", "7"),
         "__init__-scalar-complex": ("tt.Tensor(np.complex64(7j))", "TypeError", "7"),
+        "__init__-durations": ("tt.Tensor(np.array([3, 4], 'm8[D]'))", "TypeError", "3"),
         "__init__-dates": (
             "tt.Tensor(np.array(['2001-02-03'], 'M8[D]'))",
             "TypeError",
@@ -1564,6 +1565,7 @@ INDICES = {  # of (3, 2, 5)
         "[:, 1]",
         "[..., -2]",
         "[np.int64(1)]",
+        *("[..., 4]", "[..., 1, 4]", "[None, 2, 1, 4]", "[:, None, 1]", "[2, ..., None, 4]"),
     ],
     "getitem-arrays": [
         *(
@@ -1840,11 +1842,17 @@ def made_twice(tt: Any, call: str) -> Any:
 
 
 @by_name(
-    "call", {"zeros": "tt.zeros(2, 3)", "ones": "tt.ones(2, 3)", "full": "tt.full((2, 3), 0.0)"}
+    "call, value",
+    {
+        "zeros": ("tt.zeros(2, 3)", [[0, 0, 0]] * 2),
+        "ones": ("tt.ones(2, 3)", [[1, 1, 1]] * 2),
+        "full": ("tt.full((2, 3), 0.0)", [[0, 0, 0]] * 2),
+        "arange": ("tt.arange(3)", [0, 1, 2]),
+    },
 )
-def test_making_new_memory(call: str) -> None:
+def test_making_new_memory(call: str, value: Any) -> None:
     """01.17 Two calls give two arrays: what is written to one is not in the other, nor in a third."""
-    got, value = made_twice(call), np.full((2, 3), float("ones" in call), np.float32)
+    got, value = made_twice(call), np.float32(value)
     was = {"y": value, "once more": value}
     assert_unchanged({name: got[name] for name in was}, was=was)
     assert_close(got["x"], want=value + 1)
