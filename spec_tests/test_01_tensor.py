@@ -616,6 +616,13 @@ def test_a_difference_of_equals_is_no_negative_zero(expression: str) -> None:
     assert_exact(evaluate(expression, a), want=want, signed=True)
 
 
+@pytest.mark.parametrize("zero", ["0", "0.0", "np.float64(0)", "tt.Tensor(0.0)"])
+def test_division_by_zero(zero: str) -> None:
+    """01.6 Positive, negative and zero, divided by 0: no error."""
+    want = np.array([np.inf, -np.inf, np.nan])
+    assert_exact(evaluate(f"a / {zero}", np.array([2.0, -3.0, 0.0])), want=want)
+
+
 # ---- elementwise: 01.8 ---------------------------------------------------------------------------
 
 ELEMENTWISE = [
