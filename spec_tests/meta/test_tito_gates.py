@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from small_course import Course
 
 from tito.course.manifest import ROOT
+from tito.maintainer import verify
 from tito.strength import records
 
 WRONG = "reference/variants/wrong/02_tripling.toml"
@@ -171,3 +175,12 @@ def test_stubs_check(course: Course) -> None:
 def test_unknown_gate(course: Course) -> None:
     """A gate that is none is answered with those that are."""
     assert "the gates are stub, solution, variants, prefix" in gate(course, "nothing")
+
+
+def test_a_failed_step_keeps_all_its_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A gate of forty-five minutes tells its first finding, too, not only the last lines."""
+    monkeypatch.setattr(verify, "ROOT", tmp_path)
+    lines = [f"finding {i}" for i in range(1_500)]
+    assert verify._kept("gate seeds", lines) == ["all 1,500 lines: runs/verify-gate-seeds.txt"]
+    assert (tmp_path / "runs/verify-gate-seeds.txt").read_text().splitlines() == lines
+    assert verify._kept("gate seeds", lines[: verify.SHOWN]) == []

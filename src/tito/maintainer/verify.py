@@ -92,12 +92,22 @@ def _prove(steps: list[list[str]]) -> int:
         print(*[f"    {line}\n" for line in shown], sep="", end="", flush=True)
         if code:
             failed.append(name)
-            print(f"    fix: {fix}\n", flush=True)
+            print(f"    fix: {fix}", *_kept(name, lines), sep="\n    ", end="\n\n", flush=True)
     print(
         f"in {time.monotonic() - started:.0f} s" + f"; failed: {', '.join(failed)}" * bool(failed)
     )
     print(f"{len(steps) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed else 0
+
+
+def _kept(name: str, lines: list[str]) -> list[str]:
+    """Where all lines of a failed step stand, if more than those that were shown."""
+    if len(lines) <= SHOWN:
+        return []
+    path = ROOT / "runs" / f"verify-{name.replace(' ', '-')}.txt"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [f"all {len(lines):,} lines: {path.relative_to(ROOT)}"]
 
 
 def _run(command: list[str]) -> tuple[int, list[str]]:
