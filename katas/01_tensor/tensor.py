@@ -599,7 +599,7 @@ def unsqueeze(x: Tensor, axis: int) -> Tensor:
 
 @primitive
 def expand(x: Array, /, shape: tuple[int, ...]) -> Array:
-    """Stretch axes of size 1 to larger sizes without a copy; also `x.expand(2, 3)`.
+    """Stretch axes of size 1 to any size, 0 included, without a copy; also `x.expand(2, 3)`.
 
     Args:
         x: any shape.

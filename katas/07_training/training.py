@@ -207,7 +207,7 @@ class CosineAnnealingLR(Schedule):
     Args:
         optimizer: whose rate is set.
         T_max: the step at which eta_min is reached.
-        eta_min: the lowest rate.
+        eta_min: the rate at step T_max.
 
     Raises:
         ValueError: `T_max` is less than 1.
@@ -273,7 +273,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> f
     """Scale all gradients together, in place, so that their common norm is at most `max_norm`.
 
     All gradients count as one long vector: norm = sqrt(sum over all parameters of sum(grad ** 2)).
-    Each is multiplied by the same number min(1, max_norm / (norm + 1e-6)), so the direction stays.
+    If norm is above max_norm or nan, each is multiplied by max_norm / (norm + 1e-6): the direction stays.
     A nan in one gradient makes all of them nan: whoever goes on with the others trains unclipped.
 
     Args:

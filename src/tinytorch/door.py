@@ -242,6 +242,10 @@ def _demand_fit(name: str, arrays: Sequence[Any], dtype: np.dtype[Any]) -> None:
 def _explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:
     """NumPy's complaint, with the operation and the shapes, in words that say what to do."""
     reason = next((words for sign, words in REASONS.items() if sign in str(error)), "")
+    if clash := re.search(r"(?<=broadcast together with shapes ).*", str(error)):
+        shapes = {str(np.shape(a)).replace(" ", "") for a in arrays}
+        if not shapes.issuperset(clash.group().split()):
+            reason = ""  # it is about arrays within the function, not about the operands
     if large := re.search(r"integer (\S+) out of bounds for (\w+)", str(error)):
         number, dtype = large.groups()
         reason = f"{number} does not fit in {dtype}; convert first, Tensor(x.data.astype(np.int64))"
@@ -250,10 +254,10 @@ def _explained(error: Exception, name: str, arrays: Sequence[Any]) -> Exception:
         reason = f"{number} does not fit in any dtype here"
     if isinstance(error, TypeError) and not reason:
         return error  # the function's own
-    shapes = " and ".join(str(np.shape(a)) for a in arrays if a is not None) or "nothing"
+    operands = " and ".join(str(np.shape(a)) for a in arrays if a is not None) or "nothing"
     kind = next(k for k in (IndexError, TypeError, ValueError, Exception) if isinstance(error, k))
     kind = ValueError if kind is Exception else kind
-    return kind(f"{name} of {shapes}: {reason or error}")
+    return kind(f"{name} of {operands}: {reason or error}")
 
 
 # ---- one dtype: clause 01.19 ---------------------------------------------------------------------
@@ -272,7 +276,7 @@ def _arrays(name: str, operands: Sequence[Any]) -> list[Any]:
                 alike = False
         elif type(array) is float:
             fraction = True
-        elif type(array) is not int:
+        elif type(array) is not int and array is not None:
             alike = False
     if alike and dtype is not None and (not fraction or dtype.kind == "f"):
         return arrays  # nearly always: arrays of one dtype, and numbers that NumPy adapts to them
