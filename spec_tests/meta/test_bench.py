@@ -166,6 +166,7 @@ def test_a_side_tells_its_seconds_and_its_memory(said: str, peak: float | None) 
     assert (side.seconds(), side.peak) == (0.25, peak)
 
 
+@pytest.mark.pins  # torch, tokenizers
 def test_every_row_has_a_side_in_both() -> None:
     """The rows of PyTorch's side are those of ours; its second layout has the name of a row in front."""
     listed = [

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -168,5 +168,7 @@ def test_help_of_pytest_is_no_run(course: Course) -> None:
 
 def _pytest(course: Course, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-    path: Path = course.root
-    return subprocess.run(command, cwd=path, capture_output=True, text=True, check=False)
+    environment = {k: v for k, v in os.environ.items() if k != "PYTEST_ADDOPTS"}
+    return subprocess.run(
+        command, cwd=course.root, env=environment, capture_output=True, text=True, check=False
+    )
