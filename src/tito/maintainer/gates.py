@@ -114,9 +114,9 @@ def _told(found: Strength) -> Iterator[Finding]:
 
 
 def _run(varied: Sequence[Variant]) -> Iterator[Finding]:
-    """Run variants and hold them against their records."""
+    """Run variants once and hold them against their records, which are of two runs."""
     known = {kata.id: records.known(kata) for kata in {v.kata.id: v.kata for v in varied}.values()}
-    for variant, record, verdict in records.judged(varied):
+    for variant, record, verdict in records.judged(varied, runs=1):
         then = known[variant.kata.id].get(records.name(variant))
         if then and not then.fingerprint:  # two runs differed: chance may make these two alike
             record = replace(record, fingerprint="", telling=then.telling)
@@ -150,11 +150,10 @@ def company_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> It
 def archive_gate(manifest: Manifest, katas: Sequence[Kata], scratch: Path) -> Iterator[Finding]:
     """What strangers wrote in earlier batches: the wrong answers die, the right ones are accepted."""
     for kata in katas:
-        for fate in strangers.fates(kata, batches.archived(kata)):
-            if not fate.good:
-                variant, record = fate.answer.variant, fate.record
-                fix = f"tito strangers {kata.id} {short(variant.path)} --screens"
-                yield Finding(kata, f"{variant} {record.verdict} {record.test}", fix)
+        for fate in strangers.misfits(kata, batches.archived(kata)):
+            variant, record = fate.answer.variant, fate.record
+            fix = f"tito strangers {kata.id} {short(variant.path)} --screens"
+            yield Finding(kata, f"{variant} {record.verdict} {record.test}", fix)
 
 
 def companies(by_kata: Sequence[Sequence[Variant]]) -> list[list[Variant]]:

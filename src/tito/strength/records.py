@@ -146,18 +146,18 @@ def job(variant: Variant, folder: Path) -> Job:
     return Job(built, spec_paths(variant.kata.specs), first=not variant.right)
 
 
-def judged(varied: Sequence[Variant]) -> Iterator[tuple[Variant, Record, Verdict]]:
+def judged(varied: Sequence[Variant], runs: int = 2) -> Iterator[tuple[Variant, Record, Verdict]]:
     """Run variants, wrong ones twice: an answer that differs the second time has no fingerprint."""
     with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
-        twice = [(v, Path(scratch) / f"{i}-{t}") for i, v in enumerate(varied) for t in (0, 1)]
-        runs = run([job(v, folder) for v, folder in twice if not v.right or folder.name[-1] == "0"])
+        named = [(v, i, t) for i, v in enumerate(varied) for t in range(1 if v.right else runs)]
+        verdicts = run([job(v, Path(scratch) / f"{i}-{t}") for v, i, t in named])
         for variant in varied:
-            verdict = next(runs)
+            verdict = next(verdicts)
             record = recorded(variant, verdict)
-            if not variant.right and record != (again := recorded(variant, next(runs))):
-                record = Record(
-                    record.key, _both(record, again), record.test, "", False, record.xray
-                )
+            again = record if variant.right or runs == 1 else recorded(variant, next(verdicts))
+            if again != record:
+                said = _both(record, again)
+                record = Record(record.key, said, record.test, "", False, record.xray)
             yield variant, record, verdict
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tito.course.errors import Refusal
-from tito.course.manifest import Kata
+from tito.course.manifest import REFERENCE, Kata
+from tito.run.engine import Job
 from tito.run.outcome import Verdict
-from tito.run.runner import run
+from tito.run.runner import run, spec_paths
 from tito.strength import batches, figures, records
 from tito.strength.batches import Answer
 from tito.strength.records import Record
@@ -65,6 +66,26 @@ def fates(kata: Kata, answers: Sequence[Answer]) -> Iterator[Fate]:
         jobs = [records.job(a.variant, Path(scratch) / str(i)) for i, a in enumerate(answers)]
         for answer, verdict in zip(answers, run(jobs), strict=True):
             yield _fate(answer, verdict, known)
+
+
+def misfits(kata: Kata, answers: Sequence[Answer]) -> Iterator[Fate]:
+    """The wrong answers that survive and the right ones that are refused.
+
+    A wrong one meets the tests of its clause first, which are few: most die there.
+    """
+    (reference,) = run([Job(REFERENCE, spec_paths(kata.specs))])
+    about: dict[str, tuple[str, ...]] = {}
+    for test in reference.tests:
+        about[test.clause] = (*about.get(test.clause, ()), test.name)
+    wrong = [answer for answer in answers if not answer.variant.right]
+    with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
+        jobs = [
+            replace(records.job(a.variant, Path(scratch) / str(i)), tests=about.get(a.clause, ()))
+            for i, a in enumerate(wrong)
+        ]
+        dead = {id(a) for a, verdict in zip(wrong, run(jobs), strict=True) if verdict.failed}
+    left = [answer for answer in answers if id(answer) not in dead]
+    yield from (fate for fate in fates(kata, left) if not fate.good)
 
 
 def _fate(answer: Answer, verdict: Verdict, known: set[tuple[str, str]]) -> Fate:
