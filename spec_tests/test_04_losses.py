@@ -1215,11 +1215,10 @@ def test_no_loss_knows_another_reduction(name: str) -> None:
     """04.3 Names that hold another name, other types; a module may refuse when it is made or called."""
     function = name in FUNCTIONS
     others = [*MORE_OTHERS, *([] if function else ["Mean", "", None])]
-    named = [(repr(wrong), str(wrong)) for wrong in others] + [("np.array(['sum'])", "sum")]
-    for wrong, said in named:
-        option = f"reduction={wrong}"
+    for wrong in others:
+        option = f"reduction={wrong!r}"
         call = f"({CALLS[name]}, {option})" if function else f"({option})({CALLS[name]})"
-        assert_raises(evaluate, name + call, dyadic(2, 3), error="ValueError", says=(said,))
+        assert_raises(evaluate, name + call, dyadic(2, 3), error="ValueError", says=(str(wrong),))
 
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss", NAME])
