@@ -302,26 +302,6 @@ def test_no_early_limit(expression: str, want: Any) -> None:
     assert_close(evaluate(expression, BETWEEN), want=want, terms=1.0)
 
 
-FAR = np.concatenate([-np.geomspace(1000, 20, 40), np.geomspace(40, 1000, 40)])
-TAIL = np.exp(-np.abs(FAR))  # below 1e-8
-FAR_AWAY = {
-    "sigmoid": np.where(FAR > 0, 1.0, TAIL) / (1 + TAIL),
-    "tanh": np.sign(FAR),
-    "softplus": np.maximum(FAR, 0) + np.log1p(TAIL),
-    "silu": FAR * np.where(FAR > 0, 1.0, TAIL) / (1 + TAIL),
-    "gelu": np.maximum(FAR, 0),
-}
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", FAR_AWAY)
-def test_no_gap_far_away(name: str, dtype: str) -> None:
-    """02.14 x from -1000 to -20 and from 40 to 1000: what float64 still knows may be 0 in float32."""
-    want = FAR_AWAY[name].astype(dtype)
-    got = evaluate(f"tt.{name}(a)", FAR.astype(dtype))
-    assert_close(got, want=want, terms=np.maximum(FAR, 1.0))
-
-
 # ---- softmax: 02.9 to 02.13 ----------------------------------------------------------------------
 
 
@@ -546,6 +526,26 @@ def test_values_at_a_thousand(case: Case) -> None:
     x = fill((3, 4), 1, "large")
     x[0, 0] = abs(x[0, 0])
     assert_close(evaluate(case.expression, x), want=FAR_OUT.get(case.name, np.maximum)(x, 0.0))
+
+
+FAR = np.concatenate([-np.geomspace(1000, 20, 40), np.geomspace(40, 1000, 40)])
+TAIL = np.exp(-np.abs(FAR))  # below 1e-8
+FAR_AWAY = {
+    "sigmoid": np.where(FAR > 0, 1.0, TAIL) / (1 + TAIL),
+    "tanh": np.sign(FAR),
+    "softplus": np.maximum(FAR, 0) + np.log1p(TAIL),
+    "silu": FAR * np.where(FAR > 0, 1.0, TAIL) / (1 + TAIL),
+    "gelu": np.maximum(FAR, 0),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", FAR_AWAY)
+def test_no_gap_far_away(name: str, dtype: str) -> None:
+    """02.14 x from -1000 to -20 and from 40 to 1000: what float64 still knows may be 0 in float32."""
+    want = FAR_AWAY[name].astype(dtype)
+    got = evaluate(f"tt.{name}(a)", FAR.astype(dtype))
+    assert_close(got, want=want, terms=np.maximum(FAR, 1.0))
 
 
 @pytest.mark.parametrize(

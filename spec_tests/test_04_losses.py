@@ -376,23 +376,6 @@ def test_binary_cross_entropy_is_stable(dtype: str) -> None:
     check_reductions(f"tt.{NAME}(a, [0, 1, 1, 0, 0.5, 0, 0.25]", want, z)
 
 
-SIZES = np.geomspace(0.1, 1000, 60)
-EVERY_SIZE = {"yes or no": f"tt.{NAME}(a, b, ", "cross_entropy": "tt.cross_entropy(a, b, "}
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("target", [0, 1])
-@pytest.mark.parametrize("name", EVERY_SIZE)
-def test_no_gap_between_small_and_large_logits(name: str, target: int, dtype: str) -> None:
-    """04.7 Logits from 0.1 to 1000 of either sign (of two classes the other one is 0)."""
-    z = np.concatenate([-SIZES, SIZES]).astype(dtype)
-    want = np.logaddexp(0, (1 - 2 * target) * z.astype(float)).astype(dtype)
-    several = np.stack([np.zeros_like(z), z], axis=1) if name == "cross_entropy" else z
-    wanted = np.full(len(z), target) if name == "cross_entropy" else np.full_like(z, target)
-    got = evaluate(f"{EVERY_SIZE[name]}reduction='none')", several, wanted)
-    assert_close(got, want=want, terms=np.maximum(np.abs(z), 1))
-
-
 @other
 def test_binary_cross_entropy_unknown_reduction(wrong: Any) -> None:
     """04.3 binary_cross_entropy_with_logits with other names, and with None."""
@@ -814,6 +797,23 @@ def test_cross_entropy_of_masked_logits(dtype: str) -> None:
     assert_close(got, want=np.array([2 * LOG2 - LOG3 + 1, inf, 1.0], dtype))
     got = evaluate("tt.cross_entropy(a, [2, 0, 1], label_smoothing=0.0)", logits)
     assert_close(got, want=np.array((4 * LOG2 - LOG3) / 3, dtype))
+
+
+SIZES = np.geomspace(0.1, 1000, 60)
+EVERY_SIZE = {"yes or no": f"tt.{NAME}(a, b, ", "cross_entropy": "tt.cross_entropy(a, b, "}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("target", [0, 1])
+@pytest.mark.parametrize("name", EVERY_SIZE)
+def test_no_gap_between_small_and_large_logits(name: str, target: int, dtype: str) -> None:
+    """04.7 Logits from 0.1 to 1000 of either sign (of two classes the other one is 0)."""
+    z = np.concatenate([-SIZES, SIZES]).astype(dtype)
+    want = np.logaddexp(0, (1 - 2 * target) * z.astype(float)).astype(dtype)
+    several = np.stack([np.zeros_like(z), z], axis=1) if name == "cross_entropy" else z
+    wanted = np.full(len(z), target) if name == "cross_entropy" else np.full_like(z, target)
+    got = evaluate(f"{EVERY_SIZE[name]}reduction='none')", several, wanted)
+    assert_close(got, want=want, terms=np.maximum(np.abs(z), 1))
 
 
 @other
