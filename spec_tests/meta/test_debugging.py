@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.pins  # debugpy
 
 STOPS = DOUBLING.replace("    return 2 *", "    breakpoint()\n    return 2 *")
 HELD = 2.0  # seconds at the breakpoint; the limit of a call is half of it
+PATIENCE = 60.0  # seconds from the keys to the end
 LIMIT = {"TINYTORCH_SECONDS": str(HELD / 2)}
 SPEC = "spec_tests/test_01_doubling.py"
 
@@ -78,7 +80,10 @@ def typed(course: Course, command: list[str], keys: bytes) -> str:
             said += more
         time.sleep(HELD)
         os.write(mine, keys)
+        patience = threading.Timer(PATIENCE, process.kill)  # a second prompt gets no keys
+        patience.start()
         said += stream.read()
+        patience.cancel()
     return said.decode()
 
 

@@ -168,8 +168,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Item) -> Iterator[Any]:
     observe.last_call = Call()
     try:
         return (yield)
-    except (ClauseFailure, TestDefect, HypothesisException, Warning):
-        raise
+    except (ClauseFailure, TestDefect, HypothesisException, Warning, pytest.exit.Exception):
+        raise  # the last one ends the run: q in pdb
     except Exception as error:
         several = error.exceptions if isinstance(error, ExceptionGroup) else [error]
         for verdict in several:
