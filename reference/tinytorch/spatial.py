@@ -283,11 +283,7 @@ def _matrices(array: Array) -> Array:
 
 def _laid_out(g: Array, like: Array) -> Array:
     """A cotangent in the memory order of its array: mixed orders are slow, and Flatten brings another one."""
-    if g.strides == like.strides:
-        return g
-    copied = np.empty_like(like)
-    copied[...] = g
-    return copied
+    return g if g.strides == like.strides else np.positive(g, out=np.empty_like(like))
 
 
 # ---- pooling -------------------------------------------------------------------------------------
@@ -347,10 +343,12 @@ def max_pooling_gradient(g: Array, out: Array, x: Array, window: Window) -> Arra
     g = _laid_out(g, out)
     slope, free = np.zeros_like(x), np.ones_like(out, bool)  # free: windows without a place so far
     finite = np.isfinite(g).all()  # then a product chooses too, and faster; 0 * inf is nan
+    apart = all(n <= step for n, step in zip(_spans(window), window.stride, strict=True))
     for _, windows, there in _places(x.shape[2:], window):
         found = free[windows] & (x[there] == out[windows])
         free[windows] ^= found
-        slope[there] += g[windows] * found if finite else np.where(found, g[windows], 0)
+        share = g[windows] * found if finite else np.where(found, g[windows], 0)
+        slope[there] = share if apart else slope[there] + share
     return slope
 
 
