@@ -83,9 +83,9 @@ def misfits(kata: Kata, answers: Sequence[Answer]) -> Iterator[Fate]:
             replace(records.job(a.variant, Path(scratch) / str(i)), tests=about.get(a.clause, ()))
             for i, a in enumerate(wrong)
         ]
-        dead = {id(a) for a, verdict in zip(wrong, run(jobs), strict=True) if verdict.failed}
-    left = [answer for answer in answers if id(answer) not in dead]
-    yield from (fate for fate in fates(kata, left) if not fate.good)
+        alive = [a for a, verdict in zip(wrong, run(jobs), strict=True) if not verdict.failed]
+    right = [answer for answer in answers if answer.variant.right]
+    yield from (fate for fate in fates(kata, alive + right) if not fate.good)
 
 
 def _fate(answer: Answer, verdict: Verdict, known: set[tuple[str, str]]) -> Fate:
