@@ -66,6 +66,16 @@ def judged(row: str, limit: float, ratios: Callable[[int], list[float]]) -> Resu
     return Result(row, limit, ratios(AGAIN)) if result.slower else result
 
 
+def runs(row: str, reference: Path) -> bool:
+    """Whether a reference has what a row measures: an older one may lack it."""
+    with closing(Process(CASES, [row, "process_time"], _env(reference))) as side:
+        try:
+            side.seconds()
+        except SystemExit:
+            return False
+    return True
+
+
 def measured(row: str, now: Path, before: Path, rounds: int) -> list[float]:
     """The ratios of a row, with fresh processes every few rounds."""
     ratios: list[float] = []
@@ -94,7 +104,7 @@ def reference_of(commit: str) -> Iterator[Path]:
 
 
 def against(commit: str, only: str) -> int:
-    """Print the table; 1 if a row is slower than at the commit."""
+    """Print the table; 1 if a row is slower than at the commit, or none could be measured."""
     _tidy_when_stopped()
     now, results = ROOT / "reference", []
     rows = {row: limit for row, limit in _rows(now).items() if only in row}
@@ -107,9 +117,12 @@ def against(commit: str, only: str) -> int:
         )
         print(f"NumPy's BLAS: {setting.numpy_kernels()}\n\n{HEAD}", flush=True)
         for row, limit in rows.items():
+            if not runs(row, before):
+                print(f"| {row} | | | {limit} | | not at {commit} |", flush=True)
+                continue
             results.append(judged(row, limit, partial(measured, row, now, before)))
             print(results[-1], flush=True)
-    return int(any(result.slower for result in results))
+    return int(not results or any(result.slower for result in results))
 
 
 def _tidy_when_stopped() -> None:

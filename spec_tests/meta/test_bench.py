@@ -106,6 +106,7 @@ def test_the_exit_code(
     """1 if a row is still slower; the table states threads, malloc and kernels."""
     monkeypatch.setattr(against, "reference_of", lambda _: nullcontext(ROOT))
     monkeypatch.setattr(against, "_rows", lambda _: {"small op": 1.05, "MLP": 1.03})
+    monkeypatch.setattr(against, "runs", lambda *_: True)
     monkeypatch.setattr(against, "_tidy_when_stopped", lambda: None)
     slow = {"MLP": ratio, "small op": 1.0}
     monkeypatch.setattr(against, "measured", lambda row, *others: [slow[row]] * others[-1])
@@ -114,6 +115,19 @@ def test_the_exit_code(
     assert "Threads: 1; malloc: MALLOC_TRIM_THRESHOLD_ " in shown
     assert setting.numpy_kernels() in shown
     assert shown.count("| ok |") == 2 - code
+
+
+def test_a_row_that_the_older_commit_lacks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named and passed over; where that leaves none, nothing has been shown."""
+    monkeypatch.setattr(against, "reference_of", lambda _: nullcontext(ROOT / "spec_tests"))
+    monkeypatch.setattr(against, "_tidy_when_stopped", lambda: None)
+    assert against.against("a-commit", "MLP 784-128-10, inference") == 1
+    assert (
+        "| MLP 784-128-10, inference, batch 1 | | | 1.03 | | not at a-commit |"
+        in capsys.readouterr().out
+    )
 
 
 def test_both_footings_run_in_a_process_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
