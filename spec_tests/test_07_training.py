@@ -1070,7 +1070,14 @@ def test_clip_sums_many_numbers(number: float, dtype: str) -> None:
 
 @observe
 def steps_by_hand(
-    tt: Any, weight: float, x: Any, y: Any, steps: int, clip: Any, accumulate: int, stale: float
+    tt: Any,
+    weight: float,
+    x: Any,
+    y: Any,
+    steps: int = 1,
+    clip: float | None = None,
+    accumulate: int = 1,
+    stale: float = 0.0,
 ) -> Any:
     model = tt.Linear(1, 1, bias=False)
     (w,) = model.parameters()
@@ -1096,7 +1103,7 @@ PENCIL = (np.array([[1.0], [3.0]]), np.array([[0.0], [3.0]]))
 def test_step_example() -> None:
     """07.12 The worked example: loss and weights of one step."""
     w = real(2.0, 1.5, 3.0)
-    got = steps_by_hand(w, *PENCIL, 1, None, 1, 0.0)
+    got = steps_by_hand(w, *PENCIL)
     want = {"loss": (w**2 + (3 * w - 3) ** 2) / 2, "w": w - 0.1 * (10 * w - 9)}
     assert_close({"loss": got["losses"][0], "w": got["w"]}, want=want, terms=10.0)
     assert_equal(got["type"], want="float")
@@ -1104,15 +1111,13 @@ def test_step_example() -> None:
 
 def test_step_clears_old_gradients() -> None:
     """07.12 A gradient that was there before."""
-    assert_close(steps_by_hand(2.0, *PENCIL, 1, None, 1, 100.0)["w"], want=0.9)
-    assert_close(
-        steps_by_hand(2.0, *PENCIL, 2, None, 1, 0.0)["w"], want=0.9 - 0.1 * (0.9 + 3 * (2.7 - 3))
-    )
+    assert_close(steps_by_hand(2.0, *PENCIL, stale=100.0)["w"], want=0.9)
+    assert_close(steps_by_hand(2.0, *PENCIL, steps=2)["w"], want=0.9 - 0.1 * (0.9 + 3 * (2.7 - 3)))
 
 
 def test_step_clips() -> None:
     """07.12 One update with clip=1 and a gradient of 11."""
-    assert_close(steps_by_hand(2.0, *PENCIL, 1, 1.0, 1, 0.0)["w"], want=2 - 0.1 * 11 / (11 + 1e-6))
+    assert_close(steps_by_hand(2.0, *PENCIL, clip=1.0)["w"], want=2 - 0.1 * 11 / (11 + 1e-6))
 
 
 @observe
@@ -1140,7 +1145,7 @@ def test_step_of_parameters_elsewhere() -> None:
 
 def test_step_counts() -> None:
     """07.12 steps, seen, loss_sum and last_loss after two steps."""
-    got = steps_by_hand(2.0, *PENCIL, 2, None, 1, 0.0)
+    got = steps_by_hand(2.0, *PENCIL, steps=2)
     assert_equal(got["counts"], want=[2, 4])
     assert_close(
         {"loss_sum": got["sum"], "last_loss": got["last"]},
@@ -1259,7 +1264,7 @@ def step_in_parts(tt: Any, weights: Any, x: Any, y: Any, accumulate: int, clip: 
 def test_accumulation_example() -> None:
     """07.13 Two parts of one sample each: loss 2 + 4.5, gradient 2 + 9, as for the whole batch."""
     w = real(2.0, 1.5, 3.0)
-    got = steps_by_hand(w, *PENCIL, 1, None, 2, 0.0)
+    got = steps_by_hand(w, *PENCIL, accumulate=2)
     want = {"loss": (w**2 + (3 * w - 3) ** 2) / 2, "w": w - 0.1 * (10 * w - 9)}
     assert_close({"loss": got["losses"][0], "w": got["w"]}, want=want, terms=10.0)
 
@@ -1356,7 +1361,7 @@ def test_accumulation_passes_over_ignored_targets(name: str, dtype: str) -> None
 def test_accumulation_counts_float_targets() -> None:
     """07.13 Only integers are class numbers: a float target of -100 counts like any other."""
     x, y = np.array([[1.0], [2.0], [3.0]]), np.array([[-100.0], [4.0], [1.0]])
-    whole, parts = (steps_by_hand(2.0, x, y, 1, None, k, 0.0) for k in (1, 2))
+    whole, parts = (steps_by_hand(2.0, x, y, accumulate=k) for k in (1, 2))
     assert_close([parts["w"], *parts["losses"]], want=[whole["w"], *whole["losses"]])
 
 
