@@ -22,17 +22,10 @@ WINDOWS = os.name == "nt"
 BIN = VENV / ("Scripts" if WINDOWS else "bin")
 PYTHON = BIN / ("python.exe" if WINDOWS else "python")
 STAMP = VENV / "tinytorch.json"
-PROMPT = (
-    "tinytorch"  # stands in pyvenv.cfg from the first moment: tells our .venv from a user's own
-)
-MAINTAINERS = (
-    "verify",
-    "verify-all",
-    "records",
-    "bench",
-    "oracle",
-    "mutants",
-)  # commands that need the group maintainer
+# Stands in pyvenv.cfg from the first moment: tells our .venv from a user's own.
+PROMPT = "tinytorch"
+# Commands that need the group maintainer.
+MAINTAINERS = ("verify", "verify-all", "records", "bench", "oracle", "mutants")
 CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 NEWER = ("python3.14", "python3.13", "python3.12", "python3.11")
 AGAIN = "run the same command again"

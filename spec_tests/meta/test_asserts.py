@@ -23,7 +23,7 @@ from support.asserts import (
     show,
 )
 from support.lessons import fingerprint
-from support.observe import ClauseFailure, LearnerError, implementation, observe
+from support.observe import ClauseFailure, LearnerError, observe, tested
 
 GRID = np.array([[0.5, -1.25, 2.0], [0.125, 3.5, -0.75]])
 RIGHT = {
@@ -461,7 +461,7 @@ def test_raises_wants_the_message_to_say_it() -> None:
 @pytest.mark.parametrize("says", [(), ("wide",)], ids=["kind", "message"])
 def test_raises_points_to_the_line(monkeypatch: pytest.MonkeyPatch, says: Any) -> None:
     """A refusal of another kind, or one that says too little, carries the line that raised it."""
-    monkeypatch.setattr(implementation, "folder", Path(__file__).parent)
+    monkeypatch.setattr(tested, "folder", Path(__file__).parent)
     error = "ValueError" if says else "TypeError"
     said = failure(assert_raises, raising, "ValueError", "got -3", error=error, says=says)
     assert said.frame is not None

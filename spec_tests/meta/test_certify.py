@@ -52,15 +52,8 @@ from tito.run.outcome import Outcome, Verdict
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a certificate needs Linux or macOS")
 
-MODULES = (
-    files,
-    exits,
-    patches,
-    peeks,
-    measures,
-    damage,
-    odd,
-)  # importing them has registered their exploits
+# Importing them has registered their exploits.
+MODULES = (files, exits, patches, peeks, measures, damage, odd)
 CONTROLS: dict[str, Any] = {"honest": certify.LAYERS, "helped": certify.LAYERS, "plain": ()}
 DRIVER = """
 import json, sys

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 from support import course, culprit, observe, plugin, screen
-from support.observe import Call, ClauseFailure, Frame, LearnerError, entered, implementation
+from support.observe import Call, ClauseFailure, Frame, LearnerError, entered, tested
 from test_screens import PLACE, Run, job_of
 
 from tito.course.manifest import ROOT
@@ -80,7 +80,7 @@ def test_given_code_is_known_from_the_stub() -> None:
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder under test."""
     (tmp_path / "tinytorch").mkdir()
-    monkeypatch.setattr(implementation, "folder", tmp_path)
+    monkeypatch.setattr(tested, "folder", tmp_path)
     return tmp_path / "tinytorch"
 
 

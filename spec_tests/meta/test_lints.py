@@ -542,7 +542,7 @@ KNOWS = {  # what the modules of a room may import of the tool, their own room a
     "maintainer": {"course", "run", "certificate", "milestone", "strength"},
     "teacher": {"course", "run", "certificate", "milestone"},
 }
-SHARED = "learner.summary"  # the one module of the learner's room that its commands may import
+OPEN = "learner.summary"  # the one module of the learner's room that its commands may import
 
 
 def tool_imports(source: ast.Module) -> Iterator[tuple[ast.AST, str, str]]:
@@ -561,7 +561,7 @@ def arrow_faults(path: Path, room: str, source: ast.Module) -> Iterator[str]:
         target = module.split(".")[0] or name
         if target != room and target not in KNOWS[room]:
             yield at(path, node, f"{room} may not know {target or 'tito'}")
-        if room == target == "learner" and SHARED not in (module, f"{module}.{name}"):
+        if room == target == "learner" and OPEN not in (module, f"{module}.{name}"):
             yield at(path, node, f"a learner's command may not import another: {module}")
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support import course
-from support.observe import ClauseFailure, Frame, entered, implementation
+from support.observe import ClauseFailure, Frame, entered, tested
 from tito.course.parsing import parsed
 
 OPERATORS = {
@@ -66,7 +66,7 @@ def culprits(
         them, and whether the test is about the first, since its parameter names it.
     """
     late = failure.problem.startswith("no answer within")  # once is enough
-    own = implementation.folder / "tinytorch" / course.module(clause[:2])
+    own = tested.folder / "tinytorch" / course.module(clause[:2])
     calls = [] if late else [call for call in entered(failure.call) if Path(call[0]) == own]
     found = list(_candidates(own, calls))
     if not found:
@@ -153,4 +153,4 @@ def _known(name: str) -> str:
 
 def is_own(frame: Frame, kata: str) -> bool:
     """Whether a line is in the kata's own file, not in an earlier one."""
-    return Path(frame.path) == implementation.folder / "tinytorch" / course.module(kata)
+    return Path(frame.path) == tested.folder / "tinytorch" / course.module(kata)

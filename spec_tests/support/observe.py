@@ -92,7 +92,7 @@ class Implementation:
     checked: bool = field(default=False)
 
 
-implementation = Implementation()
+tested = Implementation()
 
 
 @dataclass
@@ -256,7 +256,7 @@ def entered(call: Call) -> list[tuple[str, str, int]]:
     if remote:
         return []
     found: dict[tuple[str, str, int], None] = {}
-    folder, kept, before = str(implementation.folder), len(failures), sys.getprofile()
+    folder, kept, before = str(tested.folder), len(failures), sys.getprofile()
 
     def watch(frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
@@ -344,7 +344,7 @@ def _asked(frames: Iterable[tuple[FrameType, int]]) -> Frame | None:
         for path, line, name in codes
         if Path(path).name in course.UPSTREAM or not course.is_given(path, name)
     ]
-    found = asked_line(own, str(implementation.folder))
+    found = asked_line(own, str(tested.folder))
     if not found:
         return None
     linecache.checkcache(found.filename)
@@ -404,14 +404,14 @@ def run_here(function: Callable[..., Any], args: Any, keywords: Any, call: Call)
 def _imported() -> Any:
     """The package under test, from the folder under test and from nowhere else."""
     package = importlib.import_module("tinytorch")
-    if not implementation.checked:
+    if not tested.checked:
         origin = Path(package.__file__ or "").resolve()
-        if implementation.folder.resolve() not in origin.parents:
+        if tested.folder.resolve() not in origin.parents:
             raise ClauseFailure(
-                f"tinytorch was imported from {origin}, not from {implementation.folder}: remove the other copy from your Python path"
+                f"tinytorch was imported from {origin}, not from {tested.folder}: remove the other copy from your Python path"
             )
         only_numpy(origin.parent)
-        implementation.checked = True
+        tested.checked = True
     return package
 
 

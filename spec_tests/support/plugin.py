@@ -22,7 +22,7 @@ from hypothesis.internal.conjecture import providers
 
 from support import lessons, observe, screen, tally, xray
 from support.asserts import TestDefect, show
-from support.observe import Call, ClauseFailure, debugger, failures, implementation, kinds
+from support.observe import Call, ClauseFailure, debugger, failures, kinds, tested
 from support.strategies import BASE_SEED
 from tito.course.doors import second_door
 from tito.course.manifest import load
@@ -30,11 +30,8 @@ from tito.run.outcome import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 TOLD = 500  # characters of an error of the suite's own
-QUIET = [
-    Phase.explicit,
-    Phase.generate,
-    Phase.shrink,
-]  # no explain phase: it is slow, and not about the learner's code
+# No explain phase: it is slow, and not about the learner's code.
+QUIET = [Phase.explicit, Phase.generate, Phase.shrink]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = Path(_option(config, "--impl") or os.environ.get("IMPL", "src"))
     here = config.invocation_params.dir / folder  # absolute, if the folder is
     put_under_test((here if here.is_dir() else ROOT / folder).resolve())
-    if said := second_door(implementation.folder):
+    if said := second_door(tested.folder):
         raise pytest.UsageError(said)
     reported.clear()
     # Constants in local files, a learner's among them, would steer what Hypothesis draws.
@@ -88,7 +85,7 @@ reported: dict[str, dict[str, Any]] = {}  # an outcome for each test, by pytest'
 
 def put_under_test(folder: Path) -> None:
     """Make a folder the one that `tinytorch` is imported from."""
-    implementation.folder, implementation.checked = folder, False
+    tested.folder, tested.checked = folder, False
     sys.path.insert(0, str(folder))
 
 
@@ -106,7 +103,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    folder = implementation.folder
+    folder = tested.folder
     return f"under test: {folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder}"
 
 
@@ -131,7 +128,7 @@ def modules() -> dict[str, str]:
 
 def locked(number: str) -> str:
     """Why a kata's tests are skipped, and the command that is next; nothing if it is unlocked."""
-    package = implementation.folder / "tinytorch"
+    package = tested.folder / "tinytorch"
     absent = [n for n, module in modules().items() if not (package / module).is_file()]
     if number not in absent:
         return ""

@@ -21,9 +21,8 @@ T = TypeVar("T")
 Shape = tuple[int, ...]
 Array = NDArray[np.float64]
 
-BASE_SEED = int(
-    os.environ.get("TINYTORCH_SEED", "0")
-)  # another seed gives every fill other numbers
+# Another seed gives every fill other numbers.
+BASE_SEED = int(os.environ.get("TINYTORCH_SEED", "0"))
 
 CURATED: list[Shape] = [(), (3,), (1, 3), (3, 1), (2, 3), (3, 3), (2, 1, 3), (2, 3, 5)]
 WITH_AXES = [s for s in CURATED if s]

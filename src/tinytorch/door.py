@@ -34,15 +34,8 @@ Axis = int | tuple[int, ...] | None
 default_generator = np.random.default_rng()
 
 SPELLINGS = {"dim": "axis", "keepdim": "keepdims"}  # PyTorch: NumPy
-PLAIN = {
-    int,
-    float,
-    bool,
-    tuple,
-    str,
-    slice,
-    type(None),
-}  # types of static arguments to take as they are
+# Types of static arguments to take as they are.
+PLAIN = {int, float, bool, tuple, str, slice, type(None)}
 REASONS = {  # a piece of NumPy's complaint: the same in words that say what to do
     "non-negative": "a size is at least 0, or -1 where an axis stays as it is",
     "broadcast": "the shapes do not broadcast; aligned from the right, two sizes must be equal or one of them 1",
@@ -170,7 +163,7 @@ def composite(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @functools.wraps(function)
     def operation(*args: Any, **keywords: Any) -> Tensor:
-        return function(*args, **_spelled(keywords))
+        return function(*args, **_spelled(keywords)) if keywords else function(*args)
 
     return operation
 
@@ -501,7 +494,7 @@ class TensorBase:
     @property
     def T(self) -> Tensor:
         """All axes reversed."""
-        return self._permute(tuple(range(self.data.ndim))[::-1])
+        return self._permute(tuple(range(self.data.ndim - 1, -1, -1)))
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]  # PyTorch's meaning of ==
         return NotImplemented if other is None else _compare(np.equal, self, other)
@@ -583,7 +576,7 @@ class TensorBase:
 
 def axis_of(x: TensorBase, axis: int) -> int:
     """The axis counted from the front, -1 being the last; an IndexError if x has no such axis."""
-    if not isinstance(axis, int | np.integer):
+    if not isinstance(axis, (int, np.integer)):
         raise TypeError(f"one axis at a time, a number; got {axis!r}")
     ndim: int = max(x.ndim, 1)
     if not -ndim <= axis < ndim:

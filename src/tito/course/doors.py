@@ -9,11 +9,8 @@ from pathlib import Path
 from tito.course.manifest import ROOT
 from tito.course.parsing import parsed
 
-GIVEN = (
-    "door.py",
-    "dtypes.py",
-    "names.py",
-)  # of the package, written in reference/ and copied to src/
+# Of the package: written in reference/, and copied to src/.
+GIVEN = ("door.py", "dtypes.py", "names.py")
 KEPT = ".before-door"  # ends the name of a copy that `make door` kept
 ONCE = {"GradMode", "grad_mode", "Note", "primitive", "composite", "default_generator"}
 

@@ -44,12 +44,8 @@ gate archive   | tito gates --only archive                                | make
 gate company   | tito gates --only company                                | make gates-NN
 gate seeds     | tito gates --only seeds                                  | make gates-NN
 """
-NIGHTLY = {
-    "gate everything",
-    "gate archive",
-    "gate company",
-    "gate seeds",
-}  # too long for every change
+# Too long for every change.
+NIGHTLY = {"gate everything", "gate archive", "gate company", "gate seeds"}
 SAMPLED = {"gate variants", "gate sample"}  # parts of *everything* and of *seeds*
 CHECK = {"gate stub", "gate solution", "gate prefix", "meta tests", "demo", "milestones"}
 

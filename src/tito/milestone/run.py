@@ -144,11 +144,11 @@ def play(main: Callable[[], int]) -> int:
         print(f"\n{str(stop) or 'stopped before the end'}")
         return 130
     except Exception as error:
-        print(f"\n{_explained(error)}")
+        print(f"\n{_stopped(error)}")
     return 1
 
 
-def _explained(error: Exception) -> str:
+def _stopped(error: Exception) -> str:
     """An error of the framework under test: where, and the command that tests that kata."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.name != "operation"]
     places = [(Path(f.filename).resolve(), f.lineno, f.name) for f in frames]

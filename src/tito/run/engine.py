@@ -43,8 +43,8 @@ QUIET = (
     "-p",
     "no:cacheprovider",
     "--no-header",
-    "--tb=native",
-)  # the cheapest traceback
+    "--tb=native",  # the cheapest traceback
+)
 FORKED = ("--capture=no", "-p", "no:faulthandler")  # a run has its own file for what is printed
 UNRAISED = ("-p", "no:unraisableexception")  # left out of runs in a hurry: it collects garbage
 
