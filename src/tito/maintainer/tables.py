@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from tito.course.errors import Refusal
@@ -19,6 +21,8 @@ from tito.strength.strangers import wilson
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
 BY = "written by make records"
+DIGITS = {"percent": 2, "nats": 3}
+WORDS = {"percent": "%", "nats": "nats a character"}
 PLACE = re.compile(rf"( *)<!-- ([\w-]+): {BY} -->\n(.*?)<!-- end -->\n", re.DOTALL)
 
 
@@ -45,6 +49,8 @@ def _tables(manifest: Manifest) -> dict[str, list[str]]:
         "wrong-answers": _wrong(strengths),
         "mutants": _mutants(found["mutants"], manifest),
         "trainings": _trainings(found["trainings"]),
+        "means": _means(found["trainings"]),
+        "speed": _speed(found.get("speed", {})),
     }
 
 
@@ -156,3 +162,21 @@ def _trainings(trainings: Sequence[dict[str, Any]]) -> list[str]:
         for t, number in zip(trainings, numbers, strict=True)
     ]
     return _rows(head, rows, texts=4)
+
+
+def _means(trainings: Sequence[dict[str, Any]]) -> list[str]:
+    """What each milestone reached with the reference, the mean of its recorded seeds."""
+    rows = []
+    for name, runs in groupby(trainings, key=lambda t: (t["milestone"], t["data"])):
+        found = list(runs)
+        unit = "percent" if "percent" in found[0] else "nats"
+        number = f"{fmean(t[unit] for t in found):.{DIGITS[unit]}f} {WORDS[unit]}"
+        command = found[0]["command"].partition(" ARGS")[0]
+        rows.append((*name, f"`{command}`", number, len(found)))
+    return _rows(("milestone", "data", "command", "reached", "seeds"), rows, texts=3)
+
+
+def _speed(rows: dict[str, Any]) -> list[str]:
+    """The reference's time for a row of `make bench`, as a share of PyTorch's, on both footings."""
+    found = [(row, f["date"], f["as shipped"], f["even AVX2"]) for row, f in rows.items()]
+    return _rows(("time, PyTorch's being 1", "date", "as shipped", "even AVX2"), found, texts=2)
