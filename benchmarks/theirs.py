@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def product() -> Step:
 def laid_out(array: Any, last: bool) -> torch.Tensor:
     """An array of images or kernels in one of the two layouts."""
     form = torch.channels_last if last else torch.contiguous_format
-    return torch.tensor(array).contiguous(memory_format=form)
+    return torch.as_tensor(array).contiguous(memory_format=form)
 
 
 def convolution(conv: cases.Convolution, last: bool) -> Step:
@@ -100,21 +100,20 @@ def convolution(conv: cases.Convolution, last: bool) -> Step:
     return step
 
 
-def batch_norm() -> Step:
-    layer, x, g = nn.BatchNorm2d(NORM[1]), torch.tensor(cases.normal(*NORM)), cases.normal(*NORM)
+def batch_norm(last: bool) -> Step:
+    layer, x, g = nn.BatchNorm2d(NORM[1]), *(laid_out(cases.normal(*NORM), last) for _ in range(2))
     x.requires_grad_()
-    back = torch.tensor(g)
 
     def step() -> None:
         x.grad = layer.weight.grad = layer.bias.grad = None
-        layer(x).backward(back)
+        layer(x).backward(g)
 
     return step
 
 
-def max_pool() -> Step:
-    x = torch.tensor(cases.normal(*POOL)).requires_grad_()
-    g = x.detach()[:, :, ::2, ::2].contiguous()
+def max_pool(last: bool) -> Step:
+    x = laid_out(cases.normal(*POOL), last).requires_grad_()
+    g = laid_out(x.detach()[:, :, ::2, ::2], last)
 
     def step() -> None:
         x.grad = None
@@ -260,10 +259,9 @@ def encoding() -> Step:
     return lambda: tokenizer.encode(text)
 
 
-def forms(row: str, make: Callable[[bool], Step]) -> Iterator[tuple[str, Callable[[], Step]]]:
+def forms(row: str, make: Callable[[bool], Step]) -> dict[str, Callable[[], Step]]:
     """A row in both layouts."""
-    yield row, lambda: make(False)
-    yield row + LAST, lambda: make(True)
+    return {row: lambda: make(False), row + LAST: lambda: make(True)}
 
 
 ROWS: dict[str, Callable[[], Step]] = {
@@ -273,8 +271,8 @@ ROWS: dict[str, Callable[[], Step]] = {
     "MLP 784-128-10, batch 64, Adam step": lambda: training_step(SMALL, 64),
     "MLP 784-512-512-10, batch 256, Adam step": lambda: training_step(WIDE, 256),
     "MLP 784-128-10, inference, batch 1": lambda: inference(SMALL),
-    "batch norm, 64 channels, 16x16": batch_norm,
-    "max pool 2x2, 32 channels, 32x32": max_pool,
+    **forms("batch norm, 64 channels, 16x16", batch_norm),
+    **forms("max pool 2x2, 32 channels, 32x32", max_pool),
     "loader, 50 batches of 128 pictures": lambda: loader(changed=False),
     "loader, flipped and normalized": lambda: loader(changed=True),
     "embedding, 8,192 ids of 4,096 rows, width 128": embedding,
