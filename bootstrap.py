@@ -126,6 +126,8 @@ def _make() -> None:
     if not all(map(importlib.util.find_spec, ("venv", "ensurepip"))):
         package = "sudo apt install python3-venv"
         sys.exit(_say(f"this Python has no venv or ensurepip: {package} (Debian), then {AGAIN}"))
+    if VENV.is_symlink():
+        VENV.unlink()  # --clear would empty what it leads to
     _call([sys.executable, "-m", "venv", "--clear", "--prompt", PROMPT, str(VENV)])
 
 

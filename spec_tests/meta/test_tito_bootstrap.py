@@ -185,6 +185,22 @@ def test_moved_is_made_again(clone: Clone) -> None:
     assert "making .venv" in said
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_to_another_courses_venv(clone: Clone) -> None:
+    """The link gives way to a .venv of this place; what it led to is as it was."""
+    clone.run("setup")
+    other = clone.root.with_name("other")
+    (clone.root / ".venv").rename(other)
+    (other / "pyvenv.cfg").write_text("prompt = 'tinytorch'\n")
+    (clone.root / ".venv").symlink_to(other)
+    stamp = other / "tinytorch.json"
+    stamp.write_text(stamp.read_text().replace(str(clone.root), "elsewhere"))
+    before = sorted(path.name for path in other.rglob("*"))
+    clone.run("setup")
+    assert not (clone.root / ".venv").is_symlink()
+    assert sorted(path.name for path in other.rglob("*")) == before
+
+
 def test_settings_of_pip(clone: Clone) -> None:
     """What would send the packages elsewhere is taken out; where pip finds them stays."""
     elsewhere = {f"PIP_{name}": "1" for name in ("TARGET", "PREFIX", "USER", "DRY_RUN")}
