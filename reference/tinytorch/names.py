@@ -97,6 +97,8 @@ def _renamed(function: Any, names: dict[str, str]) -> Callable[..., Tensor]:
     @functools.wraps(function)
     def translated(*args: Any, **keywords: Any) -> Tensor:
         keywords = {names.get(key, key): value for key, value in keywords.items()}
+        if "stop" in keywords and not args:
+            keywords = {"start": 0} | keywords  # arange(end=3)
         if "requires_grad" in own or "requires_grad" not in keywords:
             return function(*args, **keywords)  # type: ignore[no-any-return]
         leaf = keywords.pop("requires_grad")
@@ -168,6 +170,8 @@ class ModuleBase:
         super().__init_subclass__(**keywords)
         for name in LENIENT & set(vars(cls)):
             setattr(cls, name, lenient(vars(cls)[name]))
+        if cls.__name__ == "Sequential" and "__getitem__" in vars(cls):
+            _take_slices(cls)
 
     children = named_children = named_modules = Elsewhere(
         "modules() gives every part, named_parameters() the names"
@@ -176,6 +180,17 @@ class ModuleBase:
     register_buffer = register_parameter = Elsewhere("an attribute: self.running = Tensor([0.0])")
     to = cpu = cuda = half = double = Elsewhere("every tensor is in this computer's memory")
     requires_grad_ = Elsewhere("for p in model.parameters(): p.requires_grad = False")
+
+
+def _take_slices(sequential: Any) -> None:
+    """`net[0:2]` is a Sequential of these parts, as in PyTorch; `net[0]` is what you make of it."""
+    one = sequential.__getitem__
+
+    @functools.wraps(one)
+    def part(self: Any, index: Any) -> Any:
+        return sequential(*list(self)[index]) if isinstance(index, slice) else one(self, index)
+
+    sequential.__getitem__ = part
 
 
 class OptimizerBase:
