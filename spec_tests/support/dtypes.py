@@ -35,13 +35,18 @@ PAIRED = {
     "power": "{0} ** {1}",
     "matmul": "{0} @ {1}",
     "equal": "{0} == {1}",
+    "not_equal": "{0} != {1}",
     "less": "{0} < {1}",
+    "less_equal": "{0} <= {1}",
+    "greater": "{0} > {1}",
+    "greater_equal": "{0} >= {1}",
     "where": "tt.where(tt.Tensor([True, False, True]), {0}, {1})",
     "maximum": "tt.maximum({0}, {1})",
     "cat": "tt.cat([{0}, {1}])",
 }
 ALONE = {"exp": "{0}.exp()", "sum_": "{0}.sum()", "mean": "{0}.mean()"}
 EXPRESSIONS = PAIRED | ALONE
+COMPARED = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
 REFUSED = "refused"
 # PyTorch takes a NumPy bool for a fraction, and Python's True as an exponent for a bool
 OTHERS = {(n, "np.bool_(True)") for n in ("add", "subtract", "multiply", "power", "where")}
@@ -75,7 +80,7 @@ def rule(name: str, left: str, right: str) -> str:
     bools = dtype == "bool"
     if (name in ("matmul", "cat") and not all(axes)) or (name == "subtract" and bools):
         return REFUSED
-    if name in ("equal", "less"):
+    if name in COMPARED:
         return "bool"
     if name in ("divide", "exp", "mean"):
         return dtype if KIND[dtype] == 2 else "float32"
