@@ -18,6 +18,7 @@ from tito.course.ending import told
 from tito.course.errors import Refusal
 from tito.course.files import demand_unlocked, implementation, short, unlocked
 from tito.course.manifest import REFERENCE, Kata, Manifest, load
+from tito.course.readme import clauses
 from tito.run import standing
 from tito.run.outcome import Verdict
 from tito.run.runner import run
@@ -37,9 +38,9 @@ def why(manifest: Manifest, number: str) -> int:
     if own.green:
         print(f"kata {kata.id} is green: there is nothing to explain")
         return 0
-    print(f"kata {kata.id} fails: {_words(own)}\n")
+    print(f"kata {kata.id} fails: {_words(kata, own)}\n")
     if not right.green:
-        print(f"with all files from the reference it fails too: {_words(right)}")
+        print(f"with all files from the reference it fails too: {_words(kata, right)}")
         print("so it is not your code; next: make doctor")
         return 1
     fixed = [k for k, verdict in zip(before, found, strict=True) if verdict.green]
@@ -83,7 +84,7 @@ def _verdict_on(kata: Kata, impl: Path) -> list[str]:
         return [f"  kata {kata.id} has no file here: make module-{kata.id}"]
     [verdict] = _runs(kata, impl, [()])
     if not verdict.green:
-        return [f"  {_words(verdict)}", f"  next: make test-{kata.id}"]
+        return [f"  {_words(kata, verdict)}", f"  next: make test-{kata.id}"]
     gap = f"  kata {kata.id}'s own spec is green, so its spec has a gap or your file uses something"
     return [
         gap,
@@ -91,12 +92,12 @@ def _verdict_on(kata: Kata, impl: Path) -> list[str]:
     ]
 
 
-def _words(verdict: Verdict) -> str:
-    """The first failure in its clause's own words, which may take several lines."""
+def _words(kata: Kata, verdict: Verdict) -> str:
+    """What the first failure is about: its clause, in the README's words."""
     if not verdict.failed:
         return verdict.problem.partition("\n")[0] or "something was skipped"
-    clause = verdict.failed[0].message.partition("\n  [")[0]
-    return " ".join(line.strip() for line in clause.splitlines())
+    first = verdict.failed[0]
+    return f"{first.clause} {clauses(kata).get(first.clause, first.name)}".strip()
 
 
 def _runs(kata: Kata, impl: Path, swaps: Sequence[Swap]) -> list[Verdict]:
