@@ -78,17 +78,20 @@ def test_max_pool2d_is_pytorchs(each: Case) -> None:
 
 
 @st.composite
-def pools(draw: st.DrawFn) -> Any:
-    """A shape and options that fit together."""
+def pools(draw: st.DrawFn, dilations: int = 3) -> Any:
+    """A shape and options that fit together; every window sees a pixel."""
     kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     stride = draw(st.one_of(st.none(), st.tuples(st.integers(1, 3), st.integers(1, 3))))
     padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
-    sizes = [draw(st.integers(k, 6)) for k in kernel]
+    dilation = draw(st.tuples(st.integers(1, dilations), st.integers(1, dilations)))
+    least = [max(d * (k - 1) + 1, d) for k, d in zip(kernel, dilation, strict=True)]
+    sizes = [draw(st.integers(n, n + 3)) for n in least]
     return (
         (draw(st.integers(1, 2)), draw(st.integers(1, 2)), *sizes),
         kernel,
         stride,
         padding,
+        dilation,
         draw(seeds),
     )
 
@@ -96,12 +99,12 @@ def pools(draw: st.DrawFn) -> Any:
 @FEW
 @given(drawn=pools())
 def test_max_pool2d_of_drawn_options(drawn: Any) -> None:
-    """09.7 Drawn sizes, strides and paddings; all numbers are negative, so padding would win."""
-    shape, kernel, stride, padding, seed = drawn
+    """09.7 Drawn options; all numbers are negative, so padding would win."""
+    shape, kernel, stride, padding, dilation, seed = drawn
     x = -fill(shape, seed, "positive")
-    got = evaluate(f"tt.max_pool2d(a, {kernel}, {stride}, {padding})", x)
-    want = pooled(x, kernel, first_maximum, np.nan, stride=stride or kernel, padding=padding)
-    assert_close(got, want=want)
+    where = {"stride": stride or kernel, "padding": padding, "dilation": dilation}
+    got = evaluate(f"tt.max_pool2d(a, {kernel}, {stride}, {padding}, {dilation})", x)
+    assert_close(got, want=pooled(x, kernel, first_maximum, np.nan, **where))
 
 
 @pytest.mark.parametrize(
@@ -138,10 +141,11 @@ def test_max_pool2d_gradients_are_pytorchs(each: Case) -> None:
 @given(drawn=pools(), kind=st.sampled_from(["normal", "ties", "zeros"]))
 def test_max_pool2d_gradients_of_drawn_options(drawn: Any, kind: str) -> None:
     """09.8 Drawn options; distinct numbers, many equal ones, and all of them equal."""
-    shape, kernel, stride, padding, seed = drawn
-    x, where = fill(shape, seed, kind), {"stride": stride or kernel, "padding": padding}
+    shape, kernel, stride, padding, dilation, seed = drawn
+    x = fill(shape, seed, kind)
+    where = {"stride": stride or kernel, "padding": padding, "dilation": dilation}
     c = fill(pooled(x, kernel, first_maximum, np.nan, **where).shape, seed + 1, "normal")
-    got = gradients(f"tt.max_pool2d(a, {kernel}, {stride}, {padding})", c, x)
+    got = gradients(f"tt.max_pool2d(a, {kernel}, {stride}, {padding}, {dilation})", c, x)
     assert_close(got, want=[pooled(x, kernel, first_maximum, np.nan, c=c, **where)])
 
 
@@ -234,10 +238,10 @@ def test_avg_pool2d_gradients_are_pytorchs(each: Case) -> None:
 
 
 @FEW
-@given(drawn=pools())
+@given(drawn=pools(dilations=1))
 def test_avg_pool2d_of_drawn_options(drawn: Any) -> None:
     """09.9 Drawn sizes, strides and paddings: values and gradients."""
-    shape, kernel, stride, padding, seed = drawn
+    shape, kernel, stride, padding, _, seed = drawn
     x, where = fill(shape, seed, "normal"), {"stride": stride or kernel, "padding": padding}
     call = f"tt.avg_pool2d(a, {kernel}, {stride}, {padding})"
     want, terms = (pooled(each, kernel, average, 0, **where) for each in (x, abs(x)))
