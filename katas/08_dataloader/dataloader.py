@@ -76,7 +76,9 @@ def is_whole(value: Any, least: int) -> bool:
 def whole(name: str, value: Any, least: int) -> int:
     """The value as an int, if it is a whole number of at least `least`; else a ValueError with its name."""
     if not is_whole(value, least):
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}")
+        raise ValueError(
+            f"{name} must be a whole number of at least {least}; got {value!r}: pass an int, such as {name}={least}"
+        )
     return int(value)
 
 
@@ -262,7 +264,8 @@ class DataLoader:
 
     Raises:
         ValueError: `batch_size` is less than 1, or `prefetch` or `seed` less than 0; or `shuffle` and
-            `sampler` are both given, or one of them with a data set that is iterated.
+            `sampler` are both given, or one of them with a data set that is iterated; or `drop_last`
+            would leave out all samples of the data set, which are fewer than `batch_size`.
         TypeError: the data set can neither be indexed nor iterated, or it is an iterator, which can
             be walked through only once.
 
@@ -356,7 +359,7 @@ def pair(name: str, value: Size, least: int = 1) -> Pair:
     numbers: Any = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(numbers) != 2 or not all(is_whole(n, least) for n in numbers):
         raise ValueError(
-            f"{name} must be a whole number of at least {least}, or two of them; got {value!r}"
+            f"{name} must be a whole number of at least {least}, or two of them; got {value!r}: pass ints, such as {name}={least}"
         )
     return int(numbers[0]), int(numbers[1])
 

@@ -65,7 +65,9 @@ def is_whole(value: Any, least: int) -> bool:
 def whole(name: str, value: Any, least: int) -> int:
     """The value as an int, if it is a whole number of at least `least`; else a ValueError with its name."""
     if not is_whole(value, least):
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}")
+        raise ValueError(
+            f"{name} must be a whole number of at least {least}; got {value!r}: pass an int, such as {name}={least}"
+        )
     return int(value)
 
 
@@ -349,7 +351,8 @@ class DataLoader:
 
     Raises:
         ValueError: `batch_size` is less than 1, or `prefetch` or `seed` less than 0; or `shuffle` and
-            `sampler` are both given, or one of them with a data set that is iterated.
+            `sampler` are both given, or one of them with a data set that is iterated; or `drop_last`
+            would leave out all samples of the data set, which are fewer than `batch_size`.
         TypeError: the data set can neither be indexed nor iterated, or it is an iterator, which can
             be walked through only once.
 
@@ -384,6 +387,10 @@ class DataLoader:
         if not self.indexed and (not hasattr(dataset, "__iter__") or hasattr(dataset, "__next__")):
             raise TypeError(
                 f"a data set has __len__ and __getitem__, or an __iter__ that can be called again; got {type(dataset).__name__}"
+            )
+        if drop_last and self.indexed and sampler is None and 0 < len(dataset) < self.batch_size:
+            raise ValueError(
+                f"with drop_last=True, batch_size={batch_size} leaves no batch of {len(dataset)} samples: take a smaller batch_size, or keep the last batch"
             )
         if [bool(shuffle), sampler is not None, not self.indexed].count(True) > 1:
             raise ValueError(
@@ -517,7 +524,7 @@ def pair(name: str, value: Size, least: int = 1) -> Pair:
     numbers: Any = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(numbers) != 2 or not all(is_whole(n, least) for n in numbers):
         raise ValueError(
-            f"{name} must be a whole number of at least {least}, or two of them; got {value!r}"
+            f"{name} must be a whole number of at least {least}, or two of them; got {value!r}: pass ints, such as {name}={least}"
         )
     return int(numbers[0]), int(numbers[1])
 
@@ -707,19 +714,21 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     content = _content(path)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in IDX_TYPES:
         raise ValueError(
-            f"{path} is no IDX file: it begins with {content[:4].hex(' ')}, not with 00 00, a type and a number of axes"
+            f"{path} is no IDX file: it begins with {content[:4].hex(' ')}, not with 00 00, a type and a number of axes; fetch it again: make data"
         )
     dtype, start = np.dtype(IDX_TYPES[content[2]]), 4 + 4 * content[3]
     shape = [int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4)]
     expected = start + math.prod(shape) * dtype.itemsize
     if len(content) != expected:
         raise ValueError(
-            f"{path} is {'cut short' if len(content) < expected else 'too long'}: it holds {len(content):,} bytes, its header {shape} asks for {expected:,}"
+            f"{path} is {'cut short' if len(content) < expected else 'too long'}: it holds {len(content):,} bytes, its header {shape} asks for {expected:,}; fetch it again: make data"
         )
     try:
         return np.frombuffer(content[start:], dtype).reshape(shape).astype(dtype.newbyteorder("="))
     except ValueError as error:  # more axes than NumPy has, or 0 numbers beside huge lengths
-        raise ValueError(f"{path} asks for the shape {shape}: {error}") from error
+        raise ValueError(
+            f"{path} asks for the shape {shape}: {error}; fetch it again: make data"
+        ) from error
 
 
 def read_cifar10(*paths: str | os.PathLike[str]) -> tuple[Array, Array]:
@@ -753,13 +762,13 @@ def _records(path: str | os.PathLike[str]) -> Array:
     content = _content(path)
     if not content or len(content) % RECORD:
         raise ValueError(
-            f"{path} holds {len(content):,} bytes, which is no whole number of CIFAR-10 records of {RECORD:,}: it is cut short, or another kind of file"
+            f"{path} holds {len(content):,} bytes, which is no whole number of CIFAR-10 records of {RECORD:,}: it is cut short, or another kind of file; fetch it again: make data"
         )
     records = np.frombuffer(content, np.uint8).reshape(-1, RECORD)
     if (foreign := records[:, 0] > 9).any():
         place = int(foreign.argmax())
         raise ValueError(
-            f"{path} has the label {records[place, 0]} in record {place}; CIFAR-10 has 0 to 9"
+            f"{path} has the label {records[place, 0]} in record {place}; CIFAR-10 has 0 to 9; fetch it again: make data"
         )
     return records
 
@@ -770,4 +779,6 @@ def _content(path: str | os.PathLike[str]) -> bytes:
     try:
         return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path} is a damaged gzip file: {error}") from None
+        raise ValueError(
+            f"{path} is a damaged gzip file: {error}; fetch it again: make data"
+        ) from None

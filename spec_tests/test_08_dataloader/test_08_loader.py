@@ -76,17 +76,17 @@ def walked(tt: Any, loader: str, kind: str, x: Any, y: Any) -> Any:
 # ---- 08.8 to 08.11: batches, orders, arguments ---------------------------------------------------
 
 
-SIZES = [(7, 3), (6, 3), (2, 5), (5, 1), (1, 1), (12, 4)]
+SIZES = [(7, 3, False), (6, 3, False), (2, 5, False), (5, 1, False), (1, 1, False), (12, 4, False)]
+SIZES += [(7, 3, True), (6, 3, True), (5, 5, True), (5, 1, True), (1, 1, True), (12, 4, True)]
 
 
 def record(torch: Any) -> dict[str, Any]:
     """The first and the last index in each batch of PyTorch's loader."""
     found = {}
-    for count, size in SIZES:
-        for drop in (False, True):
-            loader = torch.utils.data.DataLoader(range(count), size, drop_last=drop)
-            ends = [[int(batch[0]), int(batch[-1])] for batch in loader]
-            found[f"batches/{count}-{size}-{drop}"] = np.reshape(ends, (-1, 2))
+    for count, size, drop in SIZES:
+        loader = torch.utils.data.DataLoader(range(count), size, drop_last=drop)
+        ends = [[int(batch[0]), int(batch[-1])] for batch in loader]
+        found[f"batches/{count}-{size}-{drop}"] = np.reshape(ends, (-1, 2))
     return found
 
 
@@ -136,8 +136,7 @@ def test_loader_by_default() -> None:
     assert_equal(first == other, want=False)
 
 
-@pytest.mark.parametrize("drop", [False, True], ids=["keep", "drop_last"])
-@pytest.mark.parametrize(("count", "size"), SIZES, ids=str)
+@pytest.mark.parametrize(("count", "size", "drop"), SIZES)
 def test_loader_batches_as_pytorch(count: int, size: int, drop: bool) -> None:
     """08.8 First and last sample of every batch."""
     got = batches_of(loader(f"{size}, drop_last={drop}"), list(range(count)))
@@ -202,6 +201,7 @@ def test_loader_keeps_rows_together(kind: str, shuffle: bool) -> None:
 @given(count=st.integers(0, 40), size=st.integers(1, 12), seed=seeds, drop=st.booleans())
 def test_loader_of_any_size(count: int, size: int, seed: int, drop: bool) -> None:
     """08.8 Drawn counts and sizes, shuffled: lengths, and no sample twice."""
+    drop = drop and size <= count
     arguments = f"{size}, shuffle=True, seed={seed}, drop_last={drop}"
     got = batches_of(loader(arguments), list(range(count)))
     lengths = [min(size, count - i) for i in range(0, count, size)]
@@ -363,6 +363,16 @@ def test_loader_has_one_source_of_order(arguments: str, kind: str) -> None:
 def test_loader_refuses_what_is_no_data_set(kind: str, name: str) -> None:
     """08.11 An iterator, a number, and samples of which nobody knows how many there are."""
     assert_raises(built_with, loader("2"), kind, error="TypeError", says=(name,))
+
+
+def test_loader_refuses_to_leave_all_out() -> None:
+    """08.11 Four samples, and one, and a larger batch that must be whole; four fit, and a sampler may repeat them."""
+    size = integer(5, 5, 99)
+    whole = loader(f"{size}, drop_last=True")
+    assert_raises(built_with, whole, "own", error="ValueError", says=(str(size), "4"))
+    assert_raises(batches_of, whole, [7], error="ValueError", says=(str(size), "1"))
+    others = [loader(f"{size}, drop_last=True, sampler=[0, 1]"), loader("4, drop_last=True")]
+    assert_equal([built_with(text, "own") for text in others], want=[size, 4])
 
 
 # ---- 08.12 to 08.15: sampler, streams, collate_fn, transform -------------------------------------
