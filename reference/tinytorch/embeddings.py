@@ -111,7 +111,7 @@ def _indices(input: Any, rows: int) -> Array:
     outside = given[(given < 0) | (given >= rows)]
     if outside.size:
         raise IndexError(
-            f"embedding: row {outside[0]} is asked for, and the table has {rows}: 0 to {rows - 1}"
+            f"embedding: row {outside[0]} is asked for, and the table has {rows}: 0 to {rows - 1}; take ids of the vocabulary that it was made for"
         )
     return given.astype(np.intp)
 

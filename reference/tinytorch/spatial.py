@@ -213,7 +213,7 @@ def _demand_kernels(
     if not fits or 0 in weight[2:]:
         raise ValueError(
             f"with groups={groups} and images of shape {shape}, the weight of conv2d has the shape "
-            f"(O, {shape[1]} / {groups}, KH, KW), {groups} divides O, and no kernel is empty; got {weight}"
+            f"(O, {shape[1]} / {groups}, KH, KW), {groups} divides O, and no kernel is empty; got {weight}: change the weight or groups, with groups=1 every kernel sees all channels"
         )
     if bias is not None and bias.shape != weight[:1]:
         raise ValueError(f"conv2d takes a bias of shape {weight[:1]}; got {bias.shape}")
@@ -413,7 +413,7 @@ defvjp(avg_pooling, avg_pooling_gradient)
 def _demand_floor(ceil_mode: bool) -> None:
     """Refuse ceil_mode."""
     if ceil_mode:
-        raise ValueError("ceil_mode=True is refused: a window that does not fit is left out")
+        raise ValueError(f"ceil_mode must be False; got {ceil_mode!r}: pad x until all windows fit")
 
 
 def _pool(
@@ -628,7 +628,7 @@ class Conv2d(Module):
         if any(n < 1 or n % groups for n in channels):
             raise ValueError(
                 "Conv2d takes at least one channel on each side, and groups that divide both; "
-                f"got in_channels={in_channels}, out_channels={out_channels}, groups={groups}"
+                f"got in_channels={in_channels}, out_channels={out_channels}, groups={groups}: take groups=1, which divides all, or other channels"
             )
         _window(kernel, stride, padding, dilation)  # refuses now what would be refused later
         self.in_channels, self.out_channels = in_channels, out_channels

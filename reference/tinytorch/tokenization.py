@@ -75,14 +75,18 @@ def check_ids(ids: Any, vocab_size: int) -> list[int]:
     """
     ids = ids.data if isinstance(ids, Tensor) else ids
     if isinstance(ids, str) or not isinstance(ids, Iterable) or getattr(ids, "shape", None) == ():
-        raise TypeError(f"ids are whole numbers in a row, such as [5, 2]; got {ids!r}")
+        raise TypeError(
+            f"ids are whole numbers in a row, such as [5, 2]; got {ids!r}: encode a text, put one id in a list"
+        )
     found = []
     for place, number in enumerate(ids):
         if not isinstance(number, (int, np.integer)) or isinstance(number, bool):
-            raise TypeError(f"an id is a whole number; got {number!r} at {place}")
+            raise TypeError(
+                f"an id is a whole number; got {number!r} at {place}: give ints, one row at a time"
+            )
         if not 0 <= number < vocab_size:
             raise ValueError(
-                f"the id {number} at {place} is no token: there are {vocab_size}, from 0 on"
+                f"the id {number} at {place} is no token: there are {vocab_size}, from 0 on; leave it out, or use the tokenizer that made it"
             )
         found.append(int(number))
     return found
@@ -112,7 +116,7 @@ class CharTokenizer:
     def __init__(self, text: str) -> None:
         self.chars = "".join(sorted(set(readable(text))))
         if not text:
-            raise ValueError("the text is empty: an alphabet needs at least one character")
+            raise ValueError("the text is empty: an alphabet needs characters; see how it was read")
         self.vocab_size = len(self.chars)
         self._ids = {char: i for i, char in enumerate(self.chars)}
 
@@ -271,7 +275,7 @@ class BPETokenizer:
         """
         num_merges = whole("num_merges", num_merges, 0)
         if not readable(text):
-            raise ValueError("the text is empty: there is nothing to learn merges from")
+            raise ValueError("the text is empty: no merge can be learned; see how it was read")
         parts = _parts(text, self.special_tokens)[::2]
         pieces = Counter(chain.from_iterable(map(pre_tokenize, parts)))
         self._become(_learned(pieces, num_merges), self.special_tokens)
@@ -350,7 +354,7 @@ class BPETokenizer:
             state = json.loads(Path(path).read_bytes().decode("utf-8"))
             return cls(*_contents(state))
         except (TypeError, ValueError, RecursionError) as error:
-            raise ValueError(f"{path} is no tokenizer that can be loaded: {error}") from None
+            raise ValueError(f"{path} cannot be loaded: {error}; save or copy it anew") from None
 
     def _become(self, merges: Iterable[Pair], special_tokens: Iterable[str]) -> None:
         """Take over merges and special tokens, once all of them are known to be good."""

@@ -378,7 +378,7 @@ class GPT(Module):
         self.n_embd = whole("n_embd", n_embd, 1)
         if self.n_embd % self.n_head:
             raise ValueError(
-                f"n_head={n_head} does not divide n_embd={n_embd}: heads share the width"
+                f"n_head={n_head} does not divide n_embd={n_embd}: heads share the width; make n_embd a multiple of n_head"
             )
         self.dropout = Dropout(dropout, generator)
         self.token_embedding = Embedding(self.vocab_size, self.n_embd, generator=generator)
@@ -528,7 +528,9 @@ def _demand_options(size: int, temperature: Any, top_k: Any, top_p: Any) -> None
             f"temperature is a number above 0; got {temperature!r}: for the most probable token, top_k=1"
         )
     if top_k is not None and not whole("top_k", top_k, 1) <= size:
-        raise ValueError(f"top_k is at most {size}, the number of tokens; got {top_k!r}")
+        raise ValueError(
+            f"top_k is at most {size}, the number of tokens; got {top_k!r}: None keeps all"
+        )
     if top_p is not None and not (isinstance(top_p, NUMBERS) and 0 < top_p <= 1):
         raise ValueError(f"top_p is above 0 and at most 1; got {top_p!r}: None keeps every token")
 
@@ -537,7 +539,9 @@ def _prompt(model: GPT, prompt: Any) -> Array:
     """The ids of a prompt, an array of their own."""
     ids = np.array(prompt.data if isinstance(prompt, Tensor) else prompt)
     if ids.ndim not in (1, 2) or not ids.shape[-1]:
-        raise ValueError(f"a prompt is ids (T,) or (B, T), at least one token; got {ids.shape}")
+        raise ValueError(
+            f"a prompt is ids (T,) or (B, T), at least one token; got {ids.shape}: reshape it, or begin with the id of a line break"
+        )
     model.token_embedding(ids)  # refuses what no token is
     return ids.astype(np.int64)
 
