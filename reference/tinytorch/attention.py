@@ -128,7 +128,9 @@ def attention(
     if mask is not None:
         weights += mask
     if is_causal:
-        weights += np.triu(np.full(weights.shape[-2:], -np.inf, weights.dtype), 1)
+        future = np.zeros(weights.shape[-2:], weights.dtype)
+        future[~np.tri(*future.shape, dtype=np.bool_)] = -np.inf
+        weights += future
     top = weights.max(-1, keepdims=True, initial=-np.inf)
     top[top == -np.inf] = 0  # a query that sees no key; -inf - -inf would be nan
     weights -= top
@@ -215,8 +217,9 @@ def _demand_fit(query: Shape, key: Shape, value: Shape, enable_gqa: bool) -> Non
 
 def _kept(dropout_p: float, scores: Shape, dtype: Any, generator: Any) -> Array | None:
     """What dropout multiplies the weights with, 0 or 1 / (1 - p); None where nothing is dropped."""
-    dropout = Dropout(dropout_p, generator)  # refuses what is no probability
-    return dropout(Tensor(np.ones(scores, dtype))).data if dropout_p else None
+    if dropout_p == 0:
+        return None
+    return Dropout(dropout_p, generator)(Tensor(np.ones(scores, dtype))).data
 
 
 def _additive(mask: Any, scores: Shape, dtype: Any) -> Any:
@@ -227,12 +230,12 @@ def _additive(mask: Any, scores: Shape, dtype: Any) -> Any:
     if given.dtype.kind not in "bf":
         raise TypeError(
             "attn_mask holds bools, True where a query may see a key, or floats that are added to the "
-            f"scores; got dtype {given.dtype}: write mask != 0, or mask * 1.0"
+            f"scores; got dtype {given.dtype}: if they are integers write mask != 0, or mask * 1.0, else build bools as causal_mask does"
         )
     sizes = zip(given.shape[::-1], scores[::-1], strict=False)
     if given.ndim > len(scores) or any(n not in (1, m) for n, m in sizes):
         raise ValueError(
-            f"attn_mask must broadcast to the scores, (..., L, S) = {scores}; got {given.shape}"
+            f"attn_mask must broadcast to the scores, (..., L, S) = {scores}; got {given.shape}: each size is theirs or 1, so a mask (B, S) of keys is mask[:, None, None]"
         )
     if given.dtype.kind == "b":
         return np.where(given, 0, -np.inf).astype(dtype)
@@ -294,7 +297,7 @@ class MultiHeadAttention(Module):
         if self.embed_dim % self.num_heads or self.num_heads % self.num_kv_heads:
             raise ValueError(
                 "heads divide the width, and heads of keys those of queries; got "
-                f"embed_dim={embed_dim}, num_heads={num_heads}, num_kv_heads={kv_heads}"
+                f"embed_dim={embed_dim}, num_heads={num_heads}, num_kv_heads={kv_heads}: make each a multiple of the next"
             )
         self.head_dim = self.embed_dim // self.num_heads
         self.dropout = Dropout(dropout).p  # refuses what is no probability
@@ -390,7 +393,10 @@ class MultiHeadAttention(Module):
     def _heads(self, x: Tensor, first: int, count: int) -> Tensor:
         """Some heads of the projection, `count` from number `first` on: (..., count, T, D)."""
         rows = slice(first * self.head_dim, (first + count) * self.head_dim)
-        flat = x.reshape(-1, self.embed_dim) @ self.in_proj_weight[rows].T  # one product, not many
+        weight: Tensor = self.in_proj_weight
+        if count * self.head_dim < weight.shape[0]:
+            weight = weight[rows]
+        flat = x.reshape(-1, self.embed_dim) @ weight.T  # one product, not many
         if self.in_proj_bias is not None:
             flat = flat + self.in_proj_bias[rows]
         return flat.reshape(*x.shape[:-1], count, self.head_dim).transpose(-3, -2)
