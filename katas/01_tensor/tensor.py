@@ -49,7 +49,7 @@ class Tensor(TensorBase):
 
     Args:
         data: a number, a nested list, an array or another tensor (whose array is then shared).
-        requires_grad: whether `backward` shall leave a gradient in `.grad`; floats only.
+        requires_grad: whether `backward` leaves a gradient in `.grad`; floats only.
 
     Attributes:
         data: the NumPy array itself.
@@ -57,7 +57,7 @@ class Tensor(TensorBase):
         note: how the tensor was made; None for one that you made yourself.
 
     Raises:
-        TypeError: `data` is not numeric (the message shows it), or integers or bools shall require
+        TypeError: `data` is not numeric (the message shows it), or integers or bools are to require
             a gradient (the message names the dtype).
         ValueError: the rows of a nested list differ in length (the message shows it).
 
