@@ -67,7 +67,7 @@ def judged(row: str, limit: float, ratios: Callable[[int], list[float]]) -> Resu
 
 
 def runs(row: str, reference: Path) -> bool:
-    """Whether a reference has what a row measures: an older one may lack it."""
+    """Whether a row runs on a reference; an older one may lack what it measures."""
     with closing(Process(CASES, [row, "process_time"], _env(reference))) as side:
         try:
             side.seconds()
@@ -118,7 +118,7 @@ def against(commit: str, only: str) -> int:
         print(f"NumPy's BLAS: {setting.numpy_kernels()}\n\n{HEAD}", flush=True)
         for row, limit in rows.items():
             if not runs(row, before):
-                print(f"| {row} | | | {limit} | | not at {commit} |", flush=True)
+                print(f"| {row} | | | {limit} | | does not run at {commit} |", flush=True)
                 continue
             results.append(judged(row, limit, partial(measured, row, now, before)))
             print(results[-1], flush=True)

@@ -101,7 +101,8 @@ def convolution(conv: cases.Convolution, last: bool) -> Step:
 
 
 def batch_norm(last: bool) -> Step:
-    layer, x, g = nn.BatchNorm2d(NORM[1]), *(laid_out(cases.normal(*NORM), last) for _ in range(2))
+    layer = nn.BatchNorm2d(NORM[1])
+    x, g = (laid_out(cases.normal(*NORM), last) for _ in range(2))
     x.requires_grad_()
 
     def step() -> None:

@@ -77,7 +77,7 @@ def whole(name: str, value: Any, least: int) -> int:
     """The value as an int, if it is a whole number of at least `least`; else a ValueError with its name."""
     if not is_whole(value, least):
         raise ValueError(
-            f"{name} must be a whole number of at least {least}; got {value!r}: pass an int, such as {name}={least}"
+            f"{name} must be a whole number of at least {least}; got {value!r}: for example {name}={least}"
         )
     return int(value)
 
@@ -359,7 +359,7 @@ def pair(name: str, value: Size, least: int = 1) -> Pair:
     numbers: Any = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(numbers) != 2 or not all(is_whole(n, least) for n in numbers):
         raise ValueError(
-            f"{name} must be a whole number of at least {least}, or two of them; got {value!r}: pass ints, such as {name}={least}"
+            f"{name} must be a whole number of at least {least}, or two of them; got {value!r}: for example {name}={least}"
         )
     return int(numbers[0]), int(numbers[1])
 

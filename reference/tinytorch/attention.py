@@ -230,12 +230,12 @@ def _additive(mask: Any, scores: Shape, dtype: Any) -> Any:
     if given.dtype.kind not in "bf":
         raise TypeError(
             "attn_mask holds bools, True where a query may see a key, or floats that are added to the "
-            f"scores; got dtype {given.dtype}: if they are integers write mask != 0, or mask * 1.0, else build bools as causal_mask does"
+            f"scores; got dtype {given.dtype}: mask != 0 makes bools of integers; mask * 1.0 only if the numbers are to be added"
         )
     sizes = zip(given.shape[::-1], scores[::-1], strict=False)
     if given.ndim > len(scores) or any(n not in (1, m) for n, m in sizes):
         raise ValueError(
-            f"attn_mask must broadcast to the scores, (..., L, S) = {scores}; got {given.shape}: each size is theirs or 1, so a mask (B, S) of keys is mask[:, None, None]"
+            f"attn_mask must broadcast to the scores, (..., L, S) = {scores}; got {given.shape}: each size is theirs or 1, so a mask (B, S) of keys is mask[:, None], with heads mask[:, None, None]"
         )
     if given.dtype.kind == "b":
         return np.where(given, 0, -np.inf).astype(dtype)

@@ -66,7 +66,7 @@ def whole(name: str, value: Any, least: int) -> int:
     """The value as an int, if it is a whole number of at least `least`; else a ValueError with its name."""
     if not is_whole(value, least):
         raise ValueError(
-            f"{name} must be a whole number of at least {least}; got {value!r}: pass an int, such as {name}={least}"
+            f"{name} must be a whole number of at least {least}; got {value!r}: for example {name}={least}"
         )
     return int(value)
 
@@ -390,7 +390,7 @@ class DataLoader:
             )
         if drop_last and self.indexed and sampler is None and 0 < len(dataset) < self.batch_size:
             raise ValueError(
-                f"with drop_last=True, batch_size={batch_size} leaves no batch of {len(dataset)} samples: take a smaller batch_size, or keep the last batch"
+                f"{len(dataset)} samples do not fill one batch of batch_size={batch_size}, and drop_last=True leaves it out: take a smaller batch_size, or drop_last=False"
             )
         if [bool(shuffle), sampler is not None, not self.indexed].count(True) > 1:
             raise ValueError(
@@ -524,7 +524,7 @@ def pair(name: str, value: Size, least: int = 1) -> Pair:
     numbers: Any = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(numbers) != 2 or not all(is_whole(n, least) for n in numbers):
         raise ValueError(
-            f"{name} must be a whole number of at least {least}, or two of them; got {value!r}: pass ints, such as {name}={least}"
+            f"{name} must be a whole number of at least {least}, or two of them; got {value!r}: for example {name}={least}"
         )
     return int(numbers[0]), int(numbers[1])
 

@@ -628,7 +628,7 @@ class Conv2d(Module):
         if any(n < 1 or n % groups for n in channels):
             raise ValueError(
                 "Conv2d takes at least one channel on each side, and groups that divide both; "
-                f"got in_channels={in_channels}, out_channels={out_channels}, groups={groups}: take groups=1, which divides all, or other channels"
+                f"got in_channels={in_channels}, out_channels={out_channels}, groups={groups}: make both at least 1 and multiples of groups"
             )
         _window(kernel, stride, padding, dilation)  # refuses now what would be refused later
         self.in_channels, self.out_channels = in_channels, out_channels

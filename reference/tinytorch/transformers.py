@@ -540,7 +540,7 @@ def _prompt(model: GPT, prompt: Any) -> Array:
     ids = np.array(prompt.data if isinstance(prompt, Tensor) else prompt)
     if ids.ndim not in (1, 2) or not ids.shape[-1]:
         raise ValueError(
-            f"a prompt is ids (T,) or (B, T), at least one token; got {ids.shape}: reshape it, or begin with the id of a line break"
+            f"a prompt is ids (T,) or (B, T), at least one token; got {ids.shape}: put one id in a list, [5]; for no text begin with the id of a line break"
         )
     model.token_embedding(ids)  # refuses what no token is
     return ids.astype(np.int64)

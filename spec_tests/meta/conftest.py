@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from small_course import Course, build
+
+from tito.course.manifest import REFERENCE
+
+
+@pytest.fixture(scope="module")
+def reference() -> Iterator[ModuleType]:
+    """The reference, which stays importable as `tinytorch` for the tests of a module."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(REFERENCE))
+        yield importlib.import_module("tinytorch")
 
 
 @pytest.fixture(scope="session")

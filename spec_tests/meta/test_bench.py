@@ -125,7 +125,7 @@ def test_a_row_that_the_older_commit_lacks(
     monkeypatch.setattr(against, "_tidy_when_stopped", lambda: None)
     assert against.against("a-commit", "MLP 784-128-10, inference") == 1
     assert (
-        "| MLP 784-128-10, inference, batch 1 | | | 1.03 | | not at a-commit |"
+        "| MLP 784-128-10, inference, batch 1 | | | 1.03 | | does not run at a-commit |"
         in capsys.readouterr().out
     )
 

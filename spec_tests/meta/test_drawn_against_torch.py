@@ -6,11 +6,8 @@ in NumPy. Here Hypothesis draws and PyTorch answers.
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +21,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Using padding='same'"),  # that it copies the image
 ]
 
-ROOT = Path(__file__).resolve().parents[2]
 MANY = settings(max_examples=80)
 drawn = given(data=st.data(), seed=seeds)
 images = st.sampled_from([2, 1, 3, 0])  # how many
@@ -38,18 +34,15 @@ class Side(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def sides() -> Any:
-    """The reference and PyTorch."""
+def sides(reference: Any) -> Any:
+    """The reference and PyTorch, on one thread."""
     torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.syspath_prepend(str(ROOT / "reference"))
-        ours = importlib.import_module("tinytorch")
-        # PyTorch's tensors lie as usual: with some transposed ones its batch_norm has wrong gradients.
-        theirs = Side(torch.nn.functional, lambda array: torch.tensor(array).contiguous())
-        yield Side(ours, ours.Tensor), theirs
-        for name in [name for name in sys.modules if name.partition(".")[0] == "tinytorch"]:
-            del sys.modules[name]
+    # PyTorch's tensors lie as usual: with some transposed ones its batch_norm has wrong gradients.
+    theirs = Side(torch.nn.functional, lambda array: torch.tensor(array).contiguous())
+    yield Side(reference, reference.Tensor), theirs
+    torch.set_num_threads(threads)
 
 
 def option(least: int, most: int) -> st.SearchStrategy[Any]:

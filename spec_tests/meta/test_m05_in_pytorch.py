@@ -16,10 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def scripts() -> Any:
+def scripts(reference: Any) -> Any:
     """The milestone on the reference, and its twin in PyTorch."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.syspath_prepend(str(ROOT / "reference"))
         patched.syspath_prepend(str(ROOT / "milestones"))
         yield [importlib.import_module(n) for n in ("m05_transformer_2017", "m05_in_pytorch")]
 

@@ -185,7 +185,6 @@ def test_moved_is_made_again(clone: Clone) -> None:
     assert "making .venv" in said
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
 def test_a_link_to_another_courses_venv(clone: Clone) -> None:
     """The link gives way to a .venv of this place; what it led to is as it was."""
     clone.run("setup")
@@ -196,6 +195,7 @@ def test_a_link_to_another_courses_venv(clone: Clone) -> None:
     stamp = other / "tinytorch.json"
     stamp.write_text(stamp.read_text().replace(str(clone.root), "elsewhere"))
     before = sorted(path.name for path in other.rglob("*"))
+    (clone.root / "requirements" / "learner.txt").write_text("")  # nothing to fetch
     clone.run("setup")
     assert not (clone.root / ".venv").is_symlink()
     assert sorted(path.name for path in other.rglob("*")) == before

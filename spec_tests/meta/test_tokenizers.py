@@ -33,11 +33,9 @@ TEXTS = {
 
 
 @pytest.fixture(scope="module")
-def tokenization(request: pytest.FixtureRequest) -> Any:
+def tokenization(reference: Any) -> Any:
     """The reference's kata 10."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.syspath_prepend(str(ROOT / "reference"))
-        yield importlib.import_module("tinytorch.tokenization")
+    return importlib.import_module("tinytorch.tokenization")
 
 
 @cache

@@ -76,8 +76,8 @@ def walked(tt: Any, loader: str, kind: str, x: Any, y: Any) -> Any:
 # ---- 08.8 to 08.11: batches, orders, arguments ---------------------------------------------------
 
 
-SIZES = [(7, 3, False), (6, 3, False), (2, 5, False), (5, 1, False), (1, 1, False), (12, 4, False)]
-SIZES += [(7, 3, True), (6, 3, True), (5, 5, True), (5, 1, True), (1, 1, True), (12, 4, True)]
+PAIRS = [(7, 3), (6, 3), (5, 1), (1, 1), (12, 4)]
+SIZES = [(*pair, drop) for pair in PAIRS for drop in (False, True)] + [(2, 5, False), (5, 5, True)]
 
 
 def record(torch: Any) -> dict[str, Any]:
@@ -366,7 +366,7 @@ def test_loader_refuses_what_is_no_data_set(kind: str, name: str) -> None:
 
 
 def test_loader_refuses_to_leave_all_out() -> None:
-    """08.11 Four samples, and one, and a larger batch that must be whole; four fit, and a sampler may repeat them."""
+    """08.11 A batch_size above four samples, and above one; one that fits, and a sampler, are accepted."""
     size = integer(5, 5, 99)
     whole = loader(f"{size}, drop_last=True")
     assert_raises(built_with, whole, "own", error="ValueError", says=(str(size), "4"))

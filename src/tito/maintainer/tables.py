@@ -21,8 +21,7 @@ from tito.strength.strangers import wilson
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
 BY = "written by make records"
-DIGITS = {"percent": 2, "nats": 3}
-WORDS = {"percent": "%", "nats": "nats a character"}
+UNITS = {"percent": "{:.2f} %", "nats": "{:.3f} nats a character"}
 PLACE = re.compile(rf"( *)<!-- ([\w-]+): {BY} -->\n(.*?)<!-- end -->\n", re.DOTALL)
 
 
@@ -170,7 +169,7 @@ def _means(trainings: Sequence[dict[str, Any]]) -> list[str]:
     for name, runs in groupby(trainings, key=lambda t: (t["milestone"], t["data"])):
         found = list(runs)
         unit = "percent" if "percent" in found[0] else "nats"
-        number = f"{fmean(t[unit] for t in found):.{DIGITS[unit]}f} {WORDS[unit]}"
+        number = UNITS[unit].format(fmean(t[unit] for t in found))
         command = found[0]["command"].partition(" ARGS")[0]
         rows.append((*name, f"`{command}`", number, len(found)))
     return _rows(("milestone", "data", "command", "reached", "seeds"), rows, texts=3)
