@@ -60,17 +60,19 @@ import json, sys
 from dataclasses import asdict
 from pathlib import Path
 from tito.certificate.certify import certify
-from tito.course.manifest import load
+from tito.course.manifest import Manifest, load
 from tito.run.engine import Job
 from tito.run.runner import run, spec_paths
+Manifest.up_to = lambda self, kata: (kata,)  # the katas before have no part in these tricks
+only = "elementwise and exp or elementwise_of or copies_no_weights or keeps_nothing_alive"
 for line in sys.stdin:
-    name, folder, layers = json.loads(line)
+    name, folder, layers, kata = json.loads(line)
     if layers is not None:
-        result = certify(1, Path(folder), layers=layers)
+        result = certify(kata, Path(folder), layers=layers)
         text = str(result)
         found = {"granted": result.granted, "text": text, **asdict(result)}
     else:
-        job = Job(Path(folder), spec_paths(load().kata(1).specs), first=False, options=("-k", "elementwise and exp or elementwise_of"))
+        job = Job(Path(folder), spec_paths(load().kata(kata).specs), first=False, options=("-k", only))
         found = {"fooled": next(run([job])).green}
     print(json.dumps([name, found]), flush=True)
 """
@@ -99,18 +101,20 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def _certify_all(top: Path) -> dict[str, Any]:
     """Plant everything, and let two processes certify it."""
     tasks = [
-        (n, str(learner(top / n / "impl", wrong=False)), layers) for n, layers in CONTROLS.items()
+        (n, str(learner(top / n / "impl", wrong=False)), layers, 1)
+        for n, layers in CONTROLS.items()
     ]
     helped(top / "helped" / "impl")
     for name, each in EXPLOITS.items():
         folder = top / each.group / "impl"
         if not folder.exists():
-            tasks.append((each.group, str(learner(folder)), each.layers))
+            learner(folder, wrong=each.kata == 1)
+            tasks.append((each.group, str(folder), each.layers, each.kata))
         each.plant(folder)
         if each.fools:
-            alone = learner(top / f"{name}-alone" / "impl")
+            alone = learner(top / f"{name}-alone" / "impl", wrong=each.kata == 1)
             each.plant(alone)
-            tasks.append((f"{name}-alone", str(alone), None))
+            tasks.append((f"{name}-alone", str(alone), None, each.kata))
     drivers = [_driver(tasks[i::2], top / f"{i}") for i in range(2)]
     try:
         codes = [driver.wait(timeout=1200) for driver in drivers]
@@ -164,10 +168,11 @@ def test_honest_run_is_certified(runs: dict[str, Any], name: str) -> None:
 @pytest.mark.parametrize("name", EXPLOITS)
 def test_exploit_gets_no_certificate(runs: dict[str, Any], name: str) -> None:
     """Not granted, and for the reason that the exploit names."""
-    found = runs[EXPLOITS[name].group]
+    each = EXPLOITS[name]
+    found = runs[each.group]
     assert not found["granted"]
-    assert re.search(EXPLOITS[name].says, found["problem"])
-    assert found["text"].startswith("No certificate for kata 01")
+    assert re.search(each.says, found["problem"])
+    assert found["text"].startswith(f"No certificate for kata {each.kata:02}")
 
 
 @pytest.mark.parametrize("name", [n for n, e in EXPLOITS.items() if e.fools])

@@ -52,17 +52,23 @@ CHANGES = (
     *("os.rename", "os.remove", "os.link", "os.symlink", "os.truncate", "os.mkdir", "os.rmdir"),
     *("os.chmod", "os.chown", "os.utime", "os.setxattr", "os.removexattr"),
 )
-# System calls, by processor. Refused: sockets, programs, io_uring, shared memory and queues, other
-# processes' memory, namespaces, devices, keys. Without effect: rights, owners and times of files.
+# System calls, by processor, behind its own number and that of its clone. Refused: sockets, programs,
+# io_uring, shared memory and queues, other processes' memory, namespaces, devices, keys. Without
+# effect: rights, owners and times of files.
 CALLS = {
-    "x86_64": (0xC000003E, "41 53 59 322 425 29 68 64 240 101 310 311 272 308 133 259 438 248 249 250 321 323 304 319",
+    "x86_64": (0xC000003E, 56, "41 53 59 322 425 29 30 31 64 65 66 220 68 69 70 71 240 101 310 311 272 308 133 259 438 248 249 250 321 323 304 319",
         "90 91 268 452 92 93 94 260 132 235 261 280 188 189 190 197 198 199"),
-    "aarch64": (0xC00000B7, "198 199 221 281 425 194 186 190 180 117 270 271 97 268 33 438 217 218 219 280 282 265 279",
+    "aarch64": (0xC00000B7, 220, "198 199 221 281 425 194 195 196 190 191 192 193 186 187 188 189 180 117 270 271 97 268 33 438 217 218 219 280 282 265 279",
         "52 53 452 54 55 88 5 6 7 14 15 16"),
 }  # fmt: skip
+# Absent, so that older calls are tried: clone3, whose flags no filter can read; all that came after
+# fchmodat2, which is not known here; x32's numbers, which are higher.
+CLONE3, NEWER = "435", 453
+NAMESPACES = 0x7E020000  # of the flags of clone
 SET_SECCOMP, FILTER, SET_DEATH_SIGNAL = 22, 2, 1
-LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06  # of the filter's machine
-ALLOW, DENY, IDLE = 0x7FFF0000, 0x00050001, 0x00050000  # EPERM; success, and nothing is done
+LOAD, EQUAL, AT_LEAST, ANY_OF, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # of the filter's machine
+ALLOW, DENY, ABSENT, IDLE = 0x7FFF0000, 0x00050001, 0x00050026, 0x00050000  # EPERM, ENOSYS, success
+NUMBER, PROCESSOR, FIRST = 0, 4, 16  # where a call's data stand; FIRST: its first argument
 CREATING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -254,18 +260,16 @@ def landlock(readable: list[str], listed: list[str], own: str) -> int:
 
 def seccomp() -> bool:
     """Let the kernel refuse, or ignore, the system calls of CALLS; returns whether it does."""
-    kind, refused, ignored = CALLS.get(platform.machine(), (0, "", ""))
+    kind, clone, refused, ignored = CALLS.get(platform.machine(), (0, 0, "", ""))
     if sys.platform != "linux" or not kind:
         return False
-    steps = [
-        (LOAD, 0, 0, 4),
-        (EQUAL, 1, 0, kind),
-        (RETURN, 0, 0, DENY),
-    ]  # another processor's calls
-    steps += [(LOAD, 0, 0, 0), (AT_LEAST, 0, 1, 0x40000000), (RETURN, 0, 0, DENY)]  # x32's numbers
-    for numbers, end in ((refused, DENY), (ignored, IDLE)):
+    steps = [(LOAD, 0, 0, PROCESSOR), (EQUAL, 1, 0, kind), (RETURN, 0, 0, DENY)]
+    steps += [(LOAD, 0, 0, NUMBER), (AT_LEAST, 0, 1, NEWER), (RETURN, 0, 0, ABSENT)]
+    for numbers, end in ((refused, DENY), (CLONE3, ABSENT), (ignored, IDLE)):
         for number in numbers.split():
             steps += [(EQUAL, 0, 1, int(number)), (RETURN, 0, 0, end)]
+    steps += [(EQUAL, 0, 3, clone), (LOAD, 0, 0, FIRST)]
+    steps += [(ANY_OF, 0, 1, NAMESPACES), (RETURN, 0, 0, DENY)]
     code = ctypes.create_string_buffer(
         b"".join(struct.pack("<HBBI", *step) for step in [*steps, (RETURN, 0, 0, ALLOW)])
     )

@@ -37,11 +37,9 @@ SUITE = (
     "src/tito/course/**/*.*",
     "src/tito/run/**/*.*",
     "src/tito/certificate/**/*.*",
-    "spec_tests/*.*",
-    "spec_tests/support/**/*.*",
-    "spec_tests/oracle_tables/**/*.*",
-    "spec_tests/lessons/**/*.*",
+    "spec_tests/**/*.*",
 )
+OTHERS = "spec_tests/meta/"  # tests of the tool: they judge no learner
 KINDS = {".py", ".toml", ".json", ".npy", ".md"}
 OWN = [f"src/tinytorch/{name}" for name in sorted(UPSTREAM - {"__init__.py", "__pycache__"})]
 JUDGES = [
@@ -102,7 +100,7 @@ def suite(target: Path) -> Suite:
         elif commit:
             changed.append(name)
         _write(target / name, content)
-    gone = [name for name in recorded if _PATTERNS.fullmatch(name)]
+    gone = [name for name in recorded if _PATTERNS.fullmatch(name) and _judges(name)]
     return Suite(total.hexdigest(), commit, sorted(changed + gone))
 
 
@@ -110,7 +108,12 @@ def _names() -> list[str]:
     """The names of all that judges, relative to the course."""
     found = {p for pattern in (*SUITE, *OWN) for p in ROOT.glob(pattern)}
     names = {p.relative_to(ROOT).as_posix() for p in found if "__pycache__" not in p.parts}
-    return sorted(n for n in names if n.endswith("/py.typed") or "." in Path(n).name)
+    return sorted(filter(_judges, names))
+
+
+def _judges(name: str) -> bool:
+    """Whether a file of the suite is about learners' code, and not about the tool."""
+    return not name.startswith(OTHERS)
 
 
 def _demand_known(name: str, listed: set[str]) -> None:

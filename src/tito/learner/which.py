@@ -15,10 +15,12 @@ def which(manifest: Manifest, path: Path) -> str:
     Example:
         >>> which(load(), Path("src/tinytorch/tensor.py"))
         '01'
+        >>> which(load(), Path("spec_tests/test_12_attention/by_hand.py"))
+        '12'
     """
     for kata in manifest.katas:
         file = path.parent.name == "tinytorch" and path.name == f"{kata.module}.py"
-        spec = path.resolve() in kata.specs or path.name in [p.name for p in kata.specs]
+        spec = path.resolve() in kata.suite or path.name in [p.name for p in kata.specs]
         predictions = path.parent.name == "reflections" and path.stem == kata.id
         if file or spec or predictions or path.parent.name == kata.slug:
             return kata.id
