@@ -487,7 +487,7 @@ def steps_of_training(tt: Any, often: str, times: Any, rests: Any, limits: Any) 
 
 def test_training_counts_different_pieces() -> None:
     """10.22 A text and four times that text, without merges and with twelve of them."""
-    text = some_text(25, 40, "abc") + "\n"
+    text = some_text(40, 40, "abc") + "\n"
     got = steps_of_training(text, [1, 1, 4, 4], [""] * 4, [0, 12, 0, 12])
     assert_equal(got["merges"], want=[0, 12, 0, 12])
     once, often = (got["steps"][i + 1] - got["steps"][i] for i in (0, 2))

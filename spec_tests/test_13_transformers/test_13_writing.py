@@ -171,7 +171,7 @@ def calls_of(tt: Any, sizes: Any, state: Any, prompt: Any, count: int) -> Any:
 @pytest.mark.parametrize("shape", [(1,), (2, 2), (3,), (2, 7)], ids=str)
 def test_generate_calls_the_model_once_a_token(shape: Any) -> None:
     """13.21 The ids of each call: all that there is, then the last block_size of it."""
-    state, prompt, count = filled(gpt_state(9, 3, 1, 4)), tokens(shape, 9), integer(4, 3, 6)
+    state, prompt, count = filled(gpt_state(9, 3, 1, 4)), tokens(shape, 8) + 1, integer(4, 3, 6)
     got = calls_of((9, 3, 1, 2, 4), state, prompt, count)
     text = np.atleast_2d(got["out"])
     ends = range(shape[-1], shape[-1] + count)
@@ -184,7 +184,7 @@ def test_generate_calls_the_model_once_a_token(shape: Any) -> None:
 @pytest.mark.parametrize("block", [1, 4])
 def test_generate_follows_the_model(shape: Any, block: int) -> None:
     """13.21 The most probable text against NumPy, beyond the block; prompts that are longer than it."""
-    state, prompt = filled(gpt_state(9, block, 2, 4)), tokens(shape, 9)
+    state, prompt = filled(gpt_state(9, block, 2, 4)), tokens(shape, 8) + 1
     got = generated(f"GPT(9, {block}, 2, 2, 4)", state, "prompt, 7, top_k=1", prompt)
     assert_equal(got, want=most_probable(state, prompt, 7, block))
 
