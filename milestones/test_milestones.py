@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.observe import implementation
+from support.observe import tested
 
 from tito.course import manifest
 from tito.course.errors import Refusal
@@ -47,7 +47,7 @@ def script(number: int) -> ModuleType:
     """A milestone's script as a module; skipped while a kata that it needs is locked."""
     last, found = stage.opened(number)
     for kata in manifest.load().up_to(last):
-        if not kata.file(implementation.folder).is_file():
+        if not kata.file(tested.folder).is_file():
             pytest.skip(f"{found.id} comes after kata {last.id}: make module-{kata.id}")
     spec = importlib.util.spec_from_file_location(found.path.stem, found.path)
     assert spec is not None
@@ -99,7 +99,7 @@ def test_m03_mlp_reads(dataset: str, tmp_path: Path) -> None:
     data = datasets.load_mnist() if dataset == "mnist" else datasets.load_digits()
     trainer, _ = m03.train(data, tmp_path / "checkpoint")
     digits, _ = m03.read(trainer.model, m03.split(data)[2][0])
-    strict = dataset == "mnist" and implementation.folder.name == "reference"
+    strict = dataset == "mnist" and tested.folder.name == "reference"
     assert m03.TARGET == 0.95
     assert (digits == data.test_labels).mean() >= (REFERENCE_READS_MNIST if strict else m03.TARGET)
 
@@ -326,7 +326,7 @@ def test_m03_answers_a_real_ctrl_c(tmp_path: Path) -> None:
     """SIGINT to `tito` and its script: saved, exit code 130; the command that it names goes on to the end."""
     script(3)
     name = f"interrupted-{os.getpid()}"
-    shutil.copytree(implementation.folder / "tinytorch", tmp_path / name / "tinytorch")
+    shutil.copytree(tested.folder / "tinytorch", tmp_path / name / "tinytorch")
     with (tmp_path / name / "tinytorch" / "training.py").open("a", encoding="utf-8") as training:
         training.write(f"import os\n{SLOW_STEPS}")
     start = "\n".join(
