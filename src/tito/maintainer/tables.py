@@ -49,7 +49,7 @@ def _tables(manifest: Manifest) -> dict[str, list[str]]:
         "mutants": _mutants(found["mutants"], manifest),
         "trainings": _trainings(found["trainings"]),
         "means": _means(found["trainings"]),
-        "speed": _speed(found.get("speed", {})),
+        "speed": _speed(found["speed"]),
     }
 
 
@@ -177,5 +177,6 @@ def _means(trainings: Sequence[dict[str, Any]]) -> list[str]:
 
 def _speed(rows: dict[str, Any]) -> list[str]:
     """The reference's time for a row of `make bench`, as a share of PyTorch's, on both footings."""
-    found = [(row, f["date"], f["as shipped"], f["even AVX2"]) for row, f in rows.items()]
-    return _rows(("time, PyTorch's being 1", "date", "as shipped", "even AVX2"), found, texts=2)
+    kernels = ("as shipped", "even AVX2")
+    found = [(row, f["date"], *(f"{f[k]:.2f}" for k in kernels)) for row, f in rows.items()]
+    return _rows(("time, PyTorch's being 1", "date", *kernels), found, texts=2)
