@@ -338,3 +338,18 @@ def _kata(root: Path, slug: str, spec: str) -> None:
 def _put(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+def in_a_folder(course: Course) -> Path:
+    """Cut the spec of kata 01 into a file for each task, with numbers that they share."""
+    spec = course.root / "spec_tests" / "test_01_doubling.py"
+    folder, (head, numbers) = spec.with_suffix(""), HEAD.split("\n\nX = ")
+    observed, *tests = SPECS["01_doubling"].split("\n\n\ndef ")
+    folder.mkdir()
+    (folder / "numbers.py").write_text(f"import numpy as np\n\nX = {numbers}")
+    head += "\nfrom test_01_doubling.numbers import X\n\n\n"
+    for task, chosen in (("twice", tests[:1]), ("halves", tests[1:])):
+        text = "\n\n\ndef ".join([head + observed, *chosen])
+        (folder / f"test_01_{task}.py").write_text(text)
+    spec.unlink()
+    return folder

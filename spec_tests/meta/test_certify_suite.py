@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_course import HEAD, SPECS, Course
+from small_course import Course, in_a_folder
 
 from tito.certificate import copies
 from tito.course.manifest import ROOT, Kata, load
@@ -42,21 +42,6 @@ def test_all_that_judges_a_kata_is_copied(kata: Kata) -> None:
 
 def test_tests_of_the_tool_judge_nobody() -> None:
     assert not [name for name in copies._names() if name.startswith("spec_tests/meta")]
-
-
-def in_a_folder(course: Course) -> Path:
-    """Cut the spec of kata 01 into a file for each task, with numbers that they share."""
-    spec = course.root / "spec_tests" / "test_01_doubling.py"
-    folder, (head, numbers) = spec.with_suffix(""), HEAD.split("\n\nX = ")
-    observed, *tests = SPECS["01_doubling"].split("\n\n\ndef ")
-    folder.mkdir()
-    (folder / "numbers.py").write_text(f"import numpy as np\n\nX = {numbers}")
-    head += "\nfrom test_01_doubling.numbers import X\n\n\n"
-    for task, chosen in (("twice", tests[:1]), ("halves", tests[1:])):
-        text = "\n\n\ndef ".join([head + observed, *chosen])
-        (folder / f"test_01_{task}.py").write_text(text)
-    spec.unlink()
-    return folder
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a certificate needs Linux or macOS")

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from small_course import Course
+from small_course import Course, in_a_folder
 
 from tito.course.manifest import ROOT, load
 from tito.run.outcome import Outcome, Verdict
@@ -132,13 +132,7 @@ def test_one_test_in_an_editor_has_no_verdict(course: Course) -> None:
 def test_one_file_of_several_has_no_verdict(course: Course) -> None:
     """A spec in one file for each task: one of them is a selection, the folder is the whole kata."""
     course.solve("doubling")
-    spec = course.root / "spec_tests/test_01_doubling.py"
-    before, mark, rest = spec.read_text().partition("def test_half_values")
-    spec.unlink()
-    folder = spec.with_suffix("")
-    folder.mkdir()
-    (folder / "test_01_twice.py").write_text(before)
-    (folder / "test_01_halves.py").write_text(before.partition("def test_")[0] + mark + rest)
+    folder = in_a_folder(course)
     one, whole = _pytest(course, str(folder / "test_01_halves.py")), _pytest(course, str(folder))
     assert (one.returncode, "2 of 3 tests of kata 01, no verdict" in one.stdout) == (0, True)
     assert (whole.returncode, "tests of kata" in whole.stdout) == (0, False)
