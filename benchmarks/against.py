@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import setting
-from sides import Process, paired
+from sides import DoesNotRun, Process, paired
 
 ROOT = Path(__file__).resolve().parents[1]
 CASES = Path(__file__).with_name("cases.py")
@@ -71,7 +71,7 @@ def runs(row: str, reference: Path) -> bool:
     with closing(Process(CASES, [row, "process_time"], _env(reference))) as side:
         try:
             side.seconds()
-        except SystemExit:
+        except DoesNotRun:
             return False
     return True
 

@@ -19,6 +19,10 @@ class Side(Protocol):
     def seconds(self) -> float: ...
 
 
+class DoesNotRun(SystemExit):
+    """A side ended before it answered; its message ends the measurement."""
+
+
 class Process:
     """A side in a process of its own.
 
@@ -48,7 +52,8 @@ class Process:
             print(file=self.process.stdin, flush=True)
             seconds, *peak = map(float, self.process.stdout.readline().split())
         except (BrokenPipeError, ValueError):
-            sys.exit(f"{self.what!r} does not run:\n{self.process.communicate()[1]}")
+            said = self.process.communicate()[1]
+            raise DoesNotRun(f"{self.what!r} does not run:\n{said}") from None
         self.peak = peak[0] if peak else None
         return seconds
 

@@ -130,6 +130,17 @@ def test_a_row_that_the_older_commit_lacks(
     )
 
 
+def test_stopped_while_a_row_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal ends the command; it does not say that the row is lacking."""
+
+    def stopped(_: sides.Process) -> float:
+        sys.exit(128 + signal.SIGTERM)
+
+    monkeypatch.setattr(sides.Process, "seconds", stopped)
+    with pytest.raises(SystemExit, match="143"):
+        against.runs("small op", ROOT / "reference")
+
+
 def test_both_footings_run_in_a_process_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """One as shipped, one with OpenBLAS held to AVX2, whatever the shell says."""
     seen: list[dict[str, str]] = []
