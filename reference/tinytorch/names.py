@@ -183,7 +183,7 @@ class ModuleBase:
 
 
 def _take_slices(sequential: Any) -> None:
-    """`net[0:2]` is a Sequential of these parts, as in PyTorch; `net[0]` is what you make of it."""
+    """`net[1:3]` is a Sequential of these parts, numbered from 0; `net[0]` is what you make of it."""
     one = sequential.__getitem__
 
     @functools.wraps(one)

@@ -45,8 +45,8 @@ class Tensor(TensorBase):
         note: how the tensor was made; None for one that you made yourself.
 
     Raises:
-        TypeError: `data` is not numeric (the message shows it), or integers or bools are to require
-            a gradient (the message names the dtype).
+        TypeError: `data` is not numeric (the message shows it), or requires_grad=True is given with
+            integers or bools (the message names the dtype).
         ValueError: the rows of a nested list differ in length (the message shows it).
 
     Example:

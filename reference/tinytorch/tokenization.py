@@ -116,7 +116,7 @@ class CharTokenizer:
     def __init__(self, text: str) -> None:
         self.chars = "".join(sorted(set(readable(text))))
         if not text:
-            raise ValueError("the text is empty: an alphabet needs characters; see how it was read")
+            raise ValueError("the text is empty: an alphabet needs characters; check what you read")
         self.vocab_size = len(self.chars)
         self._ids = {char: i for i, char in enumerate(self.chars)}
 
@@ -275,7 +275,7 @@ class BPETokenizer:
         """
         num_merges = whole("num_merges", num_merges, 0)
         if not readable(text):
-            raise ValueError("the text is empty: no merge can be learned; see how it was read")
+            raise ValueError("the text is empty: no merge can be learned; check what you read")
         parts = _parts(text, self.special_tokens)[::2]
         pieces = Counter(chain.from_iterable(map(pre_tokenize, parts)))
         self._become(_learned(pieces, num_merges), self.special_tokens)

@@ -52,9 +52,9 @@ CHANGES = (
     *("os.rename", "os.remove", "os.link", "os.symlink", "os.truncate", "os.mkdir", "os.rmdir"),
     *("os.chmod", "os.chown", "os.utime", "os.setxattr", "os.removexattr"),
 )
-# System calls, by processor, behind its own number and that of its clone. Refused: sockets, programs,
-# io_uring, shared memory and queues, other processes' memory, namespaces, devices, keys. Without
-# effect: rights, owners and times of files.
+# For each processor: its number in the kernel, that of its call clone, the calls that are refused, and
+# those that do nothing. Refused: sockets, programs, io_uring, shared memory and queues, other processes'
+# memory, namespaces, devices, keys. Without effect: rights, owners and times of files.
 CALLS = {
     "x86_64": (0xC000003E, 56, "41 53 59 322 425 29 30 31 64 65 66 220 68 69 70 71 240 101 310 311 272 308 133 259 438 248 249 250 321 323 304 319",
         "90 91 268 452 92 93 94 260 132 235 261 280 188 189 190 197 198 199"),
@@ -67,7 +67,8 @@ CLONE3, NEWER = "435", 453
 NAMESPACES = 0x7E020000  # of the flags of clone
 SET_SECCOMP, FILTER, SET_DEATH_SIGNAL = 22, 2, 1
 LOAD, EQUAL, AT_LEAST, ANY_OF, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # of the filter's machine
-ALLOW, DENY, ABSENT, IDLE = 0x7FFF0000, 0x00050001, 0x00050026, 0x00050000  # EPERM, ENOSYS, success
+# Answers of the filter: go on, EPERM, ENOSYS, and success without doing anything.
+ALLOW, DENY, ABSENT, IDLE = 0x7FFF0000, 0x00050001, 0x00050026, 0x00050000
 NUMBER, PROCESSOR, FIRST = 0, 4, 16  # where a call's data stand; FIRST: its first argument
 CREATING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
