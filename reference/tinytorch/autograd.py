@@ -97,10 +97,11 @@ def defvjp(primitive: Callable[..., Tensor], *rules: Rule | None) -> None:
     ) -> list[Any]:
         if True in needed[len(rules) :]:
             _missing(primitive, needed.index(True, len(rules)))
-        return [
+        gradients = [
             r(g, saved, *arrays, **static) if r and n else None
-            for r, n in zip((*rules, *[None] * len(needed)), needed, strict=False)
+            for r, n in zip(rules, needed)  # noqa: B905 - a keyword costs a microsecond
         ]
+        return gradients + [None] * (len(needed) - len(rules))
 
     RULES[primitive] = rule
 
