@@ -31,7 +31,7 @@ def described(value: Any) -> Any:
 @observe(uses=(described,), shown="default_collate({samples})")
 def collated(tt: Any, samples: str, a: Any, b: Any) -> Any:
     return described(
-        tt.default_collate(eval(samples, {"np": np, "tt": tt, "a": a, "b": b, "big": 2**40}))
+        tt.default_collate(eval(samples, {"np": np, "tt": tt, "a": a, "b": b, "big": 2**53 + 1}))
     )
 
 
@@ -44,7 +44,8 @@ COLLATED = {
     "columns": ("[np.asfortranarray(a), b[::-1]]", lambda a, b: np.stack([a, b[::-1]])),
     "unlike": ("[a.astype(np.float32), b]", lambda a, b: np.stack([a.astype(np.float32), b])),
     "numbers": ("[a[0, 0], b[0, 0]]", lambda a, b: np.array([a[0, 0], b[0, 0]])),
-    "ints": ("[3, -1, big]", lambda a, b: np.array([3, -1, 2**40])),
+    "ints": ("[3, -1, big]", lambda a, b: np.array([3, -1, 2**53 + 1])),
+    "int64": ("[np.int64(big), np.int64(2)]", lambda a, b: np.array([2**53 + 1, 2])),
     "floats": ("[0.1, 2.0]", lambda a, b: np.float32([0.1, 2.0])),
     "mixed": ("[1, 2.5]", lambda a, b: np.float32([1, 2.5])),
     "bools": ("[True, False]", lambda a, b: np.array([True, False])),
@@ -124,9 +125,11 @@ def test_collate_names_drawn_lengths() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sample", "kind"), [("None", "NoneType"), ("{1}", "set"), ("object()", "object")]
+    ("sample", "kind"),
+    [("None", "NoneType"), ("{1}", "set"), ("object()", "object"), ("1j", "complex")],
 )
 def test_collate_refuses_other_types(sample: str, kind: str) -> None:
-    """08.5 None, a set, an object, alone and as a field."""
-    for samples in (f"[{sample}]", f"[(1, {sample})]"):
+    """08.5 None, a set, an object: alone, as a field, twice, and beside an array, before it and behind it."""
+    alone = (f"[{sample}]", f"[(1, {sample})]", f"[{sample}, {sample}]")
+    for samples in (*alone, f"[a, {sample}]", f"[{sample}, a]", f"[(1, a), (2, {sample})]"):
         assert_raises(collated, samples, *normal(2, 1), error="TypeError", says=(kind,))

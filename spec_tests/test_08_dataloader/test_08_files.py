@@ -164,15 +164,16 @@ def test_idx_refuses(name: str) -> None:
     assert_raises(read, "tt.read_idx(paths[0])", content, error="ValueError", says=("part-0.bin",))
 
 
-@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(("place", "count"), [(0, 1), (1, 2), (0, 2)], ids=str)
 @pytest.mark.parametrize("name", ["empty", "short", "long", "label", "idx", "gzip"])
-def test_cifar10_refuses(name: str, place: int) -> None:
-    """08.25 A bad file alone and behind a good one: the message names the bad one."""
+def test_cifar10_refuses(name: str, place: int, count: int) -> None:
+    """08.25 A bad file alone, behind a good one and before one: the message names the bad one."""
     good, _ = cifar([integer(3, 0, 9)] * 2)
     other, _ = cifar([3, integer(10, 10, 255), 1])
     bad = {"empty": b"", "short": good[:-1], "long": good + b"\0", "label": other}
     bad |= {"idx": idx(numbers("u1", (6, 3))), "gzip": gzip.compress(good)[:-9]}
-    contents = [as_bytes(good)] * place + [as_bytes(bad[name])]
+    contents = [as_bytes(good)] * count
+    contents[place] = as_bytes(bad[name])
     says = (f"part-{place}.bin",)
     assert_raises(read, "tt.read_cifar10(*paths)", *contents, error="ValueError", says=says)
 

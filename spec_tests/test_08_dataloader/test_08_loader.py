@@ -739,7 +739,8 @@ def books(tt: Any, count: int, size: int, prefetch: int) -> Any:
     found["two walks"] = now()
     list(first)
     found["the first has ended"] = now()
-    loader.load_state_dict({"seed": 0, "epoch": 5, "seen": size})
+    loader.load_state_dict({"seed": np.uint8(0), "epoch": np.int64(5), "seen": np.int32(size)})
+    kinds |= {type(v).__name__ for v in loader.state_dict().values()}
     next(second)
     found["loaded"] = now()
     found["rest"] = [b.tolist() for b in loader]
@@ -758,6 +759,27 @@ def test_books_of_the_loader(prefetch: int) -> None:
     want |= {"two walks": [2, 3], "the first has ended": [2, 3], "loaded": [5, 3]}
     want |= {"rest": [[3, 4, 5], [6, 7]], "empty rest": [0, 8, 0, 3], "kinds": ["int"]}
     assert_equal(got, want=want)
+
+
+@observe
+def loaded_meanwhile(tt: Any, seed: int, prefetch: int) -> Any:
+    loader = tt.DataLoader(range(8), 2, prefetch=prefetch)
+    walk, told = iter(loader), []
+    next(walk)
+    next(walk)
+    loader.load_state_dict({"seed": seed, "epoch": 0, "seen": 2})
+    for _ in range(3):
+        told.append(loader.state_dict())
+        next(walk, None)  # the third time there is nothing left
+    return {"states": told, "rest": [batch.tolist() for batch in loader]}
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_a_walk_from_before_the_loading(prefetch: int) -> None:
+    """08.16 A state of the very epoch that is being walked, with a seed that no float holds; the old walk ends."""
+    seed = 2**53 + 1 + 2 * integer(4, 0, 99)
+    state, rest = {"seed": seed, "epoch": 0, "seen": 2}, [[2, 3], [4, 5], [6, 7]]
+    assert_equal(loaded_meanwhile(seed, prefetch), want={"states": [state] * 3, "rest": rest})
 
 
 @observe
@@ -838,7 +860,7 @@ def test_prefetching_changes_nothing(kind: str, prefetch: int) -> None:
 
 
 @observe
-def made_ahead(tt: Any, count: int, prefetch: int) -> Any:
+def made_ahead(tt: Any, kind: str, count: int, prefetch: int) -> Any:
     import threading
 
     made, own, changed = [], set(), threading.Condition()
@@ -854,8 +876,15 @@ def made_ahead(tt: Any, count: int, prefetch: int) -> Any:
         own.add(threading.current_thread() is threading.main_thread())
         return number
 
+    class Stream(tt.IterableDataset):
+        def __iter__(self):
+            for number in range(count):
+                own.add(threading.current_thread() is threading.main_thread())
+                yield number
+
     found, options = [], {"collate_fn": collate, "transform": transform, "prefetch": prefetch}
-    for number in tt.DataLoader(range(count), 1, **options):
+    options |= {"sampler": range(count)} if kind == "sampler" else {}
+    for number in tt.DataLoader(Stream() if kind == "stream" else range(count), 1, **options):
         enough = min(number + 1 + prefetch, count)
         with changed:
             in_time = changed.wait_for(lambda enough=enough: len(made) >= enough, 1)
@@ -866,16 +895,17 @@ def made_ahead(tt: Any, count: int, prefetch: int) -> Any:
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 3])
-def test_loader_makes_batches_meanwhile(prefetch: int) -> None:
+@pytest.mark.parametrize("kind", ["indices", "sampler", "stream"])
+def test_loader_makes_batches_meanwhile(kind: str, prefetch: int) -> None:
     """08.17 How many batches wait while the caller holds one, and on which thread they are made."""
     count = integer(8, 6, 12)
     ahead = [min(prefetch, n) for n in range(count - 1, -1, -1)]
     want = {"ahead": ahead, "on the caller's thread": [prefetch == 0]}
-    assert_equal(made_ahead(count, prefetch), want=want)
+    assert_equal(made_ahead(kind, count, prefetch), want=want)
 
 
 @observe
-def alive(tt: Any, count: int, prefetch: int) -> Any:
+def alive(tt: Any, kind: str, count: int, prefetch: int) -> Any:
     import weakref
 
     made = []
@@ -885,22 +915,28 @@ def alive(tt: Any, count: int, prefetch: int) -> Any:
         made.append(weakref.ref(batch))
         return batch
 
-    loader = tt.DataLoader(range(count), 2, collate_fn=collate, prefetch=prefetch)
+    class Stream(tt.IterableDataset):
+        def __iter__(self):
+            return iter(range(count))
+
+    data = Stream() if kind == "stream" else range(count)
+    loader = tt.DataLoader(data, 2, collate_fn=collate, prefetch=prefetch)
     most = [sum(batch() is not None for batch in made) for _ in loader]
     return [len(most), max(most)]
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 4])
-def test_loader_holds_few_batches(prefetch: int) -> None:
+@pytest.mark.parametrize("kind", ["indices", "stream"])
+def test_loader_holds_few_batches(kind: str, prefetch: int) -> None:
     """08.17 How many batches are in memory at the same time, of 40 and more."""
     count = integer(40, 40, 60)
-    walked, most = alive(2 * count, prefetch)
+    walked, most = alive(kind, 2 * count, prefetch)
     assert_equal(walked, want=count)
     assert_below(most, limit=prefetch + 3, what=f"batches at a time, with prefetch={prefetch}")
 
 
 @observe
-def loop_ends(tt: Any, how: str, prefetch: int, bad: int) -> Any:
+def loop_ends(tt: Any, kind: str, how: str, prefetch: int, bad: int) -> Any:
     import threading
 
     before, told, seen, problem = set(threading.enumerate()), [], [], KeyError(f"file {bad}")
@@ -914,7 +950,12 @@ def loop_ends(tt: Any, how: str, prefetch: int, bad: int) -> Any:
                 raise problem
             return index
 
-    loader = tt.DataLoader(Files(), 2, prefetch=prefetch)
+    class Stream(tt.IterableDataset):
+        def __iter__(self):
+            files = Files()
+            return (files[index] for index in range(60))
+
+    loader = tt.DataLoader(Stream() if kind == "stream" else Files(), 2, prefetch=prefetch)
     try:
         for batch in loader:
             seen.append(batch.tolist())
@@ -941,10 +982,11 @@ def loop_ends(tt: Any, how: str, prefetch: int, bad: int) -> Any:
     ("how", "told"),
     [("break", []), ("a loop that fails", [True, False]), ("a sample that fails", [True, True])],
 )
-def test_loops_that_end_early(how: str, told: Any, prefetch: int) -> None:
+@pytest.mark.parametrize("kind", ["indices", "stream"])
+def test_loops_that_end_early(kind: str, how: str, told: Any, prefetch: int) -> None:
     """08.17 What the caller has seen by then, the exception, and the threads that are left."""
     bad = integer(8, 4, 30)
-    got = loop_ends(how, prefetch, bad)
+    got = loop_ends(kind, how, prefetch, bad)
     last = bad // 2 + (how != "a sample that fails")
     seen = [[2 * i, 2 * i + 1] for i in range(last)]
     assert_equal(got, want={"seen": seen, "told": told, "threads left": 0})

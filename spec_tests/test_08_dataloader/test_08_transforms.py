@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -98,13 +99,16 @@ def drawn(tt: Any, transform: str, images: Any, seed: int) -> Any:
     for number in (1, 2):
         tt.manual_seed(number)
         np.random.seed(number)  # noqa: NPY002 - somebody else's generator must not matter
-        before = repr(tt.default_generator.bit_generator.state)
+        unused = repr(tt.default_generator.bit_generator.state)
         states.append(made(images, np.random.default_rng(seed)))
-        kept = repr(tt.default_generator.bit_generator.state) == before
+        kept = repr(tt.default_generator.bit_generator.state) == unused
     rng = np.random.default_rng(seed)
+    before = rng.bit_generator.state
     again, later = made(images, rng), made(images, rng)
+    rng.bit_generator.state = before
     other = made(images, np.random.default_rng(seed + 1))
     runs = {"once": states[0], "again": states[1], "a third time": again}
+    runs |= {"with the state put back": made(images, rng)}
     return runs | {"kept": kept, "differ": [not (again == x).all() for x in (later, other)]}
 
 
@@ -112,10 +116,33 @@ def drawn(tt: Any, transform: str, images: Any, seed: int) -> Any:
 def test_transforms_draw_from_rng_alone(name: str) -> None:
     """08.18 One state of rng gives one result, a later state another; nothing else is drawn from."""
     got = drawn(EVERY[name], pictures(50, 2, 4, 5), integer(0, 0, 99))
-    assert_alike(got, "once", "again", exactly=True)
-    assert_alike(got, "once", "a third time", exactly=True)
+    for other in ("again", "a third time", "with the state put back"):
+        assert_alike(got, "once", other, exactly=True)
     said = {"drawn from rng alone": got["kept"], "two states differ": got["differ"]}
     assert_equal(said, want={"drawn from rng alone": True, "two states differ": [True, True]})
+
+
+@observe(shown="{transform}(images, rng)  # 1,500 times, of equal images: their first pixels")
+def first_pixels(tt: Any, transform: str, images: Any, seed: int) -> Any:
+    made, rng = eval(transform, {"tt": tt}), np.random.default_rng(seed)
+    return np.array([made(images, rng)[:, 0, 0, 0] for _ in range(1500)])
+
+
+APART = {  # transforms of an image with the pixels 1 and 2, and the first pixels that are as likely
+    "RandomHorizontalFlip(0.5)": (1, 2),
+    "RandomCrop(1)": (1, 2),
+    "Cutout(1)": (0, 1),
+}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("transform", APART)
+def test_images_draw_apart(transform: str, count: int) -> None:
+    """08.18 One image, two or three in a batch: each outcome of one beside each of the others, as often."""
+    images = np.tile([1.0, 2.0], (count, 1, 1, 1))
+    got = first_pixels(f"tt.{transform}", images, integer(0, 0, 99))
+    want = {str(each): np.array(each) for each in itertools.product(APART[transform], repeat=count)}
+    assert_as_likely(found_as(got, want), [1 / len(want)] * len(want))
 
 
 @observe(shown="{transform}(images, rng)  # after a call with other images")
