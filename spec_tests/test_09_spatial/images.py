@@ -123,6 +123,16 @@ POOL_REFUSED = {  # the options of both pools, and what the message names
         "(1, 1, 9, 9)",
         ("padding", "(0, {n})"),
     ),
+    "padding-over-half-of-the-shorter-side": (
+        ", (2, {n}), padding=(2, 0)",
+        "(1, 1, 9, 9)",
+        ("padding", "(2, 0)"),
+    ),
+    "padding-over-half-of-the-narrower-side": (
+        ", ({n}, 2), padding=(0, 2)",
+        "(1, 1, 9, 9)",
+        ("padding", "(0, 2)"),
+    ),
     "padding-below-0": (", 3, padding=-{n}", "(1, 1, 5, 5)", ("padding", "-{n}")),
     "padding-text": (", 3, padding='same'", "(1, 1, {n}, 5)", ("padding", "same")),
     "kernel_size-0": (", (2, 0)", "(1, 1, {n}, 5)", ("kernel_size", "(2, 0)")),

@@ -17,7 +17,7 @@ from support.asserts import (
 from support.expressions import evaluate, gradients
 from support.oracle import Case, check_gradients, check_values
 from support.strategies import fill, integer, normal, positive, real, seeds
-from test_09_spatial.images import FEW, IMAGE, IN, case, convolved, filled
+from test_09_spatial.images import FEW, IMAGE, IN, case, convolved, filled, pairs
 
 KERNEL = np.array([[[[1.0, 2.0], [3.0, -1.0]]]])
 
@@ -107,7 +107,9 @@ def convolutions(draw: st.DrawFn) -> Any:
     ]
     padding = draw(st.sampled_from([0, 1, (0, 2), (2, 1), "valid", "same"]))
     stride = (1, 1) if padding == "same" else stride
-    sizes = [draw(st.integers(d * (k - 1) + 1, 7)) for k, d in zip(kernel, dilation, strict=True)]
+    edges = zip(kernel, dilation, zip(*pairs(padding, kernel, dilation), strict=True), strict=True)
+    least = [max(1, d * (k - 1) + 1 - sum(around)) for k, d, around in edges]
+    sizes = [draw(st.integers(n, 7)) for n in least]
     ins, outs, images = (
         groups * draw(st.integers(1, 2)),
         groups * draw(st.integers(1, 2)),
@@ -317,6 +319,43 @@ def test_conv2d_of_a_tensor_with_itself() -> None:
     x, c = normal(2, 2, 3, 3), normal(2, 2, 3, 3, seed=1)
     want = sum(convolved(x, x, c=c, padding=1))
     assert_close(gradients("tt.conv2d(a, a, padding=1)", c, x), want=[want], depth=10)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2], ids=["x", "weight", "bias"])
+def test_conv2d_gradients_of_zeros(which: int) -> None:
+    """09.6 An operand that is nothing but zeros, as a bias may be at the start, learns like any other."""
+    arrays, c = filled(*PLAIN, seed=6), normal(2, 3, 3, 3, seed=9)
+    arrays[which][...] = 0
+    got, want = gradients("tt.conv2d(a, b, c)", c, *arrays), convolved(*arrays, c=c)
+    assert_close(got[which], want=want[which], depth=10)
+
+
+EDGES = {  # images and kernels that see more padding than image
+    "kernel-7": ((1, 2, 3, 3), (2, 2, 7, 7), 2),
+    "one-pixel": ((2, 1, 1, 1), (3, 1, 5, 5), 3),
+    "one-row": ((1, 2, 1, 4), (2, 2, 5, 2), (2, 0)),
+    "one-column": ((1, 2, 4, 1), (2, 2, 2, 6), (1, 4)),
+    "same": ((1, 2, 2, 3), (2, 2, 7, 8), "same"),
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_conv2d_of_images_smaller_than_the_kernel(name: str) -> None:
+    """09.2 Some places of the kernel see nothing but padding."""
+    *shapes, padding = EDGES[name]
+    x, w = filled(*shapes, seed=5)
+    got = evaluate(f"tt.conv2d(a, b, padding={padding!r})", x, w)
+    assert_close(got, want=convolved(x, w, padding=padding), depth=10)
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_conv2d_gradients_of_small_images(name: str) -> None:
+    """09.6 Images smaller than the kernel: the gradients of x and weight."""
+    *shapes, padding = EDGES[name]
+    x, w = filled(*shapes, seed=5)
+    c = fill(convolved(x, w, padding=padding).shape, 7, "normal")
+    got = gradients(f"tt.conv2d(a, b, padding={padding!r})", c, x, w)
+    assert_close(got, want=convolved(x, w, c=c, padding=padding), depth=10)
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf], ids=str)

@@ -160,11 +160,33 @@ def test_max_pool2d_gradient_of_an_odd_cotangent(odd: float) -> None:
     assert_close_where_finite(gradients("tt.max_pool2d(a, 2, 1)", c, x)[0], want=want)
 
 
+EDGES = [((3, 3), 1, (1, 2, 1, 4)), ((4, 5), 2, (2, 1, 2, 1)), ((2, 6), (1, 3), (1, 1, 1, 2))]
+
+
+def check_small_images(pool: str, kernel: Any, padding: Any, x: Any) -> None:
+    """A pool with stride 1, forward and back, of images that are smaller than its kernel."""
+    take, outside = {"max_pool2d": (first_maximum, np.nan), "avg_pool2d": (average, 0)}[pool]
+    call, where = f"tt.{pool}(a, {kernel}, 1, {padding})", {"stride": 1, "padding": padding}
+    want = pooled(x, kernel, take, outside, **where)
+    assert_close(evaluate(call, x), want=want)
+    c = fill(want.shape, 2, "normal")
+    slope = pooled(x, kernel, take, outside, c=c, **where)
+    assert_close(gradients(call, c, x), want=[slope], depth=10)
+
+
 def test_max_pool2d_of_windows_without_pixels() -> None:
     """09.7 Dilated windows whose two rows lie above and below the image."""
     x, c, call = normal(1, 1, 2, 3), normal(1, 1, 1, 4), "tt.max_pool2d(a, 2, 1, 1, (3, 1))"
     assert_exact(evaluate(call, x), want=np.full((1, 1, 1, 4), -np.inf))
     assert_zeros(gradients(call, c, x)[0], beside=c)
+
+
+@pytest.mark.parametrize(("kernel", "padding", "shape"), EDGES, ids=str)
+def test_max_pool2d_of_images_smaller_than_the_kernel(
+    kernel: Any, padding: Any, shape: Any
+) -> None:
+    """09.7 Windows of more padding than pixels, all of them negative: values and gradients."""
+    check_small_images("max_pool2d", kernel, padding, -fill(shape, 1, "positive"))
 
 
 @pytest.mark.parametrize("sign", [1, -1], ids=["inf", "-inf"])
@@ -249,6 +271,14 @@ def test_avg_pool2d_of_drawn_options(drawn: Any) -> None:
     c = fill(want.shape, seed + 1, "normal")
     slope = pooled(x, kernel, average, 0, c=c, **where)
     assert_close(gradients(call, c, x), want=[slope], depth=10)
+
+
+@pytest.mark.parametrize(("kernel", "padding", "shape"), EDGES, ids=str)
+def test_avg_pool2d_of_images_smaller_than_the_kernel(
+    kernel: Any, padding: Any, shape: Any
+) -> None:
+    """09.9 Windows of more padding than pixels: values and gradients."""
+    check_small_images("avg_pool2d", kernel, padding, fill(shape, 1, "normal"))
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf], ids=str)

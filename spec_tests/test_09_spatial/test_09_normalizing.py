@@ -455,9 +455,10 @@ def test_results_may_be_passed_on(after: str) -> None:
 
 @every_call
 def test_operands_are_not_written_to(name: str) -> None:
-    """09.16 The arrays of the operands after a call."""
+    """09.16 The arrays of the operands after a call, with a history and under no_grad."""
     call, shapes = CALLS[name]
     assert_operands_stay(call, *filled(*shapes))
+    assert_operands_stay(f"tt.no_grad()(lambda: {call})()", *filled(*shapes))
 
 
 @observe

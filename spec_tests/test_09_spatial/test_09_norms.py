@@ -122,6 +122,20 @@ def assert_norm_state(got: Any, x: Any, mean: Any, var: Any, w: Any, b: Any) -> 
     assert_close(got["evaluated"], want=normed(x, mean, var, w, b), depth=1e6)
 
 
+@pytest.mark.parametrize("momentum", [0.1, 0.0, None], ids=str)
+@TWO
+def test_batch_norm_layer_evaluates_before_it_has_trained(
+    layer: str, momentum: float | None
+) -> None:
+    """09.21 Eval mode from the start: mean 0, variance 1, with the layer's own eps, weight and bias."""
+    x, (w, b) = normal(2, 3, *[2, 3][: 2 if layer == "BatchNorm2d" else 1]), filled((3,), (3,))
+    eps = real(0.5, 0.2, 0.9)
+    call = f"tt.{layer}(3, {eps}, momentum={momentum}).eval()"
+    got = norm_run(call, [x], w, b)
+    assert_close(got["evaluated"], want=normed(x, np.zeros(3), np.ones(3), w, b, eps), depth=1e6)
+    assert_equal(got["tracked"], want=[0, 0, 0])
+
+
 @observe
 def norm_layer_loaded(tt: Any, x: Any, mean: Any, var: Any, count: int) -> Any:
     layer = tt.BatchNorm1d(3, momentum=None)
@@ -170,8 +184,13 @@ def test_batch_norm_layer_without_history() -> None:
 def test_batch_norm_layer_without_affine() -> None:
     """09.21 eps is used, and there is neither weight nor bias."""
     x, eps = normal(4, 3), real(0.5, 0.2, 0.9)
-    got = norm_run(f"tt.BatchNorm1d(3, eps={eps}, affine=False)", [x], None, None)
-    assert_close(got["outs"], want=[normed(x, *batch(x)[:2], eps=eps)], depth=10)
+    got, (mean, var, moved) = (
+        norm_run(f"tt.BatchNorm1d(3, eps={eps}, affine=False)", [x], None, None),
+        batch(x),
+    )
+    assert_close(got["outs"], want=[normed(x, mean, var, eps=eps)], depth=10)
+    want = normed(x, 0.1 * mean, 0.9 + 0.1 * moved, eps=eps)
+    assert_close(got["evaluated"], want=want, depth=1e6)
 
 
 @observe(parts=("weight.grad", "bias.grad"))
@@ -275,35 +294,56 @@ def counted_steps(tt: Any, expression: str, shapes: Any) -> Any:
     return {"small": counts[1], "large": counts[2], "size": out.size}
 
 
-GROWN = {  # small and large operands
+GROWN = {  # a call, small operands, and which of their axes grow with what
     "conv2d": (
         "tt.conv2d(a, b, c, padding=1)",
         ((2, 2, 5, 4), (3, 2, 3, 3), (3,)),
-        ((2, 20, 50, 11), (30, 20, 3, 3), (30,)),
+        {"channels": "a1 b1", "kernels": "b0 c0", "rows": "a2", "columns": "a3"},
     ),
-    "max_pool2d": ("tt.max_pool2d(a, 2)", ((2, 2, 4, 4),), ((2, 20, 80, 10),)),
-    "avg_pool2d": ("tt.avg_pool2d(a, 3, 2, 1)", ((2, 2, 5, 4),), ((2, 20, 80, 11),)),
-    "AdaptiveAvgPool2d": ("tt.AdaptiveAvgPool2d(1)(a)", ((2, 2, 5, 4),), ((2, 20, 80, 11),)),
+    "max_pool2d": (
+        "tt.max_pool2d(a, 2)",
+        ((2, 2, 4, 4),),
+        {"channels": "a1", "rows": "a2", "columns": "a3"},
+    ),
+    "avg_pool2d": (
+        "tt.avg_pool2d(a, 3, 2, 1)",
+        ((2, 2, 5, 4),),
+        {"channels": "a1", "rows": "a2", "columns": "a3"},
+    ),
+    "AdaptiveAvgPool2d": (
+        "tt.AdaptiveAvgPool2d(1)(a)",
+        ((2, 2, 5, 4),),
+        {"channels": "a1", "images": "a0", "rows": "a2", "columns": "a3"},
+    ),
     "batch_norm": (
         NORM.format(""),
         ((2, 2, 5, 4), (2,), (2,)),
-        ((2, 20, 12, 11), (20,), (20,)),
+        {"channels": "a1 b0 c0", "images": "a0", "rows": "a2", "columns": "a3"},
     ),
 }
 
 
-@pytest.mark.parametrize("name", GROWN)
-def test_steps_do_not_grow_with_the_image(name: str) -> None:
-    """09.23 Steps for small images of few channels, and for larger ones of more."""
-    call, small, large = GROWN[name]
-    wide = integer(large[0][3], 10, 14)
-    large = ((*large[0][:3], wide), *large[1:])
+def grown(shapes: Any, axes: str, n: int) -> Any:
+    """The shapes with n along some axes, such as a1, axis 1 of the first operand."""
+    found = [list(shape) for shape in shapes]
+    for letter, axis in axes.split():
+        found["abc".index(letter)][int(axis)] = n
+    return tuple(map(tuple, found))
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [(name, what) for name, (_, _, axes) in GROWN.items() for what in axes]
+)
+def test_steps_do_not_grow_with_the_image(name: str, what: str) -> None:
+    """09.23 Steps for small operands, and where there is more of one thing."""
+    call, small, axes = GROWN[name]
+    large = grown(small, axes[what], integer(200, 150, 250))
     got = counted_steps(call, [small, small, large])
     assert_equal(got["size"], want=evaluate(call, *map(np.ones, large)).size)
     assert_below(
         got["large"] / got["small"],
         limit=1.3,
-        what="steps for large images, per step for small ones",
+        what=f"steps for many {what}, per step for few",
     )
 
 
