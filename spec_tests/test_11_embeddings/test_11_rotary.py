@@ -229,7 +229,9 @@ def call_of(name: str, x: Any) -> str:
     return LAYERS[name].replace("{d}", str(x.shape[-1]))
 
 
-@observe(shown="{call}(x, {offset}), each array {layout}; then backward(cotangent)")
+@observe(
+    shown="{call}(x, {offset}), each array {layout}; then backward(cotangent), and the call under no_grad"
+)
 def placed(
     tt: Any, call: str, offset: int, x: Any, weight: Any, cotangent: Any, layout: str = "x"
 ) -> Any:
@@ -241,6 +243,8 @@ def placed(
     out = layer(leaf, offset)
     result = out.data.copy()
     out.backward(cotangent)
+    with tt.no_grad():
+        layer(leaf, offset)
     kept = {"x": x, "weight": weight, "cotangent": cotangent, "result": out.data}
     return {
         "result": result,
@@ -346,7 +350,7 @@ def test_positions_count_the_last_axis_but_one(name: str, shape: Any) -> None:
 @every_layer
 @pytest.mark.parametrize("shape", [(2, 3, 4), (1, 4)], ids=str)
 def test_positions_write_to_nothing(name: str, shape: Any) -> None:
-    """11.18 Vectors, table, cotangent and result afterwards, and whose memory result and gradient have."""
+    """11.18 Vectors, table, cotangent and result after calls with and without a history; whose memory they have."""
     x = normal(*shape)
     got, c = placing(name, x)
     was = {"x": x, "weight": table(4), "cotangent": c, "result": got["result"]}

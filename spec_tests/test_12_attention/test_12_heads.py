@@ -635,7 +635,7 @@ def test_layer_keeps_the_dtype(dtype: str) -> None:
 
 
 @observe(
-    shown="layer = {call}; out = layer(x, y, attn_mask=mask); out.backward(c); x, y, mask, c, out"
+    shown="layer = {call}; out = layer(x, y, attn_mask=mask); out.backward(c); again under no_grad; x, y, mask, c, out"
 )
 def inputs_after(tt: Any, call: str, x: Any, y: Any, mask: Any, c: Any) -> Any:
     layer = eval(call, {"tt": tt})
@@ -643,11 +643,13 @@ def inputs_after(tt: Any, call: str, x: Any, y: Any, mask: Any, c: Any) -> Any:
     out = layer(*leaves, attn_mask=mask)
     before = out.data.copy()
     out.backward(c)
+    with tt.no_grad():
+        layer(*leaves, attn_mask=mask)
     return {"before": before, "kept": {"x": x, "y": y, "mask": mask, "c": c, "result": out.data}}
 
 
 def test_layer_writes_to_nothing() -> None:
-    """12.21 Inputs, mask, cotangent and result after a call and its walk back."""
+    """12.21 Inputs, mask, cotangent and result after a call, its walk back and a call without a history."""
     x, y = vectors((2, 3, 6), (2, 5, 6))
     c, mask = normal(2, 3, 6, seed=9).astype(np.float32), bools(3, 5)
     got = inputs_after("tt.MultiHeadAttention(6, 2)", x, y, mask, c)

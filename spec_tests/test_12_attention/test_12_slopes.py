@@ -334,7 +334,7 @@ def test_a_mask_learns_alone() -> None:
 # ---- 12.15: dtypes, memory -----------------------------------------------------------------------
 
 
-@observe(shown="{call}, each array {layout}; then backward(c)")
+@observe(shown="{call}, each array {layout}; then backward(c), and the call under no_grad")
 def placed(tt: Any, arrays: Any, mask: Any, c: Any, call: str, layout: str = "x") -> Any:
     q, k, v, c = laid = [eval(layout, {"np": np, "x": a}) for a in (*arrays, c)]
     mask = None if mask is None else eval(layout, {"np": np, "x": mask})
@@ -346,6 +346,8 @@ def placed(tt: Any, arrays: Any, mask: Any, c: Any, call: str, layout: str = "x"
     kept |= {} if mask is None else {"mask": mask}
     shares = [name for name, a in kept.items() if np.shares_memory(out.data, a)]
     out.backward(c)
+    with tt.no_grad():
+        eval(call, names)
     slopes = [leaf.grad for leaf in leaves]
     shares += [n for s in slopes for n, a in kept.items() if np.shares_memory(s, a)]
     return {
@@ -388,7 +390,7 @@ def test_any_memory_order(layout: str, name: str) -> None:
 @pytest.mark.parametrize("lengths", [(3, 5), (1, 1), (4, 1)], ids=str)
 @pytest.mark.parametrize("kind", ["none", "bools", "floats", "hiding"])
 def test_attention_writes_to_nothing(kind: str, lengths: Any) -> None:
-    """12.15 Operands, mask, cotangent and result afterwards, and whose memory result and gradients have."""
+    """12.15 Operands, mask, cotangent and result after calls with and without a history; whose memory they have."""
     arrays, ask = filled(lengths, (4, 2), (2, 3)), ASK.format(", mask")
     masks = {"bools": np.ones(lengths, bool), "floats": normal(*lengths), "none": None}
     mask, c = masks.get(kind, np.full(lengths, -np.inf)), cotangent(arrays)

@@ -240,18 +240,21 @@ def test_block_adds_what_the_mlp_finds() -> None:
 
 @observe(shown="a block: x afterwards, two calls, and what is left on it", uses=(loaded,))
 def block_left(tt: Any, state: Any, x: Any, other: Any, training: bool) -> Any:
+    x = x.copy()
     model = loaded(tt, "TransformerBlock(4, 2)", state).train(training)
     before = sorted(vars(model)) + sorted(model.state_dict())
     first = model(tt.Tensor(x), is_causal=True).data.copy()
     model(tt.Tensor(other))
     again = model(tt.Tensor(x), is_causal=True).data.copy()
+    with tt.no_grad():
+        model(tt.Tensor(x))
     after = sorted(vars(model)) + sorted(model.state_dict())
     return {"x": x, "first": first, "again": again, "left": [k for k in after if k not in before]}
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluating"])
 def test_block_leaves_no_trace(training: bool) -> None:
-    """13.7 The input after a call, a call after one of another length, and names on the block."""
+    """13.7 The input after calls with and without a history, one after another length, names on the block."""
     state, x = filled(block_state(4)), normal(2, 3, 4)
     got = block_left(state, x, normal(1, 5, 4, seed=1), training)
     assert_unchanged(got, was={"x": x})
@@ -416,6 +419,8 @@ REFUSED = {  # a call, and what the message names
     "MLP(4, {n}.5)": ("{n}.5",),
     "MLP(4, dropout=1.{n})": ("1.{n}",),
     "MLP(4, dropout=-0.{n})": ("-0.{n}",),
+    "MLP({n}, dropout=float('nan'))": ("nan",),
+    "MLP({n}, dropout=float('inf'))": ("inf",),
     "TransformerBlock(0, 1)": ("0",),
     "TransformerBlock({n}.0, 1)": ("{n}.0",),
     "TransformerBlock(-{n}, 1)": ("-{n}",),
@@ -427,6 +432,7 @@ REFUSED = {  # a call, and what the message names
     "TransformerBlock({n}, 1{n})": ("{n}", "1{n}"),
     "TransformerBlock(4, 2, 1.{n})": ("1.{n}",),
     "TransformerBlock(4, 2, dropout=-0.{n})": ("-0.{n}",),
+    "TransformerBlock({n}, 1, float('nan'))": ("nan",),
 }
 
 

@@ -502,6 +502,7 @@ def test_gpt_refuses_sizes(place: str, size: str) -> None:
         ("5, 4, 1, 1{n}, {n}", ("1{n}", "{n}")),
         ("5, 4, 1, 1, 2, 1.{n}", ("1.{n}",)),
         ("5, 4, 1, 1, 2, dropout=-0.{n}", ("-0.{n}",)),
+        ("{n}, 4, 1, 1, 2, dropout=float('nan')", ("nan",)),
     ],
 )
 def test_gpt_refuses_heads_and_probabilities(arguments: str, says: tuple[str, ...]) -> None:

@@ -288,9 +288,10 @@ def test_layer_norm_in_any_memory_order(name: str, layout: str) -> None:
 
 @every_call
 def test_layer_norm_writes_to_nothing(name: str) -> None:
-    """13.4 The operands after a call, and whether the result lies in one of them."""
+    """13.4 The operands after calls with and without a history, and whether the result lies in one of them."""
     call, arrays = filled(name)
     assert_operands_stay(call, *arrays)
+    assert_operands_stay(f"tt.no_grad()(lambda: {call})()", *arrays)
     assert_equal(shares_memory(call, *arrays), want="is a copy")
 
 
