@@ -234,10 +234,11 @@ def used(node: ast.FunctionDef) -> set[str]:
 
 
 def helpers(path: Path) -> list[ast.FunctionDef]:
-    """The functions that its observations use, of the spec itself or of those that every spec shares."""
-    names = {name for node in observations(path) for name in used(node)}
+    """The functions that observations use, of the spec or its folder, or of those that every spec shares."""
+    spec = [path] if path.parent == ROOT / "spec_tests" else sorted(path.parent.glob("*.py"))
+    names = {name for file in spec for node in observations(file) for name in used(node)}
     shared = ROOT / "spec_tests" / "support" / "expressions.py"
-    nodes = [node for file in sorted({path, shared}) for node in tree(file).body]
+    nodes = [node for file in sorted({*spec, shared}) for node in tree(file).body]
     found = [n for n in nodes if isinstance(n, ast.FunctionDef) and n.name in names]
     assert {n.name for n in found} == names
     return found

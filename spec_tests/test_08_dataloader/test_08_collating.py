@@ -48,6 +48,8 @@ COLLATED = {
     "int64": ("[np.int64(big), np.int64(2)]", lambda a, b: np.array([2**53 + 1, 2])),
     "floats": ("[0.1, 2.0]", lambda a, b: np.float32([0.1, 2.0])),
     "mixed": ("[1, 2.5]", lambda a, b: np.float32([1, 2.5])),
+    "bool-and-ints": ("[True, 3, 0]", lambda a, b: np.array([1, 3, 0])),
+    "bool-and-float": ("[False, 2.5]", lambda a, b: np.float32([0, 2.5])),
     "bools": ("[True, False]", lambda a, b: np.array([True, False])),
     "int8": ("[np.int8(3), np.int8(4)]", lambda a, b: np.int8([3, 4])),
     "tuples": ("[(a, 1), (b, 2)]", lambda a, b: (np.stack([a, b]), np.array([1, 2]))),
@@ -55,6 +57,10 @@ COLLATED = {
     "dicts": (
         "[{'x': a, 'y': 0}, {'y': 1, 'x': b}]",
         lambda a, b: {"x": np.stack([a, b]), "y": np.array([0, 1])},
+    ),
+    "keys-of-two-types": (
+        "[{'x': a, 0: 1}, {0: 2, 'x': b}]",
+        lambda a, b: {"x": np.stack([a, b]), 0: np.array([1, 2])},
     ),
     "deep": (
         "[({'x': (a,)}, [1.5])]",

@@ -1,4 +1,4 @@
-"""Kata 08, Data loading: the loader, and how it goes on (katas/08_dataloader/README.md)."""
+"""Kata 08, Data loading: the loader (katas/08_dataloader/README.md)."""
 
 from __future__ import annotations
 
@@ -20,49 +20,7 @@ from support.asserts import (
 )
 from support.observe import observe
 from support.strategies import integer, normal, seeds
-
-
-def data(rows: int, seed: int = 1) -> tuple[Any, Any]:
-    """Inputs (rows, 3) and a label (rows,) for each, no two alike."""
-    return normal(rows, 3, seed=seed), 10 * np.arange(rows) + integer(7, 3, 9, seed)
-
-
-def holding(tt: Any, kind: str, x: Any, y: Any) -> Any:
-    """The pairs of rows of x and y as a data set of one kind."""
-    pairs = [(a, b) for a, b in zip(x, y, strict=True)]
-
-    class Own(tt.Dataset):
-        def __len__(self):
-            return len(pairs)
-
-        def __getitem__(self, index):
-            return pairs[index]
-
-    class Stream(tt.IterableDataset):
-        def __len__(self):
-            return len(pairs)
-
-        def __iter__(self):
-            return iter(pairs)
-
-    class Changed(tt.TensorDataset):
-        def __getitem__(self, index):
-            return super().__getitem__(index)
-
-    class Turned(tt.Subset):
-        def __getitem__(self, index):
-            return super().__getitem__(range(len(self))[::-1][index])
-
-    if kind == "Subset of one's own":
-        return Turned(tt.TensorDataset(np.flip(x, 0), np.flip(y)), range(len(x)))
-    if kind == "Subset":
-        return tt.Subset(tt.TensorDataset(np.flip(x, 0), np.flip(y)), range(len(x))[::-1])
-    made = {"TensorDataset": tt.TensorDataset, "Changed": Changed}
-    return made[kind](x, y) if kind in made else {"own": Own, "stream": Stream}[kind]()
-
-
-KINDS = ["TensorDataset", "Subset", "own", "Changed", "Subset of one's own"]
-EVERY_KIND = [*KINDS, "stream"]
+from test_08_dataloader.holdings import EVERY_KIND, KINDS, data, holding
 
 
 @observe(
@@ -154,14 +112,24 @@ def by_index(tt: Any, low: int) -> Any:
         def __getitem__(self, index):
             return low + index
 
-    sets = [Endless(), {0: low, 1: low + 1, 2: low + 2}]
+    class Both(tt.IterableDataset):  # can be read either way
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return low + index
+
+        def __iter__(self):
+            return iter([1, 2])
+
+    sets = [Endless(), {0: low, 1: low + 1, 2: low + 2}, Both()]
     return [[b.tolist() for b in tt.DataLoader(data, 2)] for data in sets]
 
 
 def test_loader_asks_by_index() -> None:
-    """08.8 A set that has a sample beyond its length, and a dict whose keys are the indices."""
+    """08.8 A set with a sample beyond its length, a dict whose keys are the indices, and one that iterates, too."""
     low = integer(5, 1, 99)
-    assert_equal(by_index(low), want=[[[low, low + 1], [low + 2]]] * 2)
+    assert_equal(by_index(low), want=[[[low, low + 1], [low + 2]]] * 3)
 
 
 SEQUENCES = ["data", "tuple(data)", "tt.Tensor(data)", "data.astype(np.float32)", "data[:, None]"]
@@ -319,7 +287,7 @@ def built_with(tt: Any, loader: str, kind: str) -> Any:
     if kind not in known:
         known[kind] = holding(tt, kind, np.ones((4, 3)), np.arange(4))
     known["no length"] = type("NoLength", (), {"__getitem__": lambda self, i: i})()
-    return eval(loader, {**known, "data": known[kind]}).batch_size
+    return type(eval(loader, {**known, "data": known[kind]})).__name__
 
 
 NO_NUMBERS = ["batch_size=0", "batch_size=-3", "batch_size=2.5", "batch_size=2.0"]
@@ -336,8 +304,10 @@ def test_loader_refuses_numbers(argument: str) -> None:
 def test_loader_counts_with_numpy_too() -> None:
     """08.11 Whole numbers that NumPy computed; a drawn number that is too small is named."""
     low = integer(-7, -99, -1)
-    size = built_with(loader("np.int64(2), seed=np.int32(1), prefetch=np.uint8(1)"), "own")
-    assert_equal(int(size), want=2)
+    few = batches_of(loader("np.int64(2), seed=np.int32(1), prefetch=np.uint8(1)"), [low, 2, 3])
+    assert_equal(few["epochs"][1], want=[[low, 2], [3]])
+    many = batches_of(loader("np.int8(100)"), list(range(200 - low)))["epochs"][1]
+    assert_equal([len(batch) for batch in many], want=[100] * 2 + [-low])
     says = ("batch_size", str(low))
     assert_raises(built_with, loader(f"{low}"), "own", error="ValueError", says=says)
 
@@ -372,7 +342,7 @@ def test_loader_refuses_to_leave_all_out() -> None:
     assert_raises(built_with, whole, "own", error="ValueError", says=(str(size), "4"))
     assert_raises(batches_of, whole, [7], error="ValueError", says=(str(size), "1"))
     others = [loader(f"{size}, drop_last=True, sampler=[0, 1]"), loader("4, drop_last=True")]
-    assert_equal([built_with(text, "own") for text in others], want=[size, 4])
+    assert_equal([built_with(text, "own") for text in others], want=["DataLoader"] * 2)
 
 
 # ---- 08.12 to 08.15: sampler, streams, collate_fn, transform -------------------------------------
@@ -411,6 +381,24 @@ def test_sampler_says_the_order(prefetch: int) -> None:
     assert_equal(sampled([a, b, a, c, 3], 3, prefetch), want=want)
 
 
+@observe(uses=(holding,), shown="next(iter(DataLoader(data, 4, sampler={order})))")
+def batch_in_order(tt: Any, kind: str, order: Any, x: Any, y: Any) -> Any:
+    return list(next(iter(tt.DataLoader(holding(tt, kind, x, y), 4, sampler=order))))
+
+
+ORDERS = [[0, 2, 1, 3], [3, 0, 4, 4], [2, 2, 2, 2], [4, 3, 2, 1], [1, 3, 2, 4], [0, 1, 3, 2]]
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_sampler_orders_the_rows(kind: str, order: Any) -> None:
+    """08.12 Orders that look like a slice at their ends, and others, on every kind of data set."""
+    x, y = data(5)
+    got = batch_in_order(kind, order, x, y)
+    assert_exact(got[0], want=x[order])
+    assert_equal(np.asarray(got[1]).tolist(), want=y[order].tolist())
+
+
 @observe
 def turned_between_walks(tt: Any, order: Any, later: Any) -> Any:
     order = list(order)
@@ -436,22 +424,24 @@ def told_epochs(tt: Any, epoch: int) -> Any:
         def set_epoch(self, epoch):
             self.epoch = epoch
 
-        def __iter__(self):
-            return iter([self.epoch, 200, 300])
+        def __iter__(self):  # with yield: it begins when the first index is asked for
+            epoch = self.epoch
+            yield epoch
+            yield from [200, 300 + epoch % 100]
 
     loader = tt.DataLoader(range(400), 2, sampler=Told())
     pairs = [[a.tolist(), b.tolist()] for a, b in zip(loader, loader, strict=True)]
-    loader.load_state_dict({"seed": 0, "epoch": epoch, "seen": 0})
+    loader.load_state_dict({"seed": 0, "epoch": epoch, "seen": 2})
     loaded = [b.tolist() for b in loader]
     nothing = [len(list(tt.DataLoader(range(5), 2, sampler=s))) for s in ([], ())]
     return {"two walks at once": pairs, "loaded": loaded, "of no indices": nothing}
 
 
 def test_sampler_is_told_the_epoch() -> None:
-    """08.12 Two walks at once, then one of an epoch whose number is drawn; a sampler without indices."""
+    """08.12 Two walks at once, then the rest of an epoch whose number is drawn; a sampler without indices."""
     epoch = integer(5, 4, 99)
-    want = {"two walks at once": [[[0, 200], [1, 200]], [[300], [300]]]}
-    want |= {"loaded": [[epoch, 200], [300]], "of no indices": [0, 0]}
+    want = {"two walks at once": [[[0, 200], [1, 200]], [[300], [301]]]}
+    want |= {"loaded": [[300 + epoch]], "of no indices": [0, 0]}
     assert_equal(told_epochs(epoch), want=want)
 
 
@@ -525,6 +515,68 @@ def test_stream_in_its_own_order(arguments: str) -> None:
     assert_equal([np.asarray(b).tolist() for b in got["batches"]], want=want)
     assert_equal(np.asarray(got["first"]).tolist(), want=want[0])
     assert_equal(got["asked"], want=[0, min(int(arguments[0]), 7)])
+
+
+@observe
+def collected(tt: Any, values: Any, seen: int) -> Any:
+    class Lines(tt.IterableDataset):
+        def __iter__(self):
+            return iter(values)
+
+    found = {}
+    for name, source in (("iterated", Lines()), ("by index", values)):
+        asked = []
+
+        def collate(samples, asked=asked):
+            asked.append(samples)
+            return len(samples)
+
+        loader = tt.DataLoader(source, 2, collate_fn=collate)
+        loader.load_state_dict({"seed": 0, "epoch": 0, "seen": seen})
+        found[name] = [list(loader), asked]
+    return found
+
+
+def test_samples_that_look_like_nothing() -> None:
+    """08.13 None, 0, False and an empty text among the samples of a set of either kind."""
+    values = [integer(5, 1, 99), None, 0, False, ""]
+    want = [[2, 2, 1], [values[:2], values[2:4], values[4:]]]
+    assert_equal(collected(values, 0), want={"iterated": want, "by index": want})
+
+
+def test_batches_before_are_not_made_again() -> None:
+    """08.14 What collate_fn is called with where a walk goes on in the middle."""
+    values = [integer(5, 1, 99) + i for i in range(5)]
+    for seen in (2, 4):
+        pieces = [values[i : i + 2] for i in range(seen, 5, 2)]
+        want = [[len(piece) for piece in pieces], pieces]
+        assert_equal(collected(values, seen), want={"iterated": want, "by index": want})
+
+
+@observe
+def opened(tt: Any, values: Any, own: bool) -> Any:
+    counts = [0]
+
+    class Lines(tt.IterableDataset if own else object):
+        def __iter__(self):
+            counts[0] += 1
+            return iter(values)
+
+    loader = tt.DataLoader(Lines(), 2)
+    counts.append(counts[0])
+    for _ in range(2):
+        batches = [batch.tolist() for batch in loader]
+        counts.append(counts[0])
+    return {"when built, after one epoch, after two": counts[1:], "batches": batches}
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["IterableDataset", "of no such class"])
+def test_stream_is_begun_once_an_epoch(own: bool) -> None:
+    """08.13 How often its __iter__ was called; a class with nothing but __iter__ is a stream, too."""
+    value = integer(5, 1, 99)
+    got = opened([value, 2, 3], own)
+    want = {"when built, after one epoch, after two": [0, 1, 2], "batches": [[value, 2], [3]]}
+    assert_equal(got, want=want)
 
 
 @observe(uses=(holding,))
@@ -604,9 +656,10 @@ def test_transform_draws_by_place() -> None:
     """08.15 The first draw of each batch: none alike, the same again, whatever is drawn besides."""
     seed = integer(0, 0, 99)
     got = draws(4, seed, "", 0)
-    values = {v for epoch in got["draws"] + draws(4, seed + 1, "", 0)["draws"] for v in epoch}
+    runs = [got, *(draws(4, seed + more, "", 0) for more in (1, 2**32))]
+    values = {v for run in runs for epoch in run["draws"] for v in epoch}
     found = {"each batch has a Generator of its own": got["generators"], "draws": len(values)}
-    assert_equal(found, want=dict(zip(found, (True, 12), strict=True)))
+    assert_equal(found, want=dict(zip(found, (True, 18), strict=True)))
     others = {"more drawn": ("", 2), "shuffled": ("shuffle=True", 1), "ahead": ("prefetch=2", 1)}
     runs = {"one run": got} | {name: draws(4, seed, *how) for name, how in others.items()}
     for name in others:
@@ -619,6 +672,26 @@ def test_transform_draws_by_samples_before() -> None:
     small, large = draws(2, seed, "", 0)["draws"], draws(4, seed, "", 0)["draws"]
     starts = {"batches of 2": [epoch[::2] for epoch in small], "batches of 4": large}
     assert_alike(starts, "batches of 2", "batches of 4", exactly=True)
+
+
+@observe
+def draws_in_turns(tt: Any, count: int, seed: int) -> Any:
+    def transform(values, rng):
+        return rng.random()
+
+    loaders = [tt.DataLoader(range(count), 2, seed=seed, transform=transform) for _ in range(2)]
+    first, second = list(loaders[0]), list(loaders[0])
+    turns = [list(walk) for walk in zip(*zip(loaders[1], loaders[1], strict=True), strict=True)]
+    return {
+        "one after the other": {"first walk": first, "second walk": second},
+        "in turns": dict(zip(("first walk", "second walk"), turns, strict=True)),
+    }
+
+
+def test_transform_draws_for_each_walk() -> None:
+    """08.15 Two walks one after the other and in turns: the draws are those of their own epochs."""
+    got = draws_in_turns(integer(7, 5, 9), integer(3, 0, 99))
+    assert_alike(got, "one after the other", "in turns", exactly=True)
 
 
 @observe
@@ -639,196 +712,32 @@ def test_transform_gets_a_dict_whole() -> None:
 
 @observe
 def transformed(tt: Any, collate: str, x: Any, y: Any) -> Any:
-    collate = eval(collate, {"tt": tt, "np": np})
+    import collections
+
+    named = collections.namedtuple("Named", "images label")
+    collate = eval(collate, {"tt": tt, "np": np, "named": named})
     loader = tt.DataLoader(
         tt.TensorDataset(x, y, y), 2, collate_fn=collate, transform=lambda images, rng: images * 2
     )
-    return [[type(batch).__name__, *batch] for batch in loader]
+    kinds = {True: "tuple", False: "list"}
+    return [
+        [kinds[isinstance(batch, tuple)] if isinstance(batch, (tuple, list)) else "array", *batch]
+        for batch in loader
+    ]
 
 
 def test_transform_changes_the_first_field() -> None:
-    """08.15 Batches that are a tuple, a list, one array."""
+    """08.15 Batches that are a tuple, a named one, a list, one array."""
     x, y = data(2)
     stacked = "np.stack([s[0] for s in samples])"
     made = {"None": ["tuple", y, y], f"lambda samples: [{stacked}, 'two']": ["list", "two"]}
+    made[f"lambda samples: named({stacked}, 'two')"] = ["tuple", "two"]
     for collate, want in made.items():
         (batch,) = transformed(collate, x, y)
         assert_equal([batch[0], *batch[2:]], want=want)
         assert_close(batch[1], want=x * 2)
     (alone,) = transformed(f"lambda samples: {stacked}", x, y)
     assert_close(np.stack(alone[1:]), want=x * 2)
-
-
-# ---- 08.16: going on -----------------------------------------------------------------------------
-
-
-def stated(tt: Any, kind: str, arguments: str, x: Any, y: Any) -> Any:
-    """A loader whose transform draws."""
-    known = {"data": holding(tt, kind, x, y), "tt": tt}
-    known["shifted"] = lambda images, rng: images + rng.normal(size=images.shape)
-    return eval(f"tt.DataLoader(data, 3, transform=shifted, {arguments})", known)
-
-
-def taken(loader: Any, count: int) -> list[Any]:
-    """Some batches of a new walk, which is then broken off."""
-    walk = iter(loader)
-    return [next(walk) for _ in range(count)]
-
-
-@observe(uses=(holding, stated, taken))
-def gone_on(tt: Any, kind: str, arguments: str, stop: int, x: Any, y: Any, seed: int) -> Any:
-    first = stated(tt, kind, f"{arguments}, seed={seed}", x, y)
-    found = {"whole": [], "resumed": [], "used": []}
-    list(first)
-    for number, batch in enumerate(first):
-        if number >= stop:
-            found["whole"].append(list(batch))
-        if number + 1 == stop:
-            state = first.state_dict()
-    found["whole"] += [list(batch) for batch in first]
-    used = stated(tt, kind, arguments, x, y)
-    list(used)
-    taken(used, 2)
-    for name, loader in (("resumed", stated(tt, kind, arguments, x, y)), ("used", used)):
-        loader.load_state_dict(dict(state))
-        found[name] = [list(batch) for _ in range(2) for batch in loader]
-    return {"state": state, **found}
-
-
-GOING_ON = [
-    ("TensorDataset", "shuffle=True"),
-    ("own", "shuffle=True, prefetch=2"),
-    ("stream", "prefetch=3"),
-    ("own", "sampler=[5, 0, 3, 3, 1, 2, 6, 4, 8, 7]"),
-    ("TensorDataset", "shuffle=True, drop_last=True"),
-]
-
-
-@pytest.mark.parametrize("stop", [1, 3])
-@pytest.mark.parametrize(("kind", "arguments"), GOING_ON, ids=lambda v: v.replace(", ", "-"))
-def test_loader_goes_on(kind: str, arguments: str, stop: int) -> None:
-    """08.16 Stopped in epoch 1 after one batch and after three, then epoch 2: two other loaders."""
-    seed = integer(3, 1, 999)
-    got = gone_on(kind, arguments, stop, *data(10), seed)
-    assert_equal(got["state"], want={"seed": seed, "epoch": 1, "seen": 3 * stop})
-    for name in ("resumed", "used"):
-        fields = {k: [f for batch in got[k] for f in batch] for k in ("whole", name)}
-        runs = {k: {str(i): f for i, f in enumerate(v)} for k, v in fields.items()}
-        assert_alike(runs, "whole", name, exactly=True)
-
-
-@observe
-def books(tt: Any, count: int, size: int, prefetch: int) -> Any:
-    loader = tt.DataLoader(range(count), size, seed=np.int64(3), prefetch=prefetch)
-
-    def now():
-        state = loader.state_dict()
-        told = [loader.epoch, loader.seen, state["epoch"], state["seen"]]
-        state["seen"] = 1000
-        return told[:2] if told[:2] == told[2:] else told
-
-    kinds = {type(v).__name__ for v in loader.state_dict().values()}
-    found = {"before": now(), "walk": []}
-    for _ in loader:
-        found["walk"].append(now())
-    found["after"] = now()
-    first, second = iter(loader), iter(loader)
-    next(first)
-    next(second)
-    next(first)
-    found["two walks"] = now()
-    list(first)
-    found["the first has ended"] = now()
-    loader.load_state_dict({"seed": np.uint8(0), "epoch": np.int64(5), "seen": np.int32(size)})
-    kinds |= {type(v).__name__ for v in loader.state_dict().values()}
-    next(second)
-    found["loaded"] = now()
-    found["rest"] = [b.tolist() for b in loader]
-    found["empty rest"] = []
-    loader.load_state_dict({"seed": 0, "epoch": 7, "seen": count})
-    found["empty rest"] = [len(list(loader)), *now(), len(list(loader))]
-    kinds |= {type(v).__name__ for v in loader.state_dict().values()}
-    return found | {"kinds": sorted(kinds)}
-
-
-@pytest.mark.parametrize("prefetch", [0, 1, 4])
-def test_books_of_the_loader(prefetch: int) -> None:
-    """08.16 epoch and seen at every moment, with two walks alive, after loading, with nothing left."""
-    got = books(8, 3, prefetch)
-    want = {"before": [0, 0], "walk": [[0, 3], [0, 6], [0, 8]], "after": [1, 0]}
-    want |= {"two walks": [2, 3], "the first has ended": [2, 3], "loaded": [5, 3]}
-    want |= {"rest": [[3, 4, 5], [6, 7]], "empty rest": [0, 8, 0, 3], "kinds": ["int"]}
-    assert_equal(got, want=want)
-
-
-@observe
-def loaded_meanwhile(tt: Any, seed: int, prefetch: int) -> Any:
-    loader = tt.DataLoader(range(8), 2, prefetch=prefetch)
-    walk, told = iter(loader), []
-    next(walk)
-    next(walk)
-    loader.load_state_dict({"seed": seed, "epoch": 0, "seen": 2})
-    for _ in range(3):
-        told.append(loader.state_dict())
-        next(walk, None)  # the third time there is nothing left
-    return {"states": told, "rest": [batch.tolist() for batch in loader]}
-
-
-@pytest.mark.parametrize("prefetch", [0, 2])
-def test_a_walk_from_before_the_loading(prefetch: int) -> None:
-    """08.16 A state of the very epoch that is being walked, with a seed that no float holds; the old walk ends."""
-    seed = 2**53 + 1 + 2 * integer(4, 0, 99)
-    state, rest = {"seed": seed, "epoch": 0, "seen": 2}, [[2, 3], [4, 5], [6, 7]]
-    assert_equal(loaded_meanwhile(seed, prefetch), want={"states": [state] * 3, "rest": rest})
-
-
-@observe
-def refused_state(tt: Any, state: Any) -> Any:
-    loader = tt.DataLoader(range(9), 2, seed=3)
-    taken = next(iter(loader))
-    loader.load_state_dict(state)
-    return taken
-
-
-@observe
-def after_refused_state(tt: Any, state: Any) -> Any:
-    loader = tt.DataLoader(range(9), 2, seed=3)
-    walk = iter(loader)
-    next(walk)
-    try:
-        loader.load_state_dict(state)
-    except ValueError:
-        next(walk)
-    return loader.state_dict()
-
-
-@pytest.mark.parametrize("name", ["seed", "epoch", "seen"])
-def test_loader_refuses_states(name: str) -> None:
-    """08.16 A number below 0, a float, None; the books go on after it."""
-    for value in (integer(-1, -99, -1), 1.5, None):
-        state = {"seed": 4, "epoch": 5, "seen": 6} | {name: value}
-        assert_raises(refused_state, state, error="ValueError", says=(name, str(value)))
-        assert_equal(after_refused_state(state), want={"seed": 3, "epoch": 0, "seen": 4})
-
-
-@observe
-def through_a_file(tt: Any, seed: int) -> Any:
-    import os
-    import tempfile
-
-    first, second = (tt.DataLoader(range(20), 3, True, seed=s) for s in (seed, 0))
-    walk = iter(first)
-    next(walk)
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "loader")
-        tt.save_checkpoint(path, first)
-        tt.load_checkpoint(path, second)
-    return {"saved": [b.tolist() for b in walk], "loaded": [b.tolist() for b in second]}
-
-
-def test_loader_goes_on_from_a_file() -> None:
-    """08.16 With save_checkpoint and load_checkpoint of kata 07."""
-    assert_alike(through_a_file(integer(8, 1, 999)), "saved", "loaded", exactly=True)
 
 
 # ---- 08.17: the loader works ahead ---------------------------------------------------------------

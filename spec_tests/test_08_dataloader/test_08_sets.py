@@ -105,18 +105,20 @@ def subset(tt: Any, values: Any, indices: str) -> Any:
     if isinstance(chosen, (list, np.ndarray)) and len(chosen):
         chosen[0] = 0
     kept = isinstance(part.indices, list) and part.indices == given
-    return {"samples": [part[i] for i in range(len(part))], "kinds": kinds, "kept": kept}
+    samples = [part[i] for i in range(len(part))]
+    return {"samples": samples, "indices": given, "kinds": kinds, "kept": kept}
 
 
 SUBSETS = {
     "[3, 1]": [3, 1],
     "np.array([4, 0, 4])": [4, 0, 4],
-    "[-1, -5, 2]": [4, 0, 2],
+    "[-1, -5, 2]": [-1, -5, 2],
     "range(1, 4)": [1, 2, 3],
     "(np.int8(2), 3)": [2, 3],
     "np.array([1, 3], np.uint8)": [1, 3],
     "[]": [],
     "np.zeros(0, int)": [],
+    "[np.uint64(1), np.int64(-1), 2]": [1, -1, 2],
 }
 
 
@@ -125,8 +127,10 @@ def test_subset_chooses(indices: str) -> None:
     """08.2 Lists, arrays, ranges; one sample twice; none; and the caller's list changed later."""
     values = [round(float(v), 6) for v in normal(5)]
     want = [values[i] for i in SUBSETS[indices]]
-    kinds = ["int"] if want else []
-    assert_equal(subset(values, indices), want={"samples": want, "kinds": kinds, "kept": True})
+    got = subset(values, indices)
+    assert_equal(got["samples"], want=want)
+    assert_equal([got["indices"], got["kept"]], want=[SUBSETS[indices], True])
+    assert_equal(got["kinds"], want=["int"] if want else [])
 
 
 @observe
@@ -181,12 +185,13 @@ def test_subset_refuses(indices: str) -> None:
 @pytest.mark.parametrize("side", ["below", "above"])
 @pytest.mark.parametrize("place", [0, 2])
 def test_subset_has_no_index_beyond(place: int, side: str) -> None:
-    """08.2 One index too far on either side, first or last in the list."""
+    """08.2 One index too far on either side, and one that no integer of NumPy holds; first or last in the list."""
     count = integer(5, 3, 9)
-    index = count if side == "above" else -count - 1
-    indices = np.insert(np.zeros(2, int), place, index).tolist()
-    says = (str(index), str(count))
-    assert_raises(subset, list(range(count)), str(indices), error="IndexError", says=says)
+    for index in (count, 10**30):
+        index = index if side == "above" else -index - 1
+        indices, says = [0, 0], (str(index), str(count))
+        indices.insert(place, index)
+        assert_raises(subset, list(range(count)), str(indices), error="IndexError", says=says)
 
 
 # ---- 08.3: random_split -------------------------------------------------------------------------
@@ -261,15 +266,15 @@ def test_split_deals_out_every_sample(name: str) -> None:
 
 
 def test_split_follows_from_the_seed() -> None:
-    """08.3 Five seeds, each asked twice; default_generator before and after."""
+    """08.3 Six seeds, also large ones, each asked twice; default_generator before and after."""
     first = integer(0, 0, 999)
     orders = {str([[*range(30)], [*range(30, 40)]])}
-    for seed in (0, first + 1, first + 2, first + 3, first + 1000):
+    for seed in (0, first + 1, first + 2, first + 3, first + 2**32, first + 2**64):
         runs = {name: split(40, "[30, 10]", seed) for name in ("one run", "the next")}
         assert_alike(runs, "one run", "the next", exactly=True)
         assert_equal(runs["one run"]["kept"], want=True)
         orders.add(str(runs["one run"]["parts"]))
-    assert_equal({"different orders": len(orders)}, want={"different orders": 6})
+    assert_equal({"different orders": len(orders)}, want={"different orders": 7})
     ordered = [part == sorted(part) for part in runs["one run"]["parts"]]
     assert_equal({"parts in rising order": ordered}, want={"parts in rising order": [False] * 2})
 

@@ -155,10 +155,11 @@ def used_before(tt: Any, transform: str, others: Any, images: Any, seed: int) ->
 
 @every_transform
 def test_transforms_remember_nothing(name: str) -> None:
-    """08.18 A transform that has seen other images, of another dtype, size and number, and a fresh one."""
-    others = pictures(3, 2, 6, 4).astype(np.float16)
-    got = used_before(EVERY[name], others, pictures(9, 2, 4, 5) / 3, integer(0, 0, 99))
-    assert_alike(got, "fresh", "used before", exactly=True)
+    """08.18 A fresh one, and one that has seen images of another size or of another dtype."""
+    images, seed = pictures(9, 2, 4, 5) / 3, integer(0, 0, 99)
+    for others in (pictures(3, 2, 6, 4).astype(np.float16), (9 * images).astype(np.uint8)):
+        got = used_before(EVERY[name], others, images, seed)
+        assert_alike(got, "fresh", "used before", exactly=True)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "uint8", "int64"])
@@ -339,6 +340,8 @@ CROPS = {
     "2, padding=1": ((2, 2), (2, 2), 1),
     "(3, 2)": ((4, 4), (3, 2), 0),
     "(1, 4), 1": ((2, 3), (1, 4), 1),
+    "2, 1": ((3, 4), (2, 2), 1),
+    "(1, 2), 2": ((2, 3), (1, 2), 2),
     "3, 2": ((1, 2), (3, 3), 2),
 }
 
