@@ -36,6 +36,7 @@ OPTIONS = {  # of conv2d: what is passed, and the shapes of x, weight and bias
     "padding-pair": (", padding=(2, 1)", ((1, 2, 2, 4), (2, 2, 3, 2), (2,))),
     "padding-valid": (", padding='valid'", ((1, 2, 4, 3), (2, 2, 2, 2), (2,))),
     "padding-same": (", padding='same'", ((2, 1, 4, 5), (2, 1, 3, 3), (2,))),
+    "padding-same-with-strides-of-1": (", [1, 1], 'same'", ((2, 1, 4, 5), (2, 1, 3, 3), (2,))),
     "padding-same-even": (", padding='same'", ((1, 2, 4, 5), (2, 2, 2, 4), (2,))),
     "padding-same-dilated": (", 1, 'same', (1, 2)", ((1, 1, 4, 5), (2, 1, 2, 3), (2,))),
     "dilation-2": (", dilation=2", ((2, 2, 5, 6), (2, 2, 2, 3), (2,))),
@@ -172,18 +173,48 @@ def test_conv2d_with_a_kernel_of_one_place(place: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf], ids=str)
+@pytest.mark.parametrize("kernel", [(2, 2), (3, 3), (1, 1), (1, 4)], ids=str)
 @pytest.mark.parametrize(
     "options",
     ["", ", padding=1", ", stride=2", ", dilation=2", ", groups=2"],
     ids=["plain", "padded", "stride", "dilated", "groups"],
 )
-def test_conv2d_sees_an_odd_pixel_where_it_is(odd: float, options: str) -> None:
+def test_conv2d_sees_an_odd_pixel_where_it_is(odd: float, kernel: Any, options: str) -> None:
     """09.1 One pixel that is nan or infinite: the other windows and groups know nothing of it."""
-    x, w = positive(1, 2, 4, 5), positive(2, 1 if "groups" in options else 2, 2, 2)
-    x[0, integer(1, 0, 1), integer(1, 1, 2), integer(3, 1, 3)] = odd
+    x, w = positive(1, 2, 6, 9), positive(2, 1 if "groups" in options else 2, *kernel)
+    x[0, integer(1, 0, 1), integer(1, 1, 4), integer(3, 1, 7)] = odd
     got = evaluate(f"tt.conv2d(a, b{options})", x, w)
     want = convolved(x, w, **given_options(options))
     assert_exact(got, want=want, ulps=1000)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf], ids=str)
+def test_conv2d_sees_an_odd_pixel_with_a_weight_of_zero(odd: float) -> None:
+    """09.1 One place of the kernel is 0 in every channel, and an odd pixel lies below it."""
+    x, w = positive(1, 2, 4, 5), positive(2, 2, 2, 2)
+    x[0, 1, integer(1, 1, 2), integer(3, 1, 3)] = odd
+    w[:, :, 0, 1] = 0
+    with np.errstate(invalid="ignore"):
+        want = convolved(x, w)
+    assert_exact(evaluate("tt.conv2d(a, b)", x, w), want=want, ulps=1000)
+
+
+SMALL_TYPES = {  # numbers of types that do not hold what is computed with them
+    "groups": ("groups=np.uint8(16)", {"groups": 16}, (1, 256, 1, 1), (16, 16, 1, 1)),
+    "stride": ("stride=np.int8(100)", {"stride": 100}, (1, 1, 1, 301), (1, 1, 1, 2)),
+    "padding": ("padding=(0, np.uint8(200))", {"padding": (0, 200)}, (1, 1, 1, 3), (1, 1, 1, 90)),
+    "dilation": ("dilation=np.int8(50)", {"dilation": 50}, (1, 1, 1, 152), (1, 1, 1, 4)),
+}
+
+
+@pytest.mark.parametrize("name", SMALL_TYPES)
+def test_conv2d_options_of_small_types(name: str) -> None:
+    """09.2 Integers of NumPy of one byte, where sums and products of them need more."""
+    text, where, *shapes = SMALL_TYPES[name]
+    x, w = filled(*shapes, seed=7)
+    with np.errstate(over="ignore"):
+        got = evaluate(f"tt.conv2d(a, b, {text})", x, w)
+    assert_close(got, want=convolved(x, w, **where), depth=10)
 
 
 MISFITS = {  # arguments of conv2d whose shapes do not fit, and what the message names; {n} is drawn
@@ -252,6 +283,8 @@ OUT_OF_RANGE = {  # options of conv2d, likewise
     "padding-False-and-a-text": (", padding=(0, '{n}')", ("padding", "{n}")),
     "padding-below-0": (", padding=(1, -{n})", ("padding", "(1, -{n})")),
     "padding-a-fraction": (", padding={n}.5", ("padding", "{n}.5")),
+    "padding-in-capitals": (", dilation={n}, padding='SAME'", ("padding", "SAME")),
+    "padding-with-a-blank": (", dilation={n}, padding='valid '", ("padding", "valid ")),
     "padding-unknown": (", padding='full{n}'", ("padding", "full{n}")),
     "same-with-a-stride": (", None, {n}, 'same'", ("stride", "{n}")),
     "same-with-a-stride-in-one-axis": (", None, (1, {n}), 'same'", ("stride", "{n}")),

@@ -283,7 +283,7 @@ def test_pool_modules_refuse(pool: str, name: str) -> None:
     assert_raises(evaluate, call, error="ValueError", says=tuple(s.replace("{n}", n) for s in says))
 
 
-@pytest.mark.parametrize("size", ["1", "(1, 1)", "output_size=1"])
+@pytest.mark.parametrize("size", ["1", "(1, 1)", "[1, 1]", "output_size=1"])
 def test_adaptive_avg_pool_is_a_mean(size: str) -> None:
     """09.20 Values, gradients and dtype; the number of columns is drawn."""
     x, call = normal(2, 3, 4, integer(5, 5, 9)), f"tt.AdaptiveAvgPool2d({size})(a)"

@@ -160,6 +160,15 @@ def test_max_pool2d_gradient_of_an_odd_cotangent(odd: float) -> None:
     assert_close_where_finite(gradients("tt.max_pool2d(a, 2, 1)", c, x)[0], want=want)
 
 
+@pytest.mark.parametrize("pool", ["max_pool2d", "avg_pool2d"])
+def test_pools_with_options_of_small_types(pool: str) -> None:
+    """09.9 Integers of NumPy of one byte: a kernel of 16 x 16 = 256 places, a stride of 100 taken three times."""
+    x, text = fill((1, 1, 16, 301), 4, "normal"), "(np.uint8(16), np.uint8(16)), (1, np.int8(100))"
+    take, outside = {"max_pool2d": (first_maximum, np.nan), "avg_pool2d": (average, 0)}[pool]
+    want = pooled(x, (16, 16), take, outside, stride=(1, 100))
+    assert_close(evaluate(f"tt.{pool}(a, {text})", x), want=want, depth=10)
+
+
 EDGES = [((3, 3), 1, (1, 2, 1, 4)), ((4, 5), 2, (2, 1, 2, 1)), ((2, 6), (1, 3), (1, 1, 1, 2))]
 
 
