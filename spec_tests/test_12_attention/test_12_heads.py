@@ -173,6 +173,14 @@ def test_layer_keeps_its_settings(call: str) -> None:
     assert_equal(got["types"], want=["int"] * 4)
 
 
+def test_layer_of_sizes_of_small_types() -> None:
+    """12.17 Sizes that are integers of one byte, which do not hold three times the width."""
+    size = 4 * integer(25, 22, 30)
+    got = made(f"tt.MultiHeadAttention(np.uint8({size}), np.uint8(4), num_kv_heads=np.uint8(4))")
+    want = {name: array.shape for name, array in state_of(size, 4, 4, True).items()}
+    assert_equal(got["state"], want=want)
+
+
 @observe(shown="MultiHeadAttention({size}, 2) made after manual_seed, and from generators")
 def beginnings(tt: Any, size: int, seed: int) -> Any:
     make = tt.MultiHeadAttention
