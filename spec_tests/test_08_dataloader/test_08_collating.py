@@ -80,6 +80,37 @@ def test_collate_joins(name: str) -> None:
     assert_equal(collated(samples, a, b), want=described(want(a, b)))
 
 
+@observe(shown="default_collate of two samples of the class {kind}")
+def collated_of_a_class(tt: Any, kind: str, a: Any, b: Any) -> Any:
+    import collections
+
+    named = collections.namedtuple("Named", "x y")
+    plain = {
+        "named tuple": tuple,
+        "subclass of list": list,
+        "OrderedDict": dict,
+        "defaultdict": dict,
+    }
+    made = {
+        "named tuple": lambda x: named(x, 1),
+        "subclass of list": lambda x: type("Own", (list,), {})([x, 1]),
+        "OrderedDict": lambda x: collections.OrderedDict(x=x, y=1),
+        "defaultdict": lambda x: collections.defaultdict(list, x=x, y=1),
+    }[kind]
+    batch = tt.default_collate([made(a), made(b)])
+    fields = batch if plain[kind] is not dict else [batch["x"], batch["y"]]
+    return {"kind": isinstance(batch, plain[kind]), "x": fields[0], "y": fields[1].tolist()}
+
+
+@pytest.mark.parametrize("kind", ["named tuple", "subclass of list", "OrderedDict", "defaultdict"])
+def test_collate_joins_samples_of_other_classes(kind: str) -> None:
+    """08.4 What derives from tuple, list or dict, and may be built in another way."""
+    a, b = normal(2, 3), normal(2, 3, seed=1)
+    got = collated_of_a_class(kind, a, b)
+    assert_exact(got["x"], want=np.stack([a, b]))
+    assert_equal([got["kind"], got["y"]], want=[True, [1, 1]])
+
+
 @observe
 def collated_twice(tt: Any, a: Any) -> Any:
     samples = [a, a]

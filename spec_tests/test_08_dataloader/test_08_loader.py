@@ -219,20 +219,21 @@ def test_loader_shuffles_each_epoch_anew(how: str) -> None:
 
 
 @observe(uses=(holding,))
-def written_into(tt: Any, kind: str, prefetch: int, x: Any, y: Any) -> Any:
-    loader = tt.DataLoader(holding(tt, kind, x, y), 3, prefetch=prefetch)
+def written_into(tt: Any, kind: str, size: int, prefetch: int, x: Any, y: Any) -> Any:
+    loader = tt.DataLoader(holding(tt, kind, x, y), size, prefetch=prefetch)
     for images, numbers in loader:
-        images *= 2
+        images *= -3
         numbers += 1
     return {"x": x, "y": y, "next epoch": np.concatenate([batch[0] for batch in loader])}
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])
+@pytest.mark.parametrize("size", [3, 7, 1])
 @pytest.mark.parametrize("kind", EVERY_KIND)
-def test_batches_are_the_callers_own(kind: str, prefetch: int) -> None:
-    """08.10 Every batch of an epoch without shuffling is written over."""
+def test_batches_are_the_callers_own(kind: str, size: int, prefetch: int) -> None:
+    """08.10 Every batch of an epoch without shuffling is written over: a part, all rows at once, one."""
     x, y = data(7)
-    got = written_into(kind, prefetch, x, y)
+    got = written_into(kind, size, prefetch, x, y)
     assert_unchanged(got, was={"x": x, "y": y})
     assert_exact(got["next epoch"], want=x)
 

@@ -279,6 +279,17 @@ def test_split_follows_from_the_seed() -> None:
     assert_equal({"parts in rising order": ordered}, want={"parts in rising order": [False] * 2})
 
 
+def test_split_deals_whatever_the_lengths() -> None:
+    """08.3 One seed, and parts of several lengths, none among them: one order after the other."""
+    seed = integer(3, 0, 999)
+    orders = {}
+    for lengths in ("[20]", "[7, 6, 7]", "[0, 1, 19, 0]", "[0.25, 0.75]"):
+        parts = split(20, lengths, seed)["parts"]
+        orders[lengths] = {"order": np.array([i for part in parts for i in part])}
+    for lengths in list(orders)[1:]:
+        assert_alike(orders, "[20]", lengths, exactly=True)
+
+
 def test_split_adds_exactly() -> None:
     """08.3 Lengths whose sum is one too few, of many samples."""
     many = integer(200_000, 190_000, 210_000)
