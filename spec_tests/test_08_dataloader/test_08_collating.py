@@ -43,6 +43,10 @@ COLLATED = {
     "tensors": ("[tt.Tensor(a), tt.Tensor(b)]", lambda a, b: np.stack([a, b])),
     "columns": ("[np.asfortranarray(a), b[::-1]]", lambda a, b: np.stack([a, b[::-1]])),
     "unlike": ("[a.astype(np.float32), b]", lambda a, b: np.stack([a.astype(np.float32), b])),
+    "three-dtypes": (
+        "[np.int8([3]), np.uint8([200]), np.float16([0.5])]",  # two by two: float32
+        lambda a, b: np.float16([[3], [200], [0.5]]),
+    ),
     "numbers": ("[a[0, 0], b[0, 0]]", lambda a, b: np.array([a[0, 0], b[0, 0]])),
     "ints": ("[3, -1, big]", lambda a, b: np.array([3, -1, 2**53 + 1])),
     "int64": ("[np.int64(big), np.int64(2)]", lambda a, b: np.array([2**53 + 1, 2])),

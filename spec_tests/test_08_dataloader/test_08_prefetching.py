@@ -104,16 +104,10 @@ def test_prefetched_refuses(ahead: Any) -> None:
 # ---- 08.7: how it ends ---------------------------------------------------------------------------
 
 
-@observe
-def broken(tt: Any, good: int, ahead: int, kind: str, source: str) -> Any:
-    problem, seen, told, names = eval(kind)(f"picture {good}"), [], "nothing", []
+def going_on(decode: Any) -> Any:
+    """An iterator that goes on after an exception, which a generator does not."""
 
-    def decode(number):
-        if number == good:
-            raise problem
-        return number
-
-    class Files:  # goes on after an exception, which a generator does not
+    class Files:
         number = -1
 
         def __iter__(self):
@@ -123,8 +117,20 @@ def broken(tt: Any, good: int, ahead: int, kind: str, source: str) -> Any:
             self.number += 1
             return decode(self.number)
 
+    return Files()
+
+
+@observe(uses=(going_on,))
+def broken(tt: Any, good: int, ahead: int, kind: str, source: str) -> Any:
+    problem, seen, told, names = eval(kind)(f"picture {good}"), [], "nothing", []
+
+    def decode(number):
+        if number == good:
+            raise problem
+        return number
+
     generator = (decode(number) for number in range(good + 3))
-    walk = tt.prefetched(Files() if source == "iterator" else generator, ahead)
+    walk = tt.prefetched(going_on(decode) if source == "iterator" else generator, ahead)
     try:
         for number in walk:
             seen.append(number)
@@ -150,32 +156,22 @@ def test_exceptions_come_out(kind: str, source: str, ahead: int) -> None:
         assert_equal(got, want=want | {"with its lines": True, "after": []})
 
 
-@observe
+@observe(uses=(going_on,))
 def threads_left(tt: Any, how: str, ahead: int, count: int) -> Any:
     import threading
 
     before, most = set(threading.enumerate()), 0
 
+    def decode(number):
+        if "exception" in how and number == 4:
+            raise ValueError("picture 4")
+        return number
+
     def source():
-        for number in range(count):
-            if how == "exception" and number == 4:
-                raise ValueError("picture 4")
-            yield number
-
-    class Files:  # goes on after an exception, which a generator does not
-        number = -1
-
-        def __iter__(self):
-            return self
-
-        def __next__(self):
-            self.number += 1
-            if self.number == 4:
-                raise ValueError("picture 4")
-            return self.number
+        return (decode(number) for number in range(count))
 
     seen, kept = [], None
-    walk = tt.prefetched(Files() if how == "an iterator's exception" else source(), ahead)
+    walk = tt.prefetched(going_on(decode) if "iterator" in how else source(), ahead)
     quiet = len(set(threading.enumerate()) - before)
     try:
         if how == "forgotten":

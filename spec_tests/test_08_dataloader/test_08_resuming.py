@@ -291,8 +291,7 @@ def lived(tt: Any, kind: str, values: Any, steps: Any, size: int, drop: bool, pr
         if word == "begin":
             walks.append(iter(loader))
         elif word == "next":
-            batch = next(walks[first], None)
-            said = "the end" if batch is None else batch
+            said, batch = "the end", next(walks[first], None)
             if batch is not None:
                 said = batch[0].tolist() if kind == "rows" else batch["all"]
                 out.append(said)
@@ -304,12 +303,13 @@ def lived(tt: Any, kind: str, values: Any, steps: Any, size: int, drop: bool, pr
             loader.load_state_dict(state)
             given.append([dict(state), state])
         state = loader.state_dict()
+        given.append([dict(state), state])
         found.append([said, state["epoch"], state["seen"]])
-    written = sum(before != after for before, after in given)
+    changed = sum(before != after for before, after in given)
     return {
         "steps": found,
         "draws": draws,
-        "states written to": written,
+        "states that changed later": changed,
         "collated": kind == "rows" or prefetch > 0 or asked == out,
     }
 
@@ -352,7 +352,8 @@ def check_story(kind: str, plan: Any, size: int, drop: bool, prefetch: int) -> N
     steps, want = told(plan, books)
     got = lived(kind, values, steps, size, drop, prefetch)
     assert_equal(written_out(steps, got["steps"]), want=written_out(steps, want))
-    assert_equal([got["states written to"], got["collated"]], want=[0, True])
+    rest = {"states that changed later": 0, "collated": True}
+    assert_equal({name: got[name] for name in rest}, want=rest)
     places = {place: set() for place in books.places}
     for place, draw in zip(books.places, got["draws"], strict=True):
         places[place].add(draw)
@@ -405,3 +406,34 @@ def test_any_story_of_walks(kind: str, plan: Any, size: int, drop: bool) -> None
 def test_any_story_with_a_thread(kind: str, plan: Any, size: int, drop: bool) -> None:
     """08.17 The same with prefetch=2."""
     check_story(kind, plan, size, drop, 2)
+
+
+@observe(
+    shown="loader = DataLoader(files, {size}, prefetch={prefetch})  # twice walked to its error"
+)
+def ended_by_an_exception(tt: Any, bad: int, size: int, prefetch: int) -> Any:
+    class Files:
+        def __len__(self):
+            return 60
+
+        def __getitem__(self, index):
+            if index == bad:
+                raise OSError(f"file {bad}")
+            return index
+
+    loader, found = tt.DataLoader(Files(), size, prefetch=prefetch), {}
+    for number in ("first", "second"):
+        try:
+            found[f"samples of the {number}"] = [*loader]
+        except OSError:
+            found[f"books after the {number}"] = [loader.epoch, loader.seen]
+    return found
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_books_after_an_exception(prefetch: int) -> None:
+    """08.16 A file that cannot be read: epoch and seen after it, and after it has come once more."""
+    bad, size = integer(25, 10, 50), integer(4, 2, 9)
+    seen = bad // size * size
+    want = {"books after the first": [0, seen], "books after the second": [1, seen]}
+    assert_equal(ended_by_an_exception(bad, size, prefetch), want=want)

@@ -207,17 +207,18 @@ def split(tt: Any, count: int, lengths: str, seed: int) -> Any:
 
 @observe
 def split_by_default(tt: Any, count: int) -> Any:
-    splits = [
-        tt.random_split(range(count), [count], **more) for more in ({}, {"seed": 0}, {"seed": 1})
-    ]
-    return [[part[i] for i in range(len(part))] for (part,) in splits]
+    found = {}
+    for name, more in {"no seed": {}, "seed=0": {"seed": 0}, "seed=1": {"seed": 1}}.items():
+        (part,) = tt.random_split(range(count), [count], **more)
+        found[name] = [part[i] for i in range(len(part))]
+    return found
 
 
 def test_split_has_seed_0_by_default() -> None:
     """08.3 The order without a seed, with seed 0, and with seed 1."""
-    none, zero, one = split_by_default(integer(20, 15, 25))
-    assert_equal(none, want=zero)
-    assert_equal(one == zero, want=False)
+    orders = split_by_default(integer(20, 15, 25))
+    assert_alike(orders, "seed=0", "no seed", exactly=True)
+    assert_equal(orders["seed=1"] == orders["seed=0"], want=False)
 
 
 SPLITS = {
@@ -279,15 +280,19 @@ def test_split_follows_from_the_seed() -> None:
     assert_equal({"parts in rising order": ordered}, want={"parts in rising order": [False] * 2})
 
 
+def order_of(lengths: str, seed: int) -> dict[str, Any]:
+    """The samples of all parts, one part after the other."""
+    parts = split(20, lengths, seed)["parts"]
+    return {"order": np.array([i for part in parts for i in part])}
+
+
 def test_split_deals_whatever_the_lengths() -> None:
     """08.3 One seed, and parts of several lengths, none among them: one order after the other."""
     seed = integer(3, 0, 999)
-    orders = {}
-    for lengths in ("[20]", "[7, 6, 7]", "[0, 1, 19, 0]", "[0.25, 0.75]"):
-        parts = split(20, lengths, seed)["parts"]
-        orders[lengths] = {"order": np.array([i for part in parts for i in part])}
-    for lengths in list(orders)[1:]:
-        assert_alike(orders, "[20]", lengths, exactly=True)
+    whole = order_of("[20]", seed)
+    for lengths in ("[7, 6, 7]", "[0, 1, 19, 0]", "[0.25, 0.75]"):
+        runs = {"[20]": whole, lengths: order_of(lengths, seed)}
+        assert_alike(runs, "[20]", lengths, exactly=True)
 
 
 def test_split_adds_exactly() -> None:
