@@ -102,7 +102,6 @@ def books(tt: Any, count: int, size: int, prefetch: int) -> Any:
     next(second)
     found["loaded"] = now()
     found["rest"] = [b.tolist() for b in loader]
-    found["empty rest"] = []
     loader.load_state_dict({"seed": 0, "epoch": 7, "seen": count})
     found["empty rest"] = [len(list(loader)), *now(), len(list(loader))]
     kinds |= {type(v).__name__ for v in loader.state_dict().values()}
