@@ -158,12 +158,12 @@ CONVOLUTIONS = (
     Convolution(3, 32, 3, 32),
     Convolution(32, 64, 3, 16),
     Convolution(64, 128, 3, 8),
-    Convolution(3, 48, 6, 32, stride=2, padding=2),
-    Convolution(96, 192, 3, 4),
+    Convolution(3, 48, 4, 32, stride=2),
+    Convolution(48, 128, 3, 8),
 )
-NETWORKS = {  # channels, and kernel, stride and padding of the first convolution; the others are 3x3
-    "CNN 32-64-128, 3x3, batch 128, AdamW step": ((32, 64, 128), (3, 1, 1)),
-    "CNN of milestone 04, batch 128, AdamW step": ((48, 96, 192), (6, 2, 2)),
+NETWORKS = {  # channels; kernel, stride and padding of the first convolution, the others are 3x3; hidden
+    "CNN 32-64-128, 3x3, batch 128, AdamW step": ((32, 64, 128), (3, 1, 1), ()),
+    "CNN of milestone 04, batch 128, AdamW step": ((48, 128), (4, 2, 1), (1024,)),
 }
 NORM, POOL = (BATCH, 64, 16, 16), (BATCH, 32, 32, 32)
 LOADED = 50 * BATCH  # images
@@ -201,21 +201,29 @@ def max_pool() -> Step:
     return step
 
 
-def convolutional(channels: tuple[int, ...], first: tuple[int, int, int], nn: Any = tt) -> Any:
-    """Convolution, pool, norm and ReLU, each time on half as large a picture; then a Linear."""
+def convolutional(
+    channels: tuple[int, ...], first: tuple[int, int, int], hidden: tuple[int, ...], nn: Any = tt
+) -> Any:
+    """Convolution, pool, norm and ReLU, each time on half as large a picture; hidden layers; a Linear."""
     tt.manual_seed(0)
     layers, ins, how, side = [], 3, first, 32 // first[1]
     for outs in channels:
         layers += [nn.Conv2d(ins, outs, *how, bias=False), nn.MaxPool2d(2)]
         layers += [nn.BatchNorm2d(outs), nn.ReLU()]
         ins, how, side = outs, (3, 1, 1), side // 2
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(ins * side * side, 10))
+    layers, ins = [*layers, nn.Flatten()], ins * side * side
+    for outs in hidden:
+        layers += [nn.Linear(ins, outs, bias=False), nn.BatchNorm1d(outs), nn.ReLU()]
+        ins = outs
+    return nn.Sequential(*layers, nn.Linear(ins, 10))
 
 
-def cnn_step(channels: tuple[int, ...], first: tuple[int, int, int]) -> Step:
+def cnn_step(
+    channels: tuple[int, ...], first: tuple[int, int, int], hidden: tuple[int, ...]
+) -> Step:
     """Forward, cross-entropy, backward and one step of AdamW."""
-    model, x = convolutional(channels, first), tt.Tensor(normal(BATCH, 3, 32, 32))
-    optimizer = tt.AdamW(model.parameters(), lr=0.01, weight_decay=0.005)
+    model, x = convolutional(channels, first, hidden), tt.Tensor(normal(BATCH, 3, 32, 32))
+    optimizer = tt.AdamW(model.parameters(), lr=0.01, weight_decay=0.02)
     labels = np.random.default_rng(0).integers(0, 10, BATCH)
 
     def step() -> None:

@@ -123,12 +123,14 @@ def max_pool(last: bool) -> Step:
     return step
 
 
-def cnn_step(channels: tuple[int, ...], first: tuple[int, int, int], last: bool) -> Step:
-    model = same(cases.convolutional, channels, first)
+def cnn_step(
+    channels: tuple[int, ...], first: tuple[int, int, int], hidden: tuple[int, ...], last: bool
+) -> Step:
+    model = same(cases.convolutional, channels, first, hidden)
     x = laid_out(cases.normal(BATCH, 3, 32, 32), last)
     if last:
         model = model.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.005)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.02)
     labels = torch.tensor(cases.np.random.default_rng(0).integers(0, 10, BATCH))
 
     def step() -> None:

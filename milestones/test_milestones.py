@@ -266,7 +266,7 @@ def test_m03_goes_on_where_it_was_stopped(place: Path, monkeypatch: pytest.Monke
 def test_m04_goes_on_where_it_was_stopped(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped in the middle of an epoch, and at its end: the same weights and the same history."""
     m04, checkpoint = script(4), place / "checkpoint"
-    short = m04.Recipe((4, 8), 3, 1, 2, 64, changes=(m04.RandomCrop(8, padding=1),))
+    short = m04.Recipe((4, 8), 3, 1, 16, 2, 64, changes=(m04.RandomCrop(8, padding=1),))
     images, labels, *_ = m04.load()
     data = images[:400], labels[:400]  # 6 steps an epoch
     whole, _ = m04.train(*data, checkpoint, short)
