@@ -19,7 +19,7 @@ from sides import Process, paired
 from theirs import LAST, ROWS
 
 HERE = Path(__file__).resolve().parent
-FORMS = "eager; cross_entropy, attention, layer_norm and GELU (tanh) in one function each; optimizers' default forms"
+FORMS = "eager, of modules; cross_entropy, attention, layer_norm and GELU (tanh) in one function each; optimizers' default forms"
 HEAD = """| row | threads | tinytorch | PyTorch | ratio | middle half | MiB at most | PyTorch's |
 |---|---:|---:|---:|---:|---:|---:|---:|"""
 

@@ -252,7 +252,7 @@ def loader(changed: bool) -> Step:
 
 @dataclass(frozen=True)
 class Language:
-    """The sizes of milestone 05's model, under the names that milestones/m05_in_pytorch.py reads."""
+    """The sizes of milestone 05's model, as milestones/m05_transformer_2017.py has them."""
 
     layers: int = 4
     heads: int = 4

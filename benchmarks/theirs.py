@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import cases
@@ -21,9 +20,6 @@ import torch
 from cases import BATCH, CONVOLUTIONS, GPT, NETWORKS, NORM, POOL, SMALL, WIDE, Step, examples, walk
 from torch import nn
 from torch.nn import functional as F
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "milestones"))
-import m05_in_pytorch
 
 LAST = ", PyTorch channels last"
 
@@ -50,7 +46,12 @@ def chain() -> Step:
 
 def same(build: Callable[..., Any], *arguments: Any) -> Any:
     """PyTorch's form of a network of cases.py, with the weights of ours."""
-    model, weights = build(*arguments, nn=nn), build(*arguments).state_dict()
+    return loaded(build(*arguments, nn=nn), build(*arguments))
+
+
+def loaded(model: Any, ours: Any) -> Any:
+    """PyTorch's model with the weights of ours."""
+    weights = ours.state_dict()
     model.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
     return model
 
@@ -200,34 +201,75 @@ def layer_norm() -> Step:
     return step
 
 
-def gpt() -> dict[str, torch.Tensor]:
-    """The parameters of our model, which milestones/m05_in_pytorch.py knows how to run."""
-    state = cases.gpt().state_dict()
-    del state["lm_head.weight"]  # the table of the tokens
-    return {name: torch.tensor(value, requires_grad=True) for name, value in state.items()}
+class Attention(nn.Module):
+    """Causal self-attention without biases, its weights under our names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * GPT.width, GPT.width))
+        self.out_proj = nn.Linear(GPT.width, GPT.width, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        parts = F.linear(x, self.in_proj_weight).chunk(3, dim=-1)
+        heads = (part.unflatten(-1, (GPT.heads, -1)).transpose(1, 2) for part in parts)
+        found = F.scaled_dot_product_attention(*heads, is_causal=True)
+        return self.out_proj(found.transpose(1, 2).flatten(2))
+
+
+class Block(nn.Module):
+    """Attention and MLP, each added to what it reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        wide = 4 * GPT.width
+        self.norm1, self.norm2 = (nn.LayerNorm(GPT.width, bias=False) for _ in range(2))
+        self.self_attn, self.mlp = Attention(), nn.Sequential()
+        self.mlp.add_module("linear1", nn.Linear(GPT.width, wide, bias=False))
+        self.mlp.add_module("gelu", nn.GELU(approximate="tanh"))
+        self.mlp.add_module("linear2", nn.Linear(wide, GPT.width, bias=False))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + self.self_attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class Model(nn.Module):
+    """Milestone 05's model, made of modules as ours is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token_embedding = nn.Embedding(GPT.tokens, GPT.width)
+        self.position_embedding = nn.Embedding(GPT.block, GPT.width)
+        self.blocks = nn.Sequential(*(Block() for _ in range(GPT.layers)))
+        self.norm = nn.LayerNorm(GPT.width, bias=False)
+        self.lm_head = nn.Linear(GPT.width, GPT.tokens, bias=False)
+        self.lm_head.weight = self.token_embedding.weight
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        x = self.token_embedding(ids) + self.position_embedding.weight[: ids.shape[1]]
+        return self.lm_head(self.norm(self.blocks(x)))
 
 
 def gpt_step() -> Step:
-    p, (ids, targets) = gpt(), map(torch.tensor, cases.texts())
-    matrices, others = ([v for v in p.values() if (v.ndim > 1) is w] for w in (True, False))
+    model, (ids, targets) = loaded(Model(), cases.gpt()), map(torch.tensor, cases.texts())
+    matrices, others = ([p for p in model.parameters() if (p.ndim > 1) is w] for w in (True, False))
     groups = [{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.99))
 
     def step() -> None:
         optimizer.zero_grad()
-        logits = m05_in_pytorch.forward(F, p, ids, GPT)
-        F.cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
-        nn.utils.clip_grad_norm_(p.values(), 1.0)
+        F.cross_entropy(model(ids).flatten(0, 1), targets.flatten()).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
 
     return step
 
 
 @torch.no_grad()
-def written(p: dict[str, torch.Tensor], ids: torch.Tensor) -> torch.Tensor:
+def written(model: Model, ids: torch.Tensor) -> torch.Tensor:
     """A text and some tokens more."""
     for _ in range(cases.WRITTEN):
-        logits = m05_in_pytorch.forward(F, p, ids[:, -GPT.block :], GPT)[:, -1]
+        logits = model(ids[:, -GPT.block :])[:, -1]
         most = torch.topk(logits, 10)
         drawn = torch.multinomial(torch.softmax(most.values, -1), 1)
         ids = torch.cat([ids, most.indices.gather(-1, drawn)], 1)
@@ -235,8 +277,8 @@ def written(p: dict[str, torch.Tensor], ids: torch.Tensor) -> torch.Tensor:
 
 
 def writing() -> Step:
-    p, prompt = gpt(), torch.tensor(cases.texts()[0][:1])
-    return lambda: written(p, prompt)
+    model, prompt = loaded(Model(), cases.gpt()), torch.tensor(cases.texts()[0][:1])
+    return lambda: written(model, prompt)
 
 
 def learning() -> Step:
