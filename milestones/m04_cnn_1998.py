@@ -74,7 +74,7 @@ RECIPES = {
     "cifar10-long": Recipe(
         (64, 128, 256), 4, 2, 256, 16, changes=(RandomHorizontalFlip(), RandomCrop(32, padding=3))
     ),
-    "digits": Recipe((32, 64), 3, 1, 64, 30, batch_size=32, changes=(RandomCrop(8, padding=1),)),
+    "digits": Recipe((32, 128), 3, 1, 128, 30, batch_size=32, changes=(RandomCrop(8, padding=1),)),
 }
 
 
