@@ -211,7 +211,8 @@ def convolutional(
         layers += [nn.Conv2d(ins, outs, *how, bias=False), nn.MaxPool2d(2)]
         layers += [nn.BatchNorm2d(outs), nn.ReLU()]
         ins, how, side = outs, (3, 1, 1), side // 2
-    layers, ins = [*layers, nn.Flatten()], ins * side * side
+    layers.append(nn.Flatten())
+    ins *= side * side
     for outs in hidden:
         layers += [nn.Linear(ins, outs, bias=False), nn.BatchNorm1d(outs), nn.ReLU()]
         ins = outs

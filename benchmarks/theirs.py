@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -223,10 +224,9 @@ class Block(nn.Module):
         super().__init__()
         wide = 4 * GPT.width
         self.norm1, self.norm2 = (nn.LayerNorm(GPT.width, bias=False) for _ in range(2))
-        self.self_attn, self.mlp = Attention(), nn.Sequential()
-        self.mlp.add_module("linear1", nn.Linear(GPT.width, wide, bias=False))
-        self.mlp.add_module("gelu", nn.GELU(approximate="tanh"))
-        self.mlp.add_module("linear2", nn.Linear(wide, GPT.width, bias=False))
+        self.self_attn = Attention()
+        up, down = (nn.Linear(n, m, bias=False) for n, m in ((GPT.width, wide), (wide, GPT.width)))
+        self.mlp = nn.Sequential(OrderedDict(linear1=up, gelu=nn.GELU("tanh"), linear2=down))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x + self.self_attn(self.norm1(x))
